@@ -1,0 +1,2 @@
+// routing must not see adapters: this file must not compile.
+#include "adapters/wire/http1.h"
