@@ -1,5 +1,5 @@
 -- The road out: reply -> lane -> claim -> settle. One outbound entry of a conversation is in flight at a time (conv.fly);
--- the others wait in T:hold:<conv>. A claim is durable before the first byte and is never taken over by a machine.
+-- the others wait in T:hold:<conv>, and conv.fly names the one whose turn it is, claimed or still in its lane. A claim is durable before the first byte and is never taken over by a machine.
 
 local function lease_of(T, name)
   local line = call('HGET', T .. ':lease', name)
@@ -27,15 +27,21 @@ local function advance(T, conv, n, to)
   return true, from
 end
 
--- The one in flight has its answer: the next may start.
+-- The one in flight has its answer: the next that still waits gets the turn, before anything written from now on.
 local function land(T, account, conv, n)
   call('HDEL', T .. ':fly:' .. account, conv .. '.' .. n)
   if call('HGET', T .. ':conv:' .. conv, 'fly') ~= tostring(n) then return end
-  call('HDEL', T .. ':conv:' .. conv, 'fly')
-  local nxt = call('LPOP', T .. ':hold:' .. conv)
+  local nxt, lane
+  repeat
+    nxt = call('LPOP', T .. ':hold:' .. conv)
+    if nxt then lane, nxt = string.match(nxt, '^(%d)|(%d+)$') end
+  until not nxt or byte_of(T, conv, nxt) == 'q'
   if nxt then
-    call('LPUSH', T .. ':out:' .. account .. ':' .. string.sub(nxt, 1, 1), conv .. '.' .. string.sub(nxt, 3))
+    call('HSET', T .. ':conv:' .. conv, 'fly', nxt)
+    call('LPUSH', T .. ':out:' .. account .. ':' .. lane, conv .. '.' .. nxt)
     call('PUBLISH', T .. ':lane:' .. account, '')
+  else
+    call('HDEL', T .. ':conv:' .. conv, 'fly')
   end
 end
 
