@@ -158,13 +158,11 @@ local function claim(keys, a)
   local function take(item, lane)
     local conv, n = string.match(item, '^(.+)%.(%d+)$')
     local r = call('HMGET', T .. ':conv:' .. conv, 'fly', 'addr')
-    if r[1] and r[1] ~= n then
-      call('RPUSH', T .. ':hold:' .. conv, lane .. '|' .. n)
-      return
-    end
+    -- Settled since it was put here (a status came, its time passed, it is uncertain): it is not handed over again.
+    local moved, from = advance(T, conv, n, 'c')
+    if not moved and from ~= 'c' then return end
     if not r[1] then call('HSET', T .. ':conv:' .. conv, 'fly', n) end
     call('HSET', T .. ':fly:' .. account, item, a[4])
-    advance(T, conv, tonumber(n), 'c')
     local at = #out
     out[at + 1], out[at + 2], out[at + 3] = conv, tonumber(n), r[2] or ''
     out[at + 4] = call('LINDEX', T .. ':log:' .. conv, tonumber(n) - 1) or ''
