@@ -20,8 +20,8 @@
 --   T:dd:<ch>:<day>      set     inbound dedupe by the provider's own day
 --   T:ev                 stream  every transition (not ordinary messages)
 --   T:out:<acct>:<lane>  list    conv.n waiting to be claimed; lane 0 alert, 1 conversation, 2 bulk
---   T:later:<acct>       zset    conv.n that may be claimed again at a time
---   T:fly:<acct>         hash    conv.n -> lease epoch under which it is claimed
+--   T:later:<acct>:<lane>  zset  conv.n that may be claimed again at a time
+--   T:fly:<acct>         hash    conv.n -> lease epoch under which it is claimed|lane
 --   T:cid:<who>:<id>     string  conv.n of a client_id, for 24 h
 --   T:quarantine         list    updates that could not be kept otherwise
 --

@@ -77,7 +77,7 @@ local function reply(keys, a)
   else
     call('HSET', ck, 'n', n, 'fly', n)
     if claimed then
-      call('HSET', T .. ':fly:' .. account, conv .. '.' .. n, a[10])
+      call('HSET', T .. ':fly:' .. account, conv .. '.' .. n, a[10] .. '|' .. a[7])
     else
       call('RPUSH', T .. ':out:' .. account .. ':' .. a[7], conv .. '.' .. n)
       call('PUBLISH', T .. ':lane:' .. account, '')
@@ -162,7 +162,7 @@ local function claim(keys, a)
     local moved, from = advance(T, conv, n, 'c')
     if not moved and from ~= 'c' then return end
     if not r[1] then call('HSET', T .. ':conv:' .. conv, 'fly', n) end
-    call('HSET', T .. ':fly:' .. account, item, a[4])
+    call('HSET', T .. ':fly:' .. account, item, a[4] .. '|' .. lane)
     local at = #out
     out[at + 1], out[at + 2], out[at + 3] = conv, tonumber(n), r[2] or ''
     out[at + 4] = call('LINDEX', T .. ':log:' .. conv, tonumber(n) - 1) or ''
@@ -170,11 +170,11 @@ local function claim(keys, a)
     room = room - 1
   end
   for lane = 0, 2 do
-    if lane == 1 and room > 0 then
-      local due = call('ZRANGEBYSCORE', T .. ':later:' .. account, '-inf', int(now), 'LIMIT', 0, room)
-      for _, item in ipairs(due) do
-        call('ZREM', T .. ':later:' .. account, item)
-        take(item, 1)
+    if room > 0 then
+      local later = T .. ':later:' .. account .. ':' .. lane
+      for _, item in ipairs(call('ZRANGEBYSCORE', later, '-inf', int(now), 'LIMIT', 0, room)) do
+        call('ZREM', later, item)
+        take(item, lane)
       end
     end
     while room > 0 do
@@ -217,9 +217,10 @@ local function put_back(keys, a)
   local account = a[2]
   for i = 4, #a, 3 do
     local item = a[i] .. '.' .. a[i + 1]
-    if call('HGET', T .. ':fly:' .. account, item) == a[3] then
+    local epoch, lane = string.match(call('HGET', T .. ':fly:' .. account, item) or '', '^(%d+)|(%d)$')
+    if epoch == a[3] then
       call('HDEL', T .. ':fly:' .. account, item)
-      call('ZADD', T .. ':later:' .. account, a[i + 2], item)
+      call('ZADD', T .. ':later:' .. account .. ':' .. lane, a[i + 2], item)
     end
   end
   return {'ok'}
@@ -233,7 +234,7 @@ local function orphans(keys, a)
   if not owns(T, 'acct:' .. account, a[3], a[4], now) then return {'lost'} end
   local all, count = call('HGETALL', T .. ':fly:' .. account), 0
   for i = 1, #all, 2 do
-    if all[i + 1] ~= a[4] then
+    if string.match(all[i + 1], '^%d+') ~= a[4] then
       local conv, n = string.match(all[i], '^(.+)%.(%d+)$')
       call('HDEL', T .. ':fly:' .. account, all[i])
       if advance(T, conv, tonumber(n), 'u') then
