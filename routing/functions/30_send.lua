@@ -93,7 +93,7 @@ local function note(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv = a[2]
   local once = T .. ':cid:' .. a[6] .. ':' .. a[4]
-  local before = call('GET', once)
+  local before = a[4] ~= '' and call('GET', once)
   if before then
     local c, n = string.match(before, '^(.+)%.(%d+)$')
     return {'repeat', c, tonumber(n)}
@@ -104,7 +104,7 @@ local function note(keys, a)
   local n = call('RPUSH', T .. ':log:' .. conv, a[5])
   call('APPEND', T .. ':st:' .. conv, 'i')
   call('HSET', T .. ':conv:' .. conv, 'n', n)
-  call('SET', once, conv .. '.' .. n, 'PX', 86400000)
+  if a[4] ~= '' then call('SET', once, conv .. '.' .. n, 'PX', 86400000) end
   if r[2] ~= '' then tell(T, now, r[2], 'm', conv, n, 'i', '', a[5]) end
   return {'ok', conv, n}
 end
@@ -116,7 +116,7 @@ local function send(keys, a)
   local T, now = keys[1], now_of(a[1])
   local account, address = a[2], a[4]
   local once = T .. ':cid:' .. a[7] .. ':' .. a[6]
-  local before = call('GET', once)
+  local before = a[6] ~= '' and call('GET', once)
   if before then
     local c, n = string.match(before, '^(.+)%.(%d+)$')
     return {'repeat', c, tonumber(n)}
