@@ -123,12 +123,16 @@ local function send(keys, a)
   end
   local r = call('HMGET', T .. ':addr:' .. address, 'c', 'v:' .. account, 's:' .. account)
   local contact, conv, sends = r[1], r[2], r[3]
-  if contact and not conv then conv = call('HGET', T .. ':contact:' .. contact, 'v:' .. account) end
   local win = 0
-  if conv then
-    local c = call('HMGET', T .. ':conv:' .. conv, 'state', 'win')
-    win = tonumber(c[2] or 0)
-    if not c[1] or c[1] == 'closed' then conv = nil end
+  local function still_open(id)
+    local c = call('HMGET', T .. ':conv:' .. id, 'state', 'win')
+    win = math.max(win, tonumber(c[2] or 0))
+    return c[1] and c[1] ~= 'closed'
+  end
+  if conv and not still_open(conv) then conv = nil end
+  if contact and not conv then
+    conv = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
+    if conv and not still_open(conv) then conv = nil end
   end
   if a[10] == '1' and now >= win then return {'window', win} end
   if not conv then
