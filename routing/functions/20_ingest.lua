@@ -84,12 +84,13 @@ local function ingest(keys, a)
     if not c[1] or c[1] == 'closed' then c = nil end
   end
   if not c and contact then
-    conv = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
-    if conv then
-      c = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'n', 'win', 'acct')
+    local open = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
+    if open then
+      c = call('HMGET', T .. ':conv:' .. open, 'state', 'gen', 'own', 'n', 'win', 'acct')
       if not c[1] or c[1] == 'closed' then
         c = nil
       else
+        conv = open
         call('HSET', T .. ':addr:' .. a[7], 'v:' .. account, conv)
       end
     end
