@@ -159,13 +159,13 @@ end
 -- A parked conversation, or one in wrap-up, has news: back to its agent if he can take it, else to its queue with its place.
 local function wake(T, now, conv, c, why)
   local weight = tonumber(c.base) - tonumber(c.wt)
-  if not can_take(T, c.own, weight) then return requeue(T, now, conv, c, why, false) end
+  if not can_take(T, c.own, weight) then return requeue(T, now, conv, c, why, false), 'queued', '' end
   local gen = tonumber(c.gen) + 1
   call('HSET', T .. ':conv:' .. conv, 'state', 'active', 'gen', gen, 'wt', c.base)
   local load = call('HINCRBY', T .. ':agent:' .. c.own, 'load', weight)
   tell(T, now, c.own, 'c', conv, gen, 'active', why)
   transition(T, now, 'woken', conv, gen, c.own, c.q, {'l', load, 'x', why})
-  return gen
+  return gen, 'active', c.own
 end
 
 -- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms) -> ok gen | stale ... | refused why

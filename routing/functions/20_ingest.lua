@@ -106,7 +106,7 @@ local function ingest(keys, a)
     if own ~= '' then
       tell(T, now, own, 'm', conv, n, 'i', win, entry)
       if (state == 'parked' or state == 'wrapup') and a[13] == '1' then
-        gen = wake(T, now, conv, read(T, conv), 'message')
+        gen, state, own = wake(T, now, conv, read(T, conv), 'message')
       end
     end
     return {'ok', conv, n, contact, tonumber(gen), state, own}
