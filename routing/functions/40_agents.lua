@@ -43,9 +43,10 @@ local function session_gone(T, now, agent)
   local left = call('HINCRBY', ak, 'ses', -1)
   if left <= 0 then
     call('HSET', ak, 'ses', 0)
-    local gen = call('HINCRBY', ak, 'gen', 1)
+    call('HINCRBY', ak, 'gen', 1)
     withdraw_offers(T, now, agent, 'agent_gone')
-    call('ZADD', T .. ':dl', now + 600000, 'gone|' .. agent .. '|' .. gen)
+    -- By absence, not by gen: what an administrator changes meanwhile must not keep the citizens waiting for ever.
+    call('ZADD', T .. ':dl', now + 600000, 'gone|' .. agent .. '|' .. call('HINCRBY', ak, 'gone', 1))
     agent_news(T, now, agent, 'gone')
   end
 end
@@ -143,7 +144,7 @@ local function sweep(keys, a)
     call('ZREM', T .. ':dl', item)
     local kind, id, x = string.match(item, '^(%a+)|([^|]+)|(.+)$')
     if kind == 'gone' then
-      local r = call('HMGET', T .. ':agent:' .. id, 'gen', 'ses')
+      local r = call('HMGET', T .. ':agent:' .. id, 'gone', 'ses')
       if r[1] == x and tonumber(r[2] or 0) == 0 then
         for _, conv in ipairs(call('SMEMBERS', T .. ':agentc:' .. id)) do
           local c = read(T, conv)
