@@ -69,19 +69,21 @@ local function session(keys, a)
   return {'ok', tonumber(call('HGET', ak, 'seq') or 0)}
 end
 
+-- Its epoch ends with it: a shard that was only slow hears `lost` at its next beat or session, starts again and tells its
+-- sessions anew. Otherwise its agents would look connected to it and be gone here.
 local function shard_gone(T, now, shard)
   for _, member in ipairs(call('SMEMBERS', T .. ':sess:' .. shard)) do
     session_gone(T, now, string.match(member, '^(.-)|'))
   end
   call('DEL', T .. ':sess:' .. shard)
   call('ZREM', T .. ':node', shard)
+  return call('HINCRBY', T .. ':nodee', shard, 1)
 end
 
 -- node_start(now, shard, ttl_ms) -> ok epoch. A process that holds its state directory takes its own ids back at once.
 local function node_start(keys, a)
   local T, now = keys[1], now_of(a[1])
-  shard_gone(T, now, a[2])
-  local epoch = call('HINCRBY', T .. ':nodee', a[2], 1)
+  local epoch = shard_gone(T, now, a[2])
   call('ZADD', T .. ':node', now + tonumber(a[3]), a[2])
   return {'ok', epoch}
 end
@@ -91,7 +93,7 @@ end
 local function node_beat(keys, a)
   local T, now = keys[1], now_of(a[1])
   local shard, epoch, till = a[2], tonumber(a[3]), now + tonumber(a[4])
-  if tonumber(call('HGET', T .. ':nodee', shard) or 0) ~= epoch then return {'lost'} end
+  if call('HGET', T .. ':nodee', shard) ~= a[3] then return {'lost'} end
   call('ZADD', T .. ':node', till, shard)
   local out = {'ok'}
   for i = 5, #a do
@@ -114,7 +116,7 @@ end
 -- node_stop(now, shard, epoch) -> ok. A graceful stop: leases and sessions end now.
 local function node_stop(keys, a)
   local T, now = keys[1], now_of(a[1])
-  if tonumber(call('HGET', T .. ':nodee', a[2]) or 0) ~= tonumber(a[3]) then return {'lost'} end
+  if call('HGET', T .. ':nodee', a[2]) ~= a[3] then return {'lost'} end
   local all = call('HGETALL', T .. ':lease')
   for i = 1, #all, 2 do
     if string.match(all[i + 1], '^(.-)|') == a[2] then
