@@ -150,7 +150,7 @@ local function sweep(keys, a)
       if r[1] == x and tonumber(r[2] or 0) == 0 then
         for _, conv in ipairs(call('SMEMBERS', T .. ':agentc:' .. id)) do
           local c = read(T, conv)
-          if c and c.state == 'wrapup' then shut(T, now, conv, c, 'resolved')
+          if c and c.state == 'wrapup' then shut(T, now, conv, c, '')
           elseif c and (c.state == 'active' or c.state == 'parked') then requeue(T, now, conv, c, 'agent_lost', false) end
         end
         call('HSET', T .. ':agent:' .. id, 'avail', 'offline')
@@ -170,7 +170,7 @@ local function sweep(keys, a)
           call('HINCRBY', T .. ':agent:' .. agent, 'gen', 1)
           agent_news(T, now, agent, 'missed')
         elseif kind == 'wrap' and c.state == 'wrapup' then
-          shut(T, now, id, c, call('HGET', T .. ':conv:' .. id, 'code') or 'resolved')
+          shut(T, now, id, c, '')
         elseif kind == 'park' and c.state == 'parked' then
           wake(T, now, id, c, 'park_over')
         end
