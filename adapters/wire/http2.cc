@@ -46,7 +46,7 @@ struct Allowance {
 // How a stream ended, for frames that come after: RFC 9113 section 5.1 treats them differently.
 enum class Ended : std::uint8_t { kByBoth, kByPeerReset, kByOurReset };
 
-enum class Phase : std::uint8_t {
+enum class Life : std::uint8_t {
   kHead,    // fields are coming
   kBody,    // on_head was called, the body is coming
   kOwed,    // on_request was called, the owner owes an answer
@@ -57,7 +57,7 @@ enum class Phase : std::uint8_t {
 
 struct Stream {
   StreamId id = 0;
-  Phase phase = Phase::kHead;
+  Life phase = Life::kHead;
   HttpRequest request;
   std::string cookie;  // crumbs, joined (RFC 9113 section 8.2.3)
   std::string host;
@@ -557,7 +557,7 @@ void Http2Server::Impl::head_done(Stream& s) {
       response.headers.add("sec-websocket-version", "13");
       return respond(s, std::move(response));
     }
-    s.phase = Phase::kOffer;
+    s.phase = Life::kOffer;
     s.owed = true;
     events.on_tunnel(s.id, std::exchange(s.request, {}));
     return;
@@ -569,12 +569,12 @@ void Http2Server::Impl::head_done(Stream& s) {
   const bool wants_continue = same_ignoring_case(expect, "100-continue");
   if (!expect.empty() && !wants_continue) return answer_for_owner(s, 417);
 
-  s.phase = Phase::kBody;
+  s.phase = Life::kBody;
   s.body_since = now.mono;
   s.owed = true;
   const StreamId id = s.id;
   const std::size_t limit = events.on_head(id, r);
-  if (s.phase != Phase::kBody || s.silent || s.our_reset) return;  // he answered
+  if (s.phase != Life::kBody || s.silent || s.our_reset) return;  // he answered
   s.body_limit = limit;
   if (s.remote_end) return request_done(s);
 
@@ -596,9 +596,9 @@ void Http2Server::Impl::head_done(Stream& s) {
 }
 
 void Http2Server::Impl::request_done(Stream& s) {
-  if (s.phase != Phase::kBody) return;
+  if (s.phase != Life::kBody) return;
   release(s);
-  s.phase = Phase::kOwed;
+  s.phase = Life::kOwed;
   events.on_request(s.id, std::move(s.request));
 }
 
@@ -636,7 +636,7 @@ void Http2Server::Impl::submit(Stream& s, const HttpResponse& response, bool wit
 void Http2Server::Impl::respond(Stream& s, HttpResponse response) {
   if (s.answered) return;
   s.owed = false;
-  s.phase = Phase::kDone;
+  s.phase = Life::kDone;
   release(s);
   s.request = {};
   const bool bodiless = response.status == 204 || response.status == 304;
@@ -678,7 +678,7 @@ void Http2Server::Impl::finish_out(Stream& s) {
 }
 
 void Http2Server::Impl::tunnel_bytes(Stream& s, std::string_view bytes) {
-  if (s.phase == Phase::kTunnel && s.early.empty()) {
+  if (s.phase == Life::kTunnel && s.early.empty()) {
     events.on_tunnel_bytes(s.id, bytes);
   } else {
     s.early.append(bytes);  // at most one stream window: nothing is consumed until the owner says so
@@ -690,7 +690,7 @@ void Http2Server::Impl::flush_early() {
   if (!std::exchange(early_pending, false)) return;
   std::vector<StreamId> ids;
   for (const auto& [id, s] : streams) {
-    if (s->phase == Phase::kTunnel && (!s->early.empty() || s->early_end)) ids.push_back(id);
+    if (s->phase == Life::kTunnel && (!s->early.empty() || s->early_end)) ids.push_back(id);
   }
   for (const StreamId id : ids) {
     Stream* s = live(id);
@@ -724,7 +724,7 @@ void Http2Server::Impl::sweep() {
   std::vector<StreamId> stalled;
   for (const auto& [id, s] : streams) {
     if (s->silent || s->our_reset) continue;
-    if (s->phase == Phase::kBody && !s->waiting && limits.body_timeout_ms > 0 &&
+    if (s->phase == Life::kBody && !s->waiting && limits.body_timeout_ms > 0 &&
         now.mono - s->body_since > limits.body_timeout_ms + static_cast<std::int64_t>(s->received) * 1000 / 1024) {
       late.push_back(id);
     } else if (s->unsent() > 0 && limits.write_timeout_ms > 0 && now.mono - s->progress_at > limits.write_timeout_ms) {
@@ -820,19 +820,19 @@ int Http2Server::Impl::on_frame(nghttp2_session*, const nghttp2_frame* frame, vo
   if (s->refused || s->silent || s->our_reset) return 0;
   if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
     me.head_done(*s);
-    if (last && (s->phase == Phase::kOffer || s->phase == Phase::kTunnel)) {
+    if (last && (s->phase == Life::kOffer || s->phase == Life::kTunnel)) {
       s->early_end = true;
       me.early_pending = true;
     }
     return 0;
   }
   if (!last) return 0;
-  if (s->phase == Phase::kBody) {
+  if (s->phase == Life::kBody) {
     me.request_done(*s);
-  } else if (s->phase == Phase::kTunnel && s->early.empty()) {
+  } else if (s->phase == Life::kTunnel && s->early.empty()) {
     if (s->ours_ended) s->owed = false;
     me.events.on_tunnel_end(s->id);
-  } else if (s->phase == Phase::kOffer || s->phase == Phase::kTunnel) {
+  } else if (s->phase == Life::kOffer || s->phase == Life::kTunnel) {
     s->early_end = true;
     me.early_pending = true;
   }
@@ -850,7 +850,7 @@ int Http2Server::Impl::on_data(nghttp2_session* session, std::uint8_t, std::int3
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   s->received += size;
   switch (s->phase) {
-    case Phase::kBody:
+    case Life::kBody:
       if (s->request.body.size() + size > s->body_limit) {
         me.answer_for_owner(*s, 413);
         break;
@@ -862,11 +862,11 @@ int Http2Server::Impl::on_data(nghttp2_session* session, std::uint8_t, std::int3
         s->unconsumed += size;
       }
       break;
-    case Phase::kOffer:
-    case Phase::kTunnel: me.tunnel_bytes(*s, bytes); break;
-    case Phase::kHead:
-    case Phase::kOwed:
-    case Phase::kDone: break;  // not wanted: it stays within one stream window
+    case Life::kOffer:
+    case Life::kTunnel: me.tunnel_bytes(*s, bytes); break;
+    case Life::kHead:
+    case Life::kOwed:
+    case Life::kDone: break;  // not wanted: it stays within one stream window
   }
   return 0;
 }
@@ -898,7 +898,7 @@ int Http2Server::Impl::on_sent(nghttp2_session*, const nghttp2_frame* frame, voi
   if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
     // The answer is whole and the request is not: ask for no more of it (RFC 9113 section 8.1). A tunnel has two halves.
     Stream* s = me.find(id);
-    if (s != nullptr && !s->remote_end && s->phase == Phase::kDone) me.rst(*s, NGHTTP2_NO_ERROR);
+    if (s != nullptr && !s->remote_end && s->phase == Life::kDone) me.rst(*s, NGHTTP2_NO_ERROR);
   }
   return 0;
 }
@@ -989,7 +989,7 @@ void Http2Server::begin(StreamId id, HttpResponse head) {
   Stream* s = impl_->live(id);
   if (s == nullptr || s->answered) return;
   impl_->release(*s);
-  s->phase = Phase::kDone;
+  s->phase = Life::kDone;
   s->request = {};
   const bool with_body = !s->is_head && head.status != 204 && head.status != 304;
   if (!with_body) {
@@ -1013,8 +1013,8 @@ void Http2Server::end(StreamId id) {
 
 void Http2Server::accept_tunnel(StreamId id, HttpResponse head) {
   Stream* s = impl_->live(id);
-  if (s == nullptr || s->phase != Phase::kOffer) return;
-  s->phase = Phase::kTunnel;
+  if (s == nullptr || s->phase != Life::kOffer) return;
+  s->phase = Life::kTunnel;
   s->request = {};
   head.status = 200;
   impl_->submit(*s, head, true);
@@ -1025,7 +1025,7 @@ std::size_t Http2Server::tunnel_write(StreamId id, std::string_view bytes) { ret
 
 void Http2Server::tunnel_end(StreamId id) {
   Stream* s = impl_->live(id);
-  if (s == nullptr || s->phase != Phase::kTunnel) return;
+  if (s == nullptr || s->phase != Life::kTunnel) return;
   s->ours_ended = true;
   if (s->remote_end && !s->early_end) s->owed = false;
   impl_->finish_out(*s);
