@@ -134,7 +134,7 @@ Shard::Body::Body(const Plan& p, int i)
                         },
                         [this](const std::string& agent) { subscriber.unsubscribe(routing::agent_channel(prefix, agent)); }}),
       media(std::make_unique<MediaFetch>(services, p.whatsapp)),
-      auth(services),
+      auth(services, AuthOptions{p.config.server.public_url}),
       api(services, auth),
       webhook(services, p.whatsapp,
               [this](std::string_view account, const std::string& address) { outgoing->on_inbound(account, address); },
