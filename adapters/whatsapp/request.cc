@@ -40,6 +40,7 @@ const Kind* kind_named(std::string_view name) {
 std::string_view bare_mime(std::string_view mime) { return mime.substr(0, mime.find(';')); }
 
 bool takes(const Kind& kind, std::string_view mime) {
+  if (mime.empty()) return false;
   return kind.mimes.front().empty() || std::find(kind.mimes.begin(), kind.mimes.end(), bare_mime(mime)) != kind.mimes.end();
 }
 
