@@ -25,7 +25,7 @@ try {
     logLevel: 'warning',
   });
   const files = names.map((name) => join(out, name.replace(/\.ts$/, '.mjs')));
-  const child = spawn(process.execPath, ['--enable-source-maps', '--test', ...files], { stdio: 'inherit' });
+  const child = spawn(process.execPath, ['--enable-source-maps', '--test', '--test-reporter=spec', ...files], { stdio: 'inherit' });
   process.exitCode = await new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
 } finally {
   await rm(out, { recursive: true, force: true });

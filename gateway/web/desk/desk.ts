@@ -99,8 +99,12 @@ export class Desk {
   }
 
   async logout(): Promise<void> {
-    this.socket.stop();
-    await this.world.api.logout();
+    const answer = await this.world.api.logout();
+    if (!answer.ok && answer.problem.status !== 401) {
+      // The session still lives over there: to look signed out would be a lie.
+      this.notice.value = { tone: 'wrong', key: 'refused', problem: answer.problem };
+      return;
+    }
     clear(this.world.storage);
     this.leave();
   }

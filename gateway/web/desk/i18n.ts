@@ -37,12 +37,20 @@ export function choose(wanted: readonly string[]): Language {
   return 'en';
 }
 
-// Digits stay as the language writes them; the time of day is the reader's own.
+// Digits and clock are the language's own, in the reader's region if his browser names one (en-GB has no PM).
+const region = computed(() => {
+  const tags = typeof navigator === 'undefined' ? [] : navigator.languages;
+  return tags.find((tag) => tag.toLowerCase().split('-')[0] === language.value) ?? language.value;
+});
+const unit = (name: string): Intl.NumberFormat => new Intl.NumberFormat(region.value, { style: 'unit', unit: name, unitDisplay: 'short' });
 const formatter = computed(() => ({
-  time: new Intl.DateTimeFormat(language.value, { hour: '2-digit', minute: '2-digit' }),
-  day: new Intl.DateTimeFormat(language.value, { weekday: 'long', day: 'numeric', month: 'long' }),
-  full: new Intl.DateTimeFormat(language.value, { dateStyle: 'full', timeStyle: 'medium' }),
-  relative: new Intl.RelativeTimeFormat(language.value, { numeric: 'auto' }),
+  hours: unit('hour'),
+  minutes: unit('minute'),
+  seconds: unit('second'),
+  time: new Intl.DateTimeFormat(region.value, { hour: 'numeric', minute: '2-digit' }),
+  day: new Intl.DateTimeFormat(region.value, { weekday: 'long', day: 'numeric', month: 'long' }),
+  full: new Intl.DateTimeFormat(region.value, { dateStyle: 'full', timeStyle: 'medium' }),
+  relative: new Intl.RelativeTimeFormat(region.value, { numeric: 'auto' }),
 }));
 const valid = (at: string): Date | undefined => {
   const date = new Date(at);
@@ -64,10 +72,22 @@ export function dayText(at: string, nowMs: number): string {
   return days === 0 || days === -1 ? formatter.value.relative.format(days, 'day') : formatter.value.day.format(date);
 }
 
-// "3:05" below an hour, "5 h 12 min" above: for countdowns and waits.
-export function spanText(ms: number): string {
+// What is left: "3:05" below an hour, "5 hr 12 min" above.
+export function leftText(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes}:${String(seconds % 60).padStart(2, '0')}`;
-  return t('hoursMinutes', { h: Math.floor(minutes / 60), m: minutes % 60 });
+  if (seconds >= 3600) return longText(Math.floor(seconds / 60));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
+// How long someone has waited: "40 sec", "12 min", "2 hr 5 min".
+export function waitText(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return formatter.value.seconds.format(seconds);
+  return longText(Math.floor(seconds / 60));
+}
+
+function longText(minutes: number): string {
+  const { hours, minutes: minute } = formatter.value;
+  if (minutes < 60) return minute.format(minutes);
+  return minutes % 60 === 0 ? hours.format(minutes / 60) : `${hours.format(Math.floor(minutes / 60))} ${minute.format(minutes % 60)}`;
 }

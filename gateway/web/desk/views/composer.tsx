@@ -1,7 +1,7 @@
 // Where the agent writes. Enter sends, Shift+Enter starts a line; when WhatsApp's window is over it says so and locks replies, not notes.
 import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
-import { spanText, t } from '../i18n.ts';
+import { leftText, t } from '../i18n.ts';
 import { isWhatsApp } from '../state.ts';
 import type { ViewProps } from './app.tsx';
 import { Icon } from './icons.tsx';
@@ -63,7 +63,7 @@ export function Composer({ desk, now }: ViewProps) {
           onClick={() => { desk.sendsTyping.value = !desk.sendsTyping.value; }}
         >{t('showTyping')}</button>
         <span class="spacer" />
-        {windowed && !over && <span class={left < kSoonMs ? 'left soon' : 'left'}>{t('windowOpen', { t: spanText(left) })}</span>}
+        {windowed && !over && <span class={left < kSoonMs ? 'left soon' : 'left'}>{t('windowOpen', { t: leftText(left) })}</span>}
       </div>
       {over && !note.value && <p class="locked" id={`${labels}-lock`}><Icon name="lock" /> {t('windowOver')}</p>}
       <div class="composer-row">

@@ -18,7 +18,7 @@ export function Header({ desk, now }: ViewProps) {
       <span class="spacer" />
       <LanguageChoice />
       <span class="agent"><bdi>{state.agent.name || state.agent.id}</bdi></span>
-      <button type="button" class="quiet" onClick={() => void desk.logout()}>{t('signOut')}</button>
+      <button type="button" class="quiet sign-out" onClick={() => void desk.logout()}>{t('signOut')}</button>
     </header>
   );
 }

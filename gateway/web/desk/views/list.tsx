@@ -1,5 +1,5 @@
 // The left pane: what is offered, and what is mine, with those who wait longest on top.
-import { spanText, t, type Key } from '../i18n.ts';
+import { leftText, t, waitText, type Key } from '../i18n.ts';
 import type { Offer } from '../protocol.ts';
 import type { Conversation } from '../state.ts';
 import { lastOf, threadOf, unread, waitingSince } from '../thread.ts';
@@ -50,7 +50,7 @@ function OfferCard({ desk, now, offer }: ViewProps & { offer: Offer }) {
       {offer.preview !== '' && <p class="preview" dir="auto">{offer.preview}</p>}
       <p class={left < 10_000 ? 'left soon' : 'left'}>
         <Icon name="clock" />{' '}
-        {Number.isFinite(left) ? (left > 0 ? t('answerWithin', { t: spanText(left) }) : t('offerOver')) : <bdi>{offer.queue}</bdi>}
+        {Number.isFinite(left) ? (left > 0 ? t('answerWithin', { t: leftText(left) }) : t('offerOver')) : <bdi>{offer.queue}</bdi>}
       </p>
       <div class="choices">
         <button type="button" class="primary" aria-disabled={busy} onClick={() => desk.accept(offer.conversation)}>
@@ -88,7 +88,7 @@ function Line({ desk, now, conversation }: ViewProps & { conversation: Conversat
         </span>
         <span class="foot">
           <Channel channel={conversation.channel} />
-          {Number.isFinite(waited) && <span class={waited > 300_000 ? 'left soon' : 'left'}>{t('waiting', { t: spanText(waited) })}</span>}
+          {Number.isFinite(waited) && <span class={waited > 300_000 ? 'left soon' : 'left'}>{t('waiting', { t: waitText(waited) })}</span>}
         </span>
       </button>
     </li>

@@ -42,9 +42,8 @@ export function Thread({ desk, now }: ViewProps) {
         </button>
         <h2 id="thread-title" ref={title} tabIndex={-1}><bdi>{name}</bdi></h2>
         <Channel channel={conversation.channel} />
-        <span class="spacer" />
-        <button type="button" class="quiet to-context" onClick={() => { desk.place.value = 'context'; }}>{t('details')}</button>
-        {open && <button type="button" aria-disabled={resolving} onClick={() => desk.resolve(id)}><Icon name="check" /> {t('resolve')}</button>}
+        <button type="button" class="quiet to-context" onClick={() => { desk.place.value = 'context'; }}><Icon name="info" /><span aria-hidden="true">{t('details')}</span><span class="sr">{t('details')}</span></button>
+        {open && <button type="button" class="resolve" aria-disabled={resolving} onClick={() => desk.resolve(id)}><Icon name="check" /> {t('resolve')}</button>}
       </div>
       <Log key={`log ${id}`} desk={desk} />
       <p class="typing" role="status">{conversation.typing_until > now.value && t('typing', { name })}</p>

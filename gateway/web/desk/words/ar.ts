@@ -112,6 +112,5 @@ export const ar: Words = {
   history: 'تعذّر جلب الرسائل الأقدم.',
   changed: 'تغيّرت المحادثة في هذه الأثناء.',
   close: 'أغلق هذا التنبيه',
-  hoursMinutes: '{h} س {m} د',
   characters: '{n} من {max} حرفًا',
 };

@@ -110,7 +110,6 @@ export const en = {
   history: 'The older messages could not be fetched.',
   changed: 'The conversation has changed meanwhile.',
   close: 'Close this message',
-  hoursMinutes: '{h} h {m} min',
   characters: '{n} of {max} characters',
 } as const;
 

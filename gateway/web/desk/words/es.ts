@@ -112,6 +112,5 @@ export const es: Words = {
   history: 'No se pudieron obtener los mensajes anteriores.',
   changed: 'La conversación ha cambiado entretanto.',
   close: 'Cerrar este aviso',
-  hoursMinutes: '{h} h {m} min',
   characters: '{n} de {max} caracteres',
 };

@@ -112,6 +112,5 @@ export const pt: Words = {
   history: 'Não foi possível obter as mensagens anteriores.',
   changed: 'A conversa mudou entretanto.',
   close: 'Fechar este aviso',
-  hoursMinutes: '{h} h {m} min',
   characters: '{n} de {max} caracteres',
 };

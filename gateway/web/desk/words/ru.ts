@@ -112,6 +112,5 @@ export const ru: Words = {
   history: 'Не удалось получить ранние сообщения.',
   changed: 'Беседа тем временем изменилась.',
   close: 'Закрыть это сообщение',
-  hoursMinutes: '{h} ч {m} мин',
   characters: '{n} из {max} знаков',
 };
