@@ -17,6 +17,7 @@
 #include "gateway/media_fetch.h"
 #include "gateway/outgoing.h"
 #include "gateway/public_site.h"
+#include "gateway/shard_metrics.h"
 #include "gateway/webhook.h"
 #include "gateway/work_pool.h"
 
@@ -93,7 +94,7 @@ struct Shard::Body {
   std::function<void()> stopped;
   std::atomic<bool> redis_up{false};
   std::atomic<bool> leased{false};
-  std::shared_ptr<ShardMetrics> metrics;
+  ShardMetrics metrics;
 };
 
 Shard::Body::Body(const Plan& p, int i)
@@ -112,7 +113,7 @@ Shard::Body::Body(const Plan& p, int i)
           Outgoing::Deps{loop, *store, *http, read_clock, id,
                          [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
                          [](const std::string& event, const std::string& account, const std::string& detail) {
-                           log_warning(event, {{"account", account}, {"detail", detail}});
+                           log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
                          }},
           p.whatsapp, p.accounts)),
       services{loop,
@@ -133,13 +134,13 @@ Shard::Body::Body(const Plan& p, int i)
                           subscriber.subscribe(routing::agent_channel(prefix, agent), std::move(done));
                         },
                         [this](const std::string& agent) { subscriber.unsubscribe(routing::agent_channel(prefix, agent)); }}),
-      media(std::make_unique<MediaFetch>(services, p.whatsapp)),
+      media(std::make_unique<MediaFetch>(services, p.whatsapp, p.config.media.max)),
       auth(services, AuthOptions{p.config.server.public_url}),
       api(services, auth),
       webhook(services, p.whatsapp,
               [this](std::string_view account, const std::string& address) { outgoing->on_inbound(account, address); },
               [](const std::string& event, const std::string& account, const std::string& detail) {
-                log_warning(event, {{"account", account}, {"detail", detail}});
+                log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
               }),
       site(PublicSite::Deps{services, webhook, api, auth, hub, p.files, p.public_origin,
                             [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
@@ -147,7 +148,7 @@ Shard::Body::Body(const Plan& p, int i)
       matcher(Matcher::Deps{loop, *store, stream, mirror, prefix, read_clock}),
       beat_timer(loop),
       stop_timer(loop),
-      metrics(make_shard_metrics(index)) {
+      metrics(p.metrics) {
   commands.on_up = [this] { on_store_up(); };
   commands.on_down = [this](const Error& why) { on_store_down(why); };
   subscriber.on_up = [this] { hub.on_resubscribed(); };
@@ -193,6 +194,12 @@ void Shard::Body::beat_later() {
     beat();
     beat_later();
   });
+}
+
+void Shard::Body::publish_counts() {
+  metrics.publish({webhook.counts(), outgoing->counts(), matcher.counts(), media->counts(), webhook.open_tokens(), outgoing->in_flight(),
+                   site.desks(), commands.outstanding(), redis_up, leased, matcher.owner(), mirror.waiting(), mirror.ready_agents(),
+                   matcher.unaccounted()});
 }
 
 void Shard::Body::beat() {

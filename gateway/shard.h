@@ -14,6 +14,7 @@
 #include "adapters/whatsapp/account.h"
 #include "gateway/config.h"
 #include "gateway/exchange.h"
+#include "gateway/metrics.h"
 #include "gateway/redis_link.h"
 #include "gateway/services.h"
 #include "gateway/static_files.h"
@@ -28,6 +29,7 @@ struct Plan {
   SSL_CTX* client_tls = nullptr;
   const StaticFiles& files;
   WorkPool& work;
+  Metrics& metrics;
   std::vector<whatsapp::Account> whatsapp;
   std::vector<AccountInfo> accounts;
   std::string node;           // "host"
@@ -36,7 +38,7 @@ struct Plan {
 
 class Shard {
  public:
-  // What is true of a shard right now, for /readyz, and its counts, for /metrics. Read on the shard's own thread.
+  // What is true of a shard right now, for /readyz.
   struct Health {
     bool redis = false;
     bool leased = false;
@@ -61,7 +63,6 @@ class Shard {
   void start();             // links, timers; then run the loop
   bool up() const;          // from any thread: Redis answered and the lease is held
   Health health() const;    // from any thread
-  std::string metrics_text() const;
 
   // Stops in order: no new connections and claims, answers finished, sockets closed with 1001, leases given back.
   // `done` is called on this loop, within 8 s whatever happens.

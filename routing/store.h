@@ -172,11 +172,10 @@ struct Line {
   std::string entry, provider_id;
   std::string reason;  // why it failed; of an inbound media: "media:<sha256>|<size>" once it is fetched, "media_failed:<why>"
 };
-// A media of an inbound message that is to be fetched now; the try is counted.
+// A media of an inbound message that is to be fetched now.
 struct MediaJob {
   MessageRef ref;
   std::string entry;
-  int tries = 0;
 };
 struct Page {
   std::int64_t total = 0;
@@ -242,7 +241,7 @@ class Store {
   // What an earlier owner claimed and never settled becomes uncertain. Answers how many in gen.
   virtual void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) = 0;
 
-  // Media of inbound messages: three tries in 24 h, by the owner of the account. Claims (lost) or at most `most` due jobs.
+  // Media of inbound messages, fetched by the owner of the account: at most `most` jobs, handed out again only if he dies.
   virtual void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) = 0;
   // Fetched (sha256 and size), or given up (`failed` says why). The owner's desk is told.
   virtual void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size,

@@ -411,12 +411,10 @@ class Memory final : public MemoryStore {
     if (!owns(account, lease)) return done(std::move(jobs));
     for (model::MediaWait& wait : w_.media[std::string(account)]) {
       if (wait.next > now_ || static_cast<int>(jobs.size()) >= most) continue;
-      wait.next = now_ + (wait.tries == 0 ? 600'000 : 43'200'000);
-      if (++wait.tries > 3) continue;
+      wait.next = now_ + 900'000;
       const auto& log = w_.conversations.at(wait.ref.conversation).log;
-      jobs.push_back({wait.ref, log[static_cast<std::size_t>(wait.ref.n - 1)].entry, wait.tries});
+      jobs.push_back({wait.ref, log[static_cast<std::size_t>(wait.ref.n - 1)].entry});
     }
-    std::erase_if(w_.media[std::string(account)], [](const model::MediaWait& wait) { return wait.tries > 3; });
     done(std::move(jobs));
   }
 
@@ -1053,7 +1051,7 @@ class Memory final : public MemoryStore {
     if (into != nullptr) {
       Conversation& c = *into;
       const std::int64_t n = append(c, State::kStored, what.entry);
-      if (what.has_media) w_.media[what.account].push_back({{c.id, n}, now_, 0});
+      if (what.has_media) w_.media[what.account].push_back({{c.id, n}, now_});
       c.window_until = std::max(c.window_until, what.window_until.ms);
       c.last = now_;
       if (!c.owner.empty()) {
@@ -1090,7 +1088,7 @@ class Memory final : public MemoryStore {
     c.weight = c.base = kWeight;
     c.window_until = what.window_until.ms;
     append(c, State::kStored, what.entry);
-    if (what.has_media) w_.media[what.account].push_back({{c.id, 1}, now_, 0});
+    if (what.has_media) w_.media[what.account].push_back({{c.id, 1}, now_});
     const Fields place{{"e", text(c.eff)}, {"w", text(c.weight)}};
     if (hint_holds(what)) {
       transition("opened", c, "", place);

@@ -104,7 +104,6 @@ struct Once {
 struct MediaWait {
   MessageRef ref;
   std::int64_t next = 0;
-  int tries = 0;
 };
 
 struct Bucket {

@@ -262,9 +262,7 @@ class RedisStore final : public Store {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));
       auto& a = reply->array;
       std::vector<MediaJob> out;
-      for (std::size_t i = 1; i + 3 < a.size(); i += 4) {
-        out.push_back({{text_of(a[i]), int_of(a[i + 1])}, std::move(a[i + 2].text), static_cast<int>(int_of(a[i + 3]))});
-      }
+      for (std::size_t i = 1; i + 2 < a.size(); i += 3) out.push_back({{text_of(a[i]), int_of(a[i + 1])}, std::move(a[i + 2].text)});
       done(std::move(out));
     });
   }

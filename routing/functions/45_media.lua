@@ -1,10 +1,8 @@
 -- Media of inbound messages: fetched in the background by the owner of the account before the provider forgets them.
---   T:media:<acct>  zset  conv.n by the time of the next try; T:pid:<conv> t<n> counts tries, m<n> says how it ended
+--   T:media:<acct>  zset  conv.n by when it may be handed out; T:pid:<conv> m<n> says how it ended
+-- The owner counts tries and gives up; what he was handed is handed out again only if he died.
 
--- The second try comes after ten minutes, the third after twelve hours; a crash in the middle of a try counts as one.
-local MEDIA_DELAY = {600000, 43200000, 43200000}
-
--- media_due(now, account, shard, lease epoch, most) -> lost | ok, then conv, n, entry, tries for each
+-- media_due(now, account, shard, lease epoch, most) -> lost | ok, then conv, n, entry for each
 local function media_due(keys, a)
   local T, now = keys[1], now_of(a[1])
   local account, waiting, out = a[2], T .. ':media:' .. a[2], {'ok'}
@@ -12,13 +10,12 @@ local function media_due(keys, a)
   for _, item in ipairs(call('ZRANGEBYSCORE', waiting, '-inf', int(now), 'LIMIT', 0, tonumber(a[5]))) do
     local conv, n = string.match(item, '^(.+)%.(%d+)$')
     local entry = call('LINDEX', T .. ':log:' .. conv, tonumber(n) - 1)
-    local tries = entry and call('HINCRBY', T .. ':pid:' .. conv, 't' .. n, 1) or 4
-    if tries > 3 then
-      call('ZREM', waiting, item)
-    else
-      call('ZADD', waiting, now + MEDIA_DELAY[tries], item)
+    if entry then
+      call('ZADD', waiting, now + 900000, item)
       local at = #out
-      out[at + 1], out[at + 2], out[at + 3], out[at + 4] = conv, tonumber(n), entry, tries
+      out[at + 1], out[at + 2], out[at + 3] = conv, tonumber(n), entry
+    else
+      call('ZREM', waiting, item)
     end
   end
   return out
@@ -29,7 +26,6 @@ local function media_done(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, n = a[3], a[4]
   call('ZREM', T .. ':media:' .. a[2], conv .. '.' .. n)
-  call('HDEL', T .. ':pid:' .. conv, 't' .. n)
   call('HSET', T .. ':pid:' .. conv, 'm' .. n, a[7] ~= '' and ('media_failed:' .. a[7]) or ('media:' .. a[5] .. '|' .. a[6]))
   local r = call('HMGET', T .. ':conv:' .. conv, 'own', 'win')
   if r[1] and r[1] ~= '' then tell(T, now, r[1], 'm', conv, n, 'i', r[2] or '0') end
