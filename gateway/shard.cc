@@ -15,6 +15,7 @@
 #include "gateway/log.h"
 #include "gateway/matcher.h"
 #include "gateway/media_fetch.h"
+#include "gateway/media_store.h"
 #include "gateway/outgoing.h"
 #include "gateway/public_site.h"
 #include "gateway/shard_metrics.h"
@@ -41,6 +42,19 @@ RedisLinkOptions link_options(const std::string& name) {
 }
 
 }  // namespace
+
+// belfryctl's side door: who may open the socket is the operator.
+class OperatorSite : public Site {
+ public:
+  explicit OperatorSite(Api& api) : api_(api) {}
+  Admission admit(const HttpRequest& head) override {
+    return Api::handles(head.path) ? api_.admit(head) : Admission(HttpResponse{404, {}, ""});
+  }
+  void serve(std::shared_ptr<Exchange> exchange) override { api_.serve_as(std::move(exchange), operator_subject()); }
+
+ private:
+  Api& api_;
+};
 
 // Members are built in this order and unwound in reverse: sockets go before what they use.
 struct Shard::Body {
@@ -71,12 +85,14 @@ struct Shard::Body {
   std::unique_ptr<routing::Store> store;
   routing::Mirror mirror;
   std::unique_ptr<HttpClient> http;
+  std::unique_ptr<MediaStore> files;
   std::unique_ptr<Outgoing> outgoing;
   Services services;
   DeskHub hub;
   std::unique_ptr<MediaFetch> media;
   Auth auth;
   Api api;
+  OperatorSite operator_site;
   Webhook webhook;
   PublicSite site;
   Matcher matcher;
@@ -108,9 +124,10 @@ Shard::Body::Body(const Plan& p, int i)
       store(routing::make_redis_store(
           [this](std::string command, std::function<void(Result<routing::Value>)> done) { commands.command(command, std::move(done)); },
           {prefix, {}})),
-      http(make_http_client(loop, p.client_tls, p.config.server.state_dir + "/media")),
+      http(make_http_client(loop, p.client_tls.get(), p.config.server.state_dir + "/media")),
+      files(make_media_store(loop, p.config.server.state_dir + "/media")),
       outgoing(std::make_unique<Outgoing>(
-          Outgoing::Deps{loop, *store, *http, read_clock, id,
+          Outgoing::Deps{loop, *store, *http, *files, read_clock, id,
                          [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
                          [](const std::string& event, const std::string& account, const std::string& detail) {
                            log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
@@ -136,7 +153,8 @@ Shard::Body::Body(const Plan& p, int i)
                         [this](const std::string& agent) { subscriber.unsubscribe(routing::agent_channel(prefix, agent)); }}),
       media(std::make_unique<MediaFetch>(services, p.whatsapp, p.config.media.max)),
       auth(services, AuthOptions{p.config.server.public_url}),
-      api(services, auth),
+      api(services, auth, ApiOptions{files.get(), static_cast<std::size_t>(p.config.media.max)}),
+      operator_site(api),
       webhook(services, p.whatsapp,
               [this](std::string_view account, const std::string& address) { outgoing->on_inbound(account, address); },
               [](const std::string& event, const std::string& account, const std::string& detail) {
@@ -294,6 +312,35 @@ Shard::Health Shard::health() const {
   return health;
 }
 
+Result<std::uint16_t> Shard::listen(const ListenAddress& address) {
+  Body& b = *body_;
+  const LimitsConfig& limits = b.plan.config.limits;
+  ServerLimits server;
+  server.head_timeout_ms = limits.head_timeout_ms;
+  server.body_timeout_ms = limits.body_timeout_ms;
+  server.idle_timeout_ms = limits.idle_timeout_ms;
+  server.max_connections = limits.connections;
+  server.max_per_address = is_loopback(address.host) ? 0 : limits.per_address;  // a proxy on this machine is one address
+  server.h2_websocket = b.plan.config.listen.h2_websocket;
+  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  auto listener = Listener::open(b.loop, host + ":" + std::to_string(address.port), address.tls ? b.plan.server_tls : nullptr, b.site, server);
+  if (!listener) return tl::unexpected(std::move(listener.error()));
+  const std::uint16_t port = (*listener)->port();
+  b.listeners.push_back(std::move(*listener));
+  return port;
+}
+
+Result<void> Shard::listen_operator(const std::string& socket_path) {
+  auto listener = Listener::open(body_->loop, "unix:" + socket_path, nullptr, body_->operator_site, {});
+  if (!listener) return tl::unexpected(std::move(listener.error()));
+  body_->listeners.push_back(std::move(*listener));
+  return {};
+}
+
+void Shard::set_tls(TlsContext tls) {
+  for (auto& listener : body_->listeners) listener->set_tls(tls);
+}
+
 void Shard::start() {
   Body& b = *body_;
   b.subscribe_all();
@@ -312,7 +359,7 @@ void Shard::stop(std::function<void()> done) {
   b.matcher.stop();
   b.site.close_desks(1001, "the gateway restarts");
   auto left = std::make_shared<std::size_t>(b.listeners.size());
-  for (auto& listener : b.listeners) listener->stop([left] { --*left; });
+  for (auto& listener : b.listeners) listener->stop(6'500, [left] { --*left; });
   // Looks every 20 ms whether all is answered and settled.
   auto look = std::make_shared<std::function<void()>>();
   *look = [&b, left, look] {

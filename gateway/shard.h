@@ -18,6 +18,7 @@
 #include "gateway/redis_link.h"
 #include "gateway/services.h"
 #include "gateway/static_files.h"
+#include "gateway/tls.h"
 
 namespace belfry::gateway {
 
@@ -25,8 +26,8 @@ namespace belfry::gateway {
 struct Plan {
   const Config& config;
   RedisTarget redis;
-  SSL_CTX* server_tls = nullptr;
-  SSL_CTX* client_tls = nullptr;
+  TlsContext server_tls;
+  TlsContext client_tls;
   const StaticFiles& files;
   WorkPool& work;
   Metrics& metrics;
@@ -54,11 +55,12 @@ class Shard {
   const std::string& id() const;
   int index() const;
 
-  // On this shard's loop, before or after run(). The port that was got is returned, so that the others may share it.
+  // Before the loop runs. Answers the port that was got, so that the other shards may share it.
   Result<std::uint16_t> listen(const ListenAddress& address);
-  // The admin listeners (shard 0 only): /metrics /healthz /readyz, and the REST API for the operator on a unix socket.
-  Result<std::uint16_t> listen_admin(const ListenAddress& address, Site& site);
+  // The REST API for whoever may open this unix socket: the operator (belfryctl).
   Result<void> listen_operator(const std::string& socket_path);
+  // SIGHUP: new certificates for connections from now on. On this shard's loop.
+  void set_tls(TlsContext tls);
 
   void start();             // links, timers; then run the loop
   bool up() const;          // from any thread: Redis answered and the lease is held
