@@ -188,6 +188,7 @@ class SocketPump final : public Pump, private Ticked {
     on_ready_ = std::move(ready);
     decrypt({});
     flush_soon();
+    arm_read();
   }
 
   void flush();
