@@ -31,11 +31,13 @@ inline void one_owner(const World& w, Found& found) {
       ++holders;
       if (c.owner != agent) found.push_back("I1 " + agent + " holds " + id + " of " + c.owner);
     }
-    if (holders != (is_given(c.state) ? 1 : 0)) found.push_back("I1 " + id + " " + c.state + " is held by " + std::to_string(holders));
+    if (holders != (is_given(c.state) ? 1 : 0))
+      found.push_back("I1 " + id + " " + c.state + " is held by " + std::to_string(holders));
   }
 }
 
-// I2: load is the sum of what he holds. (That it stays within the capacity is Watch's: an administrator may lower it under his feet.)
+// I2: load is the sum of what he holds. (That it stays within the capacity is Watch's: an administrator may lower it under his
+// feet.)
 inline void loads_add_up(const World& w, Found& found) {
   for (const auto& [agent, a] : w.agents) {
     std::int64_t sum = 0;
@@ -51,7 +53,8 @@ inline void one_place(const World& w, Found& found) {
     for (const auto& [eff, id] : waiting) {
       ++places[id];
       const auto& c = w.conversations.at(id);
-      if (c.state != "queued" || c.queue != queue || c.eff != eff) found.push_back("I3 " + id + " waits in " + queue + " and is " + c.state);
+      if (c.state != "queued" || c.queue != queue || c.eff != eff)
+        found.push_back("I3 " + id + " waits in " + queue + " and is " + c.state);
     }
   }
   for (const auto& [agent, a] : w.agents) {
@@ -59,7 +62,8 @@ inline void one_place(const World& w, Found& found) {
   }
   for (const auto& [id, c] : w.conversations) {
     const bool open = c.state != "closed" && c.state != "sends";
-    if (places[id] != (open ? 1 : 0)) found.push_back("I3 " + id + " " + c.state + " is in " + std::to_string(places[id]) + " places");
+    if (places[id] != (open ? 1 : 0))
+      found.push_back("I3 " + id + " " + c.state + " is in " + std::to_string(places[id]) + " places");
   }
 }
 
@@ -85,7 +89,8 @@ inline void one_conversation(const World& w, Found& found) {
       found.push_back("I7 contact " + c.contact + " has " + it->second + " and " + id);
     }
     const auto& mine = w.contacts.at(c.contact).open;
-    if (const auto it = mine.find(c.account); it == mine.end() || it->second != id) found.push_back("I7 contact " + c.contact + " lost " + id);
+    if (const auto it = mine.find(c.account); it == mine.end() || it->second != id)
+      found.push_back("I7 contact " + c.contact + " lost " + id);
   }
 }
 
@@ -110,7 +115,8 @@ inline void one_turn(const World& w, Found& found) {
     for (std::size_t i = 0; i < c.log.size(); ++i) {
       const auto n = static_cast<std::int64_t>(i + 1);
       if (c.log[i].state == State::kQueued && n != c.turn) queued.push_back(n);
-      if (c.log[i].state == State::kClaimed && n != c.turn) found.push_back("I8 " + id + "." + std::to_string(n) + " is claimed out of turn");
+      if (c.log[i].state == State::kClaimed && n != c.turn)
+        found.push_back("I8 " + id + "." + std::to_string(n) + " is claimed out of turn");
     }
     std::vector<std::int64_t> held;
     for (const auto& h : c.hold) {
@@ -126,8 +132,10 @@ inline void one_turn(const World& w, Found& found) {
     if ((state == State::kQueued || state == State::kClaimed) && places[item] != 1) {
       found.push_back("I8 " + item + " has the turn in " + std::to_string(places[item]) + " places");
     }
-    if (state == State::kUncertain && !landing.contains(item)) found.push_back("I8 " + item + " is uncertain and keeps the turn for ever");
-    if (state != State::kQueued && state != State::kClaimed && state != State::kUncertain) found.push_back("I8 " + item + " has its answer and the turn");
+    if (state == State::kUncertain && !landing.contains(item))
+      found.push_back("I8 " + item + " is uncertain and keeps the turn for ever");
+    if (state != State::kQueued && state != State::kClaimed && state != State::kUncertain)
+      found.push_back("I8 " + item + " has its answer and the turn");
   }
 }
 
@@ -149,7 +157,8 @@ inline void presence_holds(const World& w, Found& found) {
     if (!shard.until && !shard.sessions.empty()) found.push_back("sessions on " + id + ", which is gone");
   }
   for (const auto& [agent, a] : w.agents) {
-    if (a.sessions != sessions[agent]) found.push_back(agent + " has " + std::to_string(a.sessions) + " sessions, not " + std::to_string(sessions[agent]));
+    if (a.sessions != sessions[agent])
+      found.push_back(agent + " has " + std::to_string(a.sessions) + " sessions, not " + std::to_string(sessions[agent]));
   }
 }
 
@@ -166,7 +175,8 @@ class Watch {
       if (!given_.insert(conversation).second) found_.push_back("I1 " + conversation + " was given twice");
       // I13: not to an agent who is not ready.
       const auto& agent = store_.world().agents.at(fields[3].second);
-      if (agent.availability != "ready" || agent.sessions < 1) found_.push_back("I13 " + conversation + " was given to " + fields[3].second);
+      if (agent.availability != "ready" || agent.sessions < 1)
+        found_.push_back("I13 " + conversation + " was given to " + fields[3].second);
     }
     if (kind == "requeued" || kind == "closed") given_.erase(conversation);
   }
@@ -257,7 +267,8 @@ class Watch {
         past.states.push_back(now);
         // I6: one message, one entry.
         const std::pair at{id, static_cast<std::int64_t>(i + 1)};
-        if (!entries_.insert({c.log[i].entry, at}).second) found.push_back("I6 " + id + "." + std::to_string(i + 1) + " is kept twice");
+        if (!entries_.insert({c.log[i].entry, at}).second)
+          found.push_back("I6 " + id + "." + std::to_string(i + 1) + " is kept twice");
       }
     }
   }
