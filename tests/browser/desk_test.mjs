@@ -160,6 +160,7 @@ test('a day at the desk, by keyboard', { skip, timeout: 120_000 }, () => withFak
   await page.getByText('Resolved.').waitFor();
   await page.getByText('This conversation is closed.').waitFor();
   assert.equal(world.hall.state, 'closed');
+  await until('the title has the focus', () => page.locator('#thread-title').evaluate((title) => title === document.activeElement));
   await page.keyboard.press('Alt+KeyJ');
   await page.getByRole('heading', { name: 'سلمى الحداد' }).waitFor();
 
@@ -278,8 +279,9 @@ test('offers: declined, withdrawn, taken by somebody faster', { skip, timeout: 6
   await accessible(page, 'an empty desk');
   ask('conv_1', 'Eva');
   gateway.offer('conv_1');
-  await page.getByRole('button', { name: 'Decline Eva' }).click();
+  await page.getByRole('button', { name: 'Decline Eva' }).press('Enter');
   await page.locator('.offer').waitFor({ state: 'detached' });
+  await until('the list has the focus', () => page.locator('nav.list').evaluate((list) => list === document.activeElement));
   await until('declined', () => gateway.conversations.get('conv_1').state === 'queued');
 
   ask('conv_2', 'Omar');

@@ -15,6 +15,7 @@ export interface Page {
 
 const kPatienceMs = 20_000;
 const kOffline = 0; // the status of a call that got no answer at all
+const kSameClockMs = 2000; // below this the difference is only the road and the rounding
 const kToken = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // what may stand in a subprotocol's name (RFC 9110)
 
 export interface Clock {
@@ -74,7 +75,8 @@ export class Api {
       const response = await this.fetcher(path, options);
       const date = Date.parse(response.headers.get('date') ?? '');
       // Date has whole seconds: half a second is the best guess for what it left out.
-      if (Number.isFinite(date)) this.clock.skew_ms = date + 500 - this.nowMs();
+      const skew = date + 500 - this.nowMs();
+      if (Number.isFinite(skew)) this.clock.skew_ms = Math.abs(skew) < kSameClockMs ? 0 : skew;
       const text = await response.text();
       let data: unknown = null;
       try {

@@ -236,6 +236,7 @@ export class Desk {
     if ('conversation' in command && problem.now) this.state.value = st.applyNow(this.state.peek(), command.conversation, problem);
     if (command.t === 'accept' && problem.now) {
       this.state.value = st.withoutOffer(this.state.peek(), command.conversation);
+      if (this.selected.peek() === command.conversation && !this.current.peek()) this.select('');
       if (problem.now.owner !== this.state.peek().agent.id) this.notice.value = { tone: 'wrong', key: 'taken', problem };
     } else if (!box.isWords(command) && command.t !== 'read') {
       this.notice.value = { tone: 'wrong', key: 'refused', problem };

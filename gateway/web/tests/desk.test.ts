@@ -183,6 +183,7 @@ test('accept: asked once, selected at once, and somebody faster is told as such'
   house.tell({ t: 'nack', client_id: 'u1', problem: { status: 409, now: { gen: 3, state: 'active', owner: 'agent_2' } } });
   assert.equal(house.desk.state.value.offers.length, 0);
   assert.equal(house.desk.notice.value?.key, 'taken');
+  assert.deepEqual([house.desk.selected.value, house.desk.place.value], ['', 'list']);
   assert.equal(house.desk.asked.value.size, 0);
 });
 

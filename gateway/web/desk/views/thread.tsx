@@ -23,16 +23,22 @@ export function Thread({ desk, now }: ViewProps) {
     if (id !== '' && matchMedia('(max-width: 719px)').matches && desk.place.value === 'thread') title.current?.focus();
   }, [id, desk.place.value]);
 
+  const open = conversation !== undefined && conversation.mine && !isOver(conversation);
+  // What had the focus may go with the conversation (Resolve, the composer): the title takes it, so that it is not lost.
+  useEffect(() => {
+    if (!open && document.activeElement === document.body) title.current?.focus();
+  }, [open]);
+
   if (!conversation) {
     return (
       <section class="pane thread is-empty" aria-label={t('conversation')}>
-        <p>{t('pick')}</p>
+        <button type="button" class="quiet back" onClick={() => desk.select('')}><Icon name="back" flips /> {t('back')}</button>
+        {desk.asked.value.has(desk.selected.value) ? <p>{t('asking')}</p> : <p>{t('pick')}</p>}
         <p class="hint">{t('pickHint')}</p>
       </section>
     );
   }
   const name = conversation.contact.name || t('nameless');
-  const open = conversation.mine && !isOver(conversation);
   const resolving = desk.asked.value.has(id);
   return (
     <section class="pane thread" aria-labelledby="thread-title">
