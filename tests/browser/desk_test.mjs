@@ -287,8 +287,15 @@ test('offers: declined, withdrawn, taken by somebody faster', { skip, timeout: 6
   ask('conv_2', 'Omar');
   gateway.offer('conv_2');
   await page.getByText('Answer within').waitFor();
-  gateway.rescind('conv_2');
+  gateway.rescind('conv_2', 'agent_lost');
   await page.getByText('The offer was withdrawn.').waitFor();
+  gateway.offer('conv_2');
+  await page.getByText('Answer within').waitFor();
+  gateway.rescind('conv_2', 'timeout');
+  await page.getByRole('alert').filter({ hasText: 'You let an offer pass' }).waitFor();
+  await accessible(page, 'a missed offer');
+  await page.getByRole('radio', { name: 'Ready' }).check();
+  await page.getByText('Offer missed').waitFor({ state: 'detached' });
 
   ask('conv_3', 'Mia');
   gateway.offer('conv_3');

@@ -277,3 +277,15 @@ test('a session that ended shows the door', async () => {
   await house.pass(500);
   assert.equal(house.desk.session.value, 'out');
 });
+
+test('a login without a desk is told so, and a frame nobody could read is not passed over', async () => {
+  const house = new House();
+  const answer = house.answer.bind(house);
+  house.answer = (call) => (call.endsWith('/session') ? new Response('{"kind":"key","id":"k","roles":["admin"]}') : answer(call));
+  await house.desk.begin();
+  assert.equal(house.desk.session.value, 'out');
+  house.answer = answer;
+  await house.up();
+  house.tell({ t: 'nack', client_id: '', problem: { detail: 'the frame is not JSON' } });
+  assert.equal(house.desk.notice.value?.problem?.detail, 'the frame is not JSON');
+});
