@@ -84,6 +84,7 @@ const fitsItsWidth = async (page, where) => {
   const [wide, shown] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   assert.ok(wide <= shown, `${where}: ${wide} px in ${shown} px`);
 };
+const atItsEnd = (log) => log.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 5);
 const until = async (what, check) => {
   const end = Date.now() + kPatienceMs;
   while (!(await check())) {
@@ -183,6 +184,7 @@ test('everything a thread can hold', { skip, timeout: 60_000 }, () => withFake(a
   await log.getByText('131026: the phone cannot receive this message').waitFor();
   assert.equal(await log.locator('.day').count(), 2);
   assert.equal(await log.locator('img').evaluate((image) => image.decode().then(() => image.naturalWidth)), 480);
+  await until('the end is in view, below the picture that came late', () => atItsEnd(log));
   assert.equal(await log.locator('.words').first().getAttribute('dir'), 'auto');
   await accessible(page, 'the thread');
 
@@ -315,7 +317,7 @@ test('a long log opens at its end and gives its older pages on demand', { skip, 
   await page.locator('.line').click();
   const log = page.getByRole('log');
   await log.getByText('line 300').waitFor();
-  await until('the end is in view', () => log.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 5));
+  await until('the end is in view', () => atItsEnd(log));
   assert.equal(await log.locator('.message').count(), 50);
   await log.evaluate((box) => { box.scrollTop = 0; });
   const place = () => log.getByText('line 251', { exact: true }).evaluate((words) => words.getBoundingClientRect().top);
@@ -327,7 +329,7 @@ test('a long log opens at its end and gives its older pages on demand', { skip, 
   await log.getByText('line 301').waitFor();
   assert.ok(Math.abs(await place() - before) < 60, 'a new message does not move him either');
   await page.getByRole('button', { name: 'To the newest message' }).click();
-  await until('the end is in view', () => log.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 5));
+  await until('the end is in view', () => atItsEnd(log));
   await done();
 }));
 
@@ -356,6 +358,8 @@ for (const [name, options] of Object.entries({
     await page.locator('.line', { hasText: 'João' }).click();
     await page.getByRole('log').getByText('mais ou menos').waitFor();
     await page.locator('.log[aria-busy="false"]').waitFor();
+    await page.locator('.log img').evaluate((image) => image.decode());
+    await until('the end is in view', () => atItsEnd(page.getByRole('log')));
     await look('3-thread');
     if (options.viewport.width < 1080) {
       await page.locator('.to-context').click();

@@ -167,7 +167,8 @@ export class FakeGateway {
     }
     if (url.pathname === '/api/v1/media/media_pier') {
       response.writeHead(200, { 'Content-Type': 'image/svg+xml', 'Content-Disposition': 'attachment', 'X-Content-Type-Options': 'nosniff', 'Content-Security-Policy': 'sandbox' });
-      return response.end(picture);
+      setTimeout(() => response.end(picture), 300); // late, as pictures are
+      return undefined;
     }
     return answer(404, problem(404, 'not_found', 'There is nothing here.'));
   }

@@ -86,13 +86,18 @@ function Log({ desk }: { desk: Desk }) {
     const timer = setTimeout(() => { settled.value = true; }, 300);
     return () => clearTimeout(timer);
   }, [conversation?.loaded]);
-  // A composer that grows or a keyboard that slides in must not hide the newest message.
+  // A composer that grows, a keyboard that slides in or a picture that arrives late must not hide the newest message.
   useEffect(() => {
     const box = log.current;
     if (!box) return undefined;
-    const watch = new ResizeObserver(() => { if (!away.value) box.scrollTop = box.scrollHeight; });
+    const follow = (): void => { if (!away.value) box.scrollTop = box.scrollHeight; };
+    const watch = new ResizeObserver(follow);
     watch.observe(box);
-    return () => watch.disconnect();
+    box.addEventListener('load', follow, true);
+    return () => {
+      watch.disconnect();
+      box.removeEventListener('load', follow, true);
+    };
   }, []);
 
   if (!conversation) return null;
