@@ -132,7 +132,9 @@ struct Granted {
   std::int64_t epoch = 0;
 };
 struct Beat {
-  bool lost = false;       // another process took this shard's id: stop acting
+  // This shard's lease lapsed, or another process took its id: its sessions and leases are gone here. node_start, then tell
+  // the sessions anew.
+  bool lost = false;
   std::vector<Granted> leases;
 };
 

@@ -487,6 +487,7 @@ class RedisStore final : public Store {
       }
       load([this, again = std::move(again), done = std::move(done)](Result<Value> loaded) mutable {
         if (!loaded) return done(std::move(loaded));
+        if (loaded->is_error()) return done(tl::unexpected(error_of(*loaded)));
         carry_(std::move(again), [this, done = std::move(done)](Result<Value> second) {
           if (second && second->is_error()) return done(tl::unexpected(error_of(*second)));
           loaded_ = loaded_ || second;

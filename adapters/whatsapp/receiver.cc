@@ -301,7 +301,6 @@ Result<Event> message_of(const Scope& scope, element update) {
   Inbound message;
   std::optional<element> payload;
   std::optional<WallTime> at;
-  bool only_payload = true;
   std::string& detail = message.content.detail;
   for (const auto& [key, value] : fields) {
     if (key == "from") {
@@ -320,7 +319,6 @@ Result<Event> message_of(const Scope& scope, element update) {
       payload = value;
       if (type != "text") append_member(detail, key, value);
     } else {
-      only_payload = false;
       append_member(detail, key, value);
       object context;
       if (key == "context" && value.get(context) == simdjson::SUCCESS) {
@@ -338,7 +336,6 @@ Result<Event> message_of(const Scope& scope, element update) {
     if (ids.wa_id.empty()) ids.wa_id = text_at(*contact, "wa_id");
     if (ids.parent_user_id.empty()) ids.parent_user_id = text_at(*contact, "parent_user_id");
     if (has_more(*contact)) {
-      only_payload = false;
       append_member(detail, "contact", *contact);
     }
   }
@@ -348,9 +345,10 @@ Result<Event> message_of(const Scope& scope, element update) {
   message.content.type = is_word(type) ? std::string(type) : "unknown";
   if (payload) read_payload(type, *payload, message.content);
   if (type == "text" && payload) {
+    // Most messages are a body and nothing else: it stands in `text`, and is not stored twice.
     object text;
     const bool bare = payload->get(text) == simdjson::SUCCESS && text.size() == 1 && !message.content.text.empty();
-    if (!bare || !only_payload) append_member(detail, type, *payload);
+    if (!bare) append_member(detail, type, *payload);
   }
   if (!detail.empty()) detail.push_back('}');
 

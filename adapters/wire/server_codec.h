@@ -17,6 +17,14 @@ class ServerEvents {
   virtual void on_tunnel_end(StreamId stream) = 0;                         // peer's END_STREAM / FIN
   virtual void on_gone(StreamId stream) = 0;                               // reset, or the connection fell, before the answer was whole
 };
+// What the connection may be waiting for: it decides which deadline counts.
+enum class Phase : std::uint8_t {
+  kIdle,    // nothing has begun
+  kHead,    // a head is in pieces
+  kBody,    // a body is in pieces
+  kBusy,    // the site owes an answer
+  kTunnel,  // the octets belong to a WebSocket
+};
 class ServerCodec {
  public:
   virtual ~ServerCodec() = default;
@@ -34,5 +42,10 @@ class ServerCodec {
   virtual void tunnel_consumed(StreamId, std::size_t) = 0; // flow control: the socket's owner has taken so many octets
   virtual void shutdown() = 0;                          // graceful: GOAWAY / Connection: close after the present exchange
   virtual bool idle() const = 0;                        // no open exchange
+  // What HTTP/1.1 needs beyond that; HTTP/2 has streams and windows instead.
+  virtual Phase phase() const { return idle() ? Phase::kIdle : Phase::kBusy; }
+  virtual bool wants_bytes() const { return true; }     // false: stop reading until it is true again
+  virtual void timed_out() {}                           // the head or the body took too long: say 408, then close
+  virtual void input_ended() {}                         // the peer's FIN: what is whole is still answered, then wants_close()
 };
 }  // namespace belfry::wire

@@ -11,17 +11,17 @@
 --   T:pid:<id>           hash    n -> the provider's id of what we sent, f<n> -> why it failed
 --   T:hold:<id>          list    outbound entries that wait for the one in flight
 --   T:q:<queue>          zset    waiting conversations by eff
---   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss queues roles login
+--   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues roles login
 --   T:agentc:<id>        set     the conversations he holds; load is their summed weight
 --   T:replay:<id>        list    lines of the last 500 events, told in order
 --   T:node               zset    shard -> lease end; T:nodee hash shard -> epoch; T:sess:<shard> its sessions
 --   T:lease              hash    name -> shard|shard epoch|lease epoch|until
---   T:dl                 zset    deadlines: offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|gen  unc|conv|n
+--   T:dl                 zset    deadlines: offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|conv|n
 --   T:dd:<ch>:<day>      set     inbound dedupe by the provider's own day
 --   T:ev                 stream  every transition (not ordinary messages)
 --   T:out:<acct>:<lane>  list    conv.n waiting to be claimed; lane 0 alert, 1 conversation, 2 bulk
---   T:later:<acct>       zset    conv.n that may be claimed again at a time
---   T:fly:<acct>         hash    conv.n -> lease epoch under which it is claimed
+--   T:later:<acct>:<lane>  zset  conv.n that may be claimed again at a time
+--   T:fly:<acct>         hash    conv.n -> lease epoch under which it is claimed|lane
 --   T:cid:<who>:<id>     string  conv.n of a client_id, for 24 h
 --   T:quarantine         list    updates that could not be kept otherwise
 --

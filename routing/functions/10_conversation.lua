@@ -51,11 +51,14 @@ local function requeue(T, now, conv, c, why, ban)
   return gen
 end
 
+-- why '': the code he gave when wrap-up began, else `resolved`.
 local function shut(T, now, conv, c, why)
   local ck = T .. ':conv:' .. conv
   local gen = tonumber(c.gen) + 1
   local load = 0
   if c.state == 'queued' then call('ZREM', T .. ':q:' .. c.q, conv) end
+  if why == '' and c.state == 'wrapup' then why = call('HGET', ck, 'code') or '' end
+  if why == '' then why = 'resolved' end
   if c.own and c.own ~= '' then
     load = let_go(T, c.own, conv, tonumber(c.wt))
     tell(T, now, c.own, 'c', conv, gen, 'closed', why)
@@ -137,7 +140,7 @@ local function close(keys, a)
     transition(T, now, 'wrapup', conv, gen, c.own, c.q, {'l', load, 'x', a[5]})
     return {'ok', gen, 'wrapup'}
   end
-  return {'ok', shut(T, now, conv, c, a[5] ~= '' and a[5] or 'resolved'), 'closed'}
+  return {'ok', shut(T, now, conv, c, a[5]), 'closed'}
 end
 
 -- park(now, conv, gen, agent, until_ms) -> ok gen | stale ...   Waiting for the citizen: it weighs nothing until it wakes.
@@ -159,13 +162,13 @@ end
 -- A parked conversation, or one in wrap-up, has news: back to its agent if he can take it, else to its queue with its place.
 local function wake(T, now, conv, c, why)
   local weight = tonumber(c.base) - tonumber(c.wt)
-  if not can_take(T, c.own, weight) then return requeue(T, now, conv, c, why, false) end
+  if not can_take(T, c.own, weight) then return requeue(T, now, conv, c, why, false), 'queued', '' end
   local gen = tonumber(c.gen) + 1
   call('HSET', T .. ':conv:' .. conv, 'state', 'active', 'gen', gen, 'wt', c.base)
   local load = call('HINCRBY', T .. ':agent:' .. c.own, 'load', weight)
   tell(T, now, c.own, 'c', conv, gen, 'active', why)
   transition(T, now, 'woken', conv, gen, c.own, c.q, {'l', load, 'x', why})
-  return gen
+  return gen, 'active', c.own
 end
 
 -- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms) -> ok gen | stale ... | refused why

@@ -84,12 +84,13 @@ local function ingest(keys, a)
     if not c[1] or c[1] == 'closed' then c = nil end
   end
   if not c and contact then
-    conv = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
-    if conv then
-      c = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'n', 'win', 'acct')
+    local open = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
+    if open then
+      c = call('HMGET', T .. ':conv:' .. open, 'state', 'gen', 'own', 'n', 'win', 'acct')
       if not c[1] or c[1] == 'closed' then
         c = nil
       else
+        conv = open
         call('HSET', T .. ':addr:' .. a[7], 'v:' .. account, conv)
       end
     end
@@ -105,7 +106,7 @@ local function ingest(keys, a)
     if own ~= '' then
       tell(T, now, own, 'm', conv, n, 'i', win, entry)
       if (state == 'parked' or state == 'wrapup') and a[13] == '1' then
-        gen = wake(T, now, conv, read(T, conv), 'message')
+        gen, state, own = wake(T, now, conv, read(T, conv), 'message')
       end
     end
     return {'ok', conv, n, contact, tonumber(gen), state, own}

@@ -1,5 +1,5 @@
 -- The road out: reply -> lane -> claim -> settle. One outbound entry of a conversation is in flight at a time (conv.fly);
--- the others wait in T:hold:<conv>. A claim is durable before the first byte and is never taken over by a machine.
+-- the others wait in T:hold:<conv>, and conv.fly names the one whose turn it is, claimed or still in its lane. A claim is durable before the first byte and is never taken over by a machine.
 
 local function lease_of(T, name)
   local line = call('HGET', T .. ':lease', name)
@@ -27,15 +27,21 @@ local function advance(T, conv, n, to)
   return true, from
 end
 
--- The one in flight has its answer: the next may start.
+-- The one in flight has its answer: the next that still waits gets the turn, before anything written from now on.
 local function land(T, account, conv, n)
   call('HDEL', T .. ':fly:' .. account, conv .. '.' .. n)
   if call('HGET', T .. ':conv:' .. conv, 'fly') ~= tostring(n) then return end
-  call('HDEL', T .. ':conv:' .. conv, 'fly')
-  local nxt = call('LPOP', T .. ':hold:' .. conv)
+  local nxt, lane
+  repeat
+    nxt = call('LPOP', T .. ':hold:' .. conv)
+    if nxt then lane, nxt = string.match(nxt, '^(%d)|(%d+)$') end
+  until not nxt or byte_of(T, conv, nxt) == 'q'
   if nxt then
-    call('LPUSH', T .. ':out:' .. account .. ':' .. string.sub(nxt, 1, 1), conv .. '.' .. string.sub(nxt, 3))
+    call('HSET', T .. ':conv:' .. conv, 'fly', nxt)
+    call('LPUSH', T .. ':out:' .. account .. ':' .. lane, conv .. '.' .. nxt)
     call('PUBLISH', T .. ':lane:' .. account, '')
+  else
+    call('HDEL', T .. ':conv:' .. conv, 'fly')
   end
 end
 
@@ -71,7 +77,7 @@ local function reply(keys, a)
   else
     call('HSET', ck, 'n', n, 'fly', n)
     if claimed then
-      call('HSET', T .. ':fly:' .. account, conv .. '.' .. n, a[10])
+      call('HSET', T .. ':fly:' .. account, conv .. '.' .. n, a[10] .. '|' .. a[7])
     else
       call('RPUSH', T .. ':out:' .. account .. ':' .. a[7], conv .. '.' .. n)
       call('PUBLISH', T .. ':lane:' .. account, '')
@@ -87,7 +93,7 @@ local function note(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv = a[2]
   local once = T .. ':cid:' .. a[6] .. ':' .. a[4]
-  local before = call('GET', once)
+  local before = a[4] ~= '' and call('GET', once)
   if before then
     local c, n = string.match(before, '^(.+)%.(%d+)$')
     return {'repeat', c, tonumber(n)}
@@ -98,7 +104,7 @@ local function note(keys, a)
   local n = call('RPUSH', T .. ':log:' .. conv, a[5])
   call('APPEND', T .. ':st:' .. conv, 'i')
   call('HSET', T .. ':conv:' .. conv, 'n', n)
-  call('SET', once, conv .. '.' .. n, 'PX', 86400000)
+  if a[4] ~= '' then call('SET', once, conv .. '.' .. n, 'PX', 86400000) end
   if r[2] ~= '' then tell(T, now, r[2], 'm', conv, n, 'i', '', a[5]) end
   return {'ok', conv, n}
 end
@@ -110,19 +116,23 @@ local function send(keys, a)
   local T, now = keys[1], now_of(a[1])
   local account, address = a[2], a[4]
   local once = T .. ':cid:' .. a[7] .. ':' .. a[6]
-  local before = call('GET', once)
+  local before = a[6] ~= '' and call('GET', once)
   if before then
     local c, n = string.match(before, '^(.+)%.(%d+)$')
     return {'repeat', c, tonumber(n)}
   end
   local r = call('HMGET', T .. ':addr:' .. address, 'c', 'v:' .. account, 's:' .. account)
   local contact, conv, sends = r[1], r[2], r[3]
-  if contact and not conv then conv = call('HGET', T .. ':contact:' .. contact, 'v:' .. account) end
   local win = 0
-  if conv then
-    local c = call('HMGET', T .. ':conv:' .. conv, 'state', 'win')
-    win = tonumber(c[2] or 0)
-    if not c[1] or c[1] == 'closed' then conv = nil end
+  local function still_open(id)
+    local c = call('HMGET', T .. ':conv:' .. id, 'state', 'win')
+    win = math.max(win, tonumber(c[2] or 0))
+    return c[1] and c[1] ~= 'closed'
+  end
+  if conv and not still_open(conv) then conv = nil end
+  if contact and not conv then
+    conv = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
+    if conv and not still_open(conv) then conv = nil end
   end
   if a[10] == '1' and now >= win then return {'window', win} end
   if not conv then
@@ -152,13 +162,11 @@ local function claim(keys, a)
   local function take(item, lane)
     local conv, n = string.match(item, '^(.+)%.(%d+)$')
     local r = call('HMGET', T .. ':conv:' .. conv, 'fly', 'addr')
-    if r[1] and r[1] ~= n then
-      call('RPUSH', T .. ':hold:' .. conv, lane .. '|' .. n)
-      return
-    end
+    -- Settled since it was put here (a status came, its time passed, it is uncertain): it is not handed over again.
+    local moved, from = advance(T, conv, n, 'c')
+    if not moved and from ~= 'c' then return end
     if not r[1] then call('HSET', T .. ':conv:' .. conv, 'fly', n) end
-    call('HSET', T .. ':fly:' .. account, item, a[4])
-    advance(T, conv, tonumber(n), 'c')
+    call('HSET', T .. ':fly:' .. account, item, a[4] .. '|' .. lane)
     local at = #out
     out[at + 1], out[at + 2], out[at + 3] = conv, tonumber(n), r[2] or ''
     out[at + 4] = call('LINDEX', T .. ':log:' .. conv, tonumber(n) - 1) or ''
@@ -166,11 +174,11 @@ local function claim(keys, a)
     room = room - 1
   end
   for lane = 0, 2 do
-    if lane == 1 and room > 0 then
-      local due = call('ZRANGEBYSCORE', T .. ':later:' .. account, '-inf', int(now), 'LIMIT', 0, room)
-      for _, item in ipairs(due) do
-        call('ZREM', T .. ':later:' .. account, item)
-        take(item, 1)
+    if room > 0 then
+      local later = T .. ':later:' .. account .. ':' .. lane
+      for _, item in ipairs(call('ZRANGEBYSCORE', later, '-inf', int(now), 'LIMIT', 0, room)) do
+        call('ZREM', later, item)
+        take(item, lane)
       end
     end
     while room > 0 do
@@ -213,9 +221,10 @@ local function put_back(keys, a)
   local account = a[2]
   for i = 4, #a, 3 do
     local item = a[i] .. '.' .. a[i + 1]
-    if call('HGET', T .. ':fly:' .. account, item) == a[3] then
+    local epoch, lane = string.match(call('HGET', T .. ':fly:' .. account, item) or '', '^(%d+)|(%d)$')
+    if epoch == a[3] then
       call('HDEL', T .. ':fly:' .. account, item)
-      call('ZADD', T .. ':later:' .. account, a[i + 2], item)
+      call('ZADD', T .. ':later:' .. account .. ':' .. lane, a[i + 2], item)
     end
   end
   return {'ok'}
@@ -229,7 +238,7 @@ local function orphans(keys, a)
   if not owns(T, 'acct:' .. account, a[3], a[4], now) then return {'lost'} end
   local all, count = call('HGETALL', T .. ':fly:' .. account), 0
   for i = 1, #all, 2 do
-    if all[i + 1] ~= a[4] then
+    if string.match(all[i + 1], '^%d+') ~= a[4] then
       local conv, n = string.match(all[i], '^(.+)%.(%d+)$')
       call('HDEL', T .. ':fly:' .. account, all[i])
       if advance(T, conv, tonumber(n), 'u') then

@@ -43,9 +43,10 @@ local function session_gone(T, now, agent)
   local left = call('HINCRBY', ak, 'ses', -1)
   if left <= 0 then
     call('HSET', ak, 'ses', 0)
-    local gen = call('HINCRBY', ak, 'gen', 1)
+    call('HINCRBY', ak, 'gen', 1)
     withdraw_offers(T, now, agent, 'agent_gone')
-    call('ZADD', T .. ':dl', now + 600000, 'gone|' .. agent .. '|' .. gen)
+    -- By absence, not by gen: what an administrator changes meanwhile must not keep the citizens waiting for ever.
+    call('ZADD', T .. ':dl', now + 600000, 'gone|' .. agent .. '|' .. call('HINCRBY', ak, 'gone', 1))
     agent_news(T, now, agent, 'gone')
   end
 end
@@ -68,19 +69,21 @@ local function session(keys, a)
   return {'ok', tonumber(call('HGET', ak, 'seq') or 0)}
 end
 
+-- Its epoch ends with it: a shard that was only slow hears `lost` at its next beat or session, starts again and tells its
+-- sessions anew. Otherwise its agents would look connected to it and be gone here.
 local function shard_gone(T, now, shard)
   for _, member in ipairs(call('SMEMBERS', T .. ':sess:' .. shard)) do
     session_gone(T, now, string.match(member, '^(.-)|'))
   end
   call('DEL', T .. ':sess:' .. shard)
   call('ZREM', T .. ':node', shard)
+  return call('HINCRBY', T .. ':nodee', shard, 1)
 end
 
 -- node_start(now, shard, ttl_ms) -> ok epoch. A process that holds its state directory takes its own ids back at once.
 local function node_start(keys, a)
   local T, now = keys[1], now_of(a[1])
-  shard_gone(T, now, a[2])
-  local epoch = call('HINCRBY', T .. ':nodee', a[2], 1)
+  local epoch = shard_gone(T, now, a[2])
   call('ZADD', T .. ':node', now + tonumber(a[3]), a[2])
   return {'ok', epoch}
 end
@@ -90,7 +93,7 @@ end
 local function node_beat(keys, a)
   local T, now = keys[1], now_of(a[1])
   local shard, epoch, till = a[2], tonumber(a[3]), now + tonumber(a[4])
-  if tonumber(call('HGET', T .. ':nodee', shard) or 0) ~= epoch then return {'lost'} end
+  if call('HGET', T .. ':nodee', shard) ~= a[3] then return {'lost'} end
   call('ZADD', T .. ':node', till, shard)
   local out = {'ok'}
   for i = 5, #a do
@@ -113,7 +116,7 @@ end
 -- node_stop(now, shard, epoch) -> ok. A graceful stop: leases and sessions end now.
 local function node_stop(keys, a)
   local T, now = keys[1], now_of(a[1])
-  if tonumber(call('HGET', T .. ':nodee', a[2]) or 0) ~= tonumber(a[3]) then return {'lost'} end
+  if call('HGET', T .. ':nodee', a[2]) ~= a[3] then return {'lost'} end
   local all = call('HGETALL', T .. ':lease')
   for i = 1, #all, 2 do
     if string.match(all[i + 1], '^(.-)|') == a[2] then
@@ -143,11 +146,11 @@ local function sweep(keys, a)
     call('ZREM', T .. ':dl', item)
     local kind, id, x = string.match(item, '^(%a+)|([^|]+)|(.+)$')
     if kind == 'gone' then
-      local r = call('HMGET', T .. ':agent:' .. id, 'gen', 'ses')
+      local r = call('HMGET', T .. ':agent:' .. id, 'gone', 'ses')
       if r[1] == x and tonumber(r[2] or 0) == 0 then
         for _, conv in ipairs(call('SMEMBERS', T .. ':agentc:' .. id)) do
           local c = read(T, conv)
-          if c and c.state == 'wrapup' then shut(T, now, conv, c, 'resolved')
+          if c and c.state == 'wrapup' then shut(T, now, conv, c, '')
           elseif c and (c.state == 'active' or c.state == 'parked') then requeue(T, now, conv, c, 'agent_lost', false) end
         end
         call('HSET', T .. ':agent:' .. id, 'avail', 'offline')
@@ -167,7 +170,7 @@ local function sweep(keys, a)
           call('HINCRBY', T .. ':agent:' .. agent, 'gen', 1)
           agent_news(T, now, agent, 'missed')
         elseif kind == 'wrap' and c.state == 'wrapup' then
-          shut(T, now, id, c, call('HGET', T .. ':conv:' .. id, 'code') or 'resolved')
+          shut(T, now, id, c, '')
         elseif kind == 'park' and c.state == 'parked' then
           wake(T, now, id, c, 'park_over')
         end

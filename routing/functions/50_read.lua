@@ -23,8 +23,8 @@ end
 local function desk(keys, a)
   local T, agent = keys[1], a[1]
   local r = call('HMGET', T .. ':agent:' .. agent, 'seq', 'avail', 'reason', 'name', 'roles', 'queues')
-  if not r[4] then return {'missing'} end
-  local out = {'ok', tonumber(r[1] or 0), r[2] or 'offline', r[3] or '', r[4], r[5] or '', r[6] or ''}
+  if not r[2] then return {'missing'} end
+  local out = {'ok', tonumber(r[1] or 0), r[2], r[3] or '', r[4] or '', r[5] or '', r[6] or ''}
   local held = call('SMEMBERS', T .. ':agentc:' .. agent)
   for i = 1, math.min(#held, 200) do
     local c = card_of(T, held[i])
