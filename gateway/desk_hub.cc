@@ -110,6 +110,17 @@ desk::MessageView view_of(const MessageRef& ref, const routing::Line& line) {
     view.at = entry->at;
     view.client_id = std::move(entry->client_id);
     view.agent = std::move(entry->agent);
+    // What a provider promises of a media is not yet ours to serve: only a fetched one has an id.
+    if (entry->dir == routing::Dir::kIn && view.content.media) {
+      view.content.media->sha256.clear();
+      if (std::string_view news = line.reason; news.starts_with("media:")) {
+        news.remove_prefix(6);
+        const auto bar = news.find('|');
+        view.content.media->sha256 = std::string(news.substr(0, bar));
+        if (bar != std::string_view::npos) view.content.media->size = to_int(news.substr(bar + 1));
+        view.reason.clear();
+      }
+    }
   }
   return view;
 }

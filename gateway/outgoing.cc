@@ -4,7 +4,9 @@
 #include <asio/post.hpp>
 #include <utility>
 
+#include "adapters/whatsapp/request.h"
 #include "gateway/http_call.h"
+#include "gateway/media_store.h"
 #include "routing/record.h"
 
 namespace belfry::gateway {
@@ -14,6 +16,7 @@ constexpr int kClaimBatch = 64;
 constexpr std::size_t kSettleBatch = 64;
 constexpr std::int64_t kLeaseMargin = 1'000;
 constexpr std::int64_t kSettleRetry = 200;
+constexpr std::size_t kMaxUpload = 100UL << 20;  // what Meta takes of a document
 
 }  // namespace
 
@@ -205,16 +208,27 @@ void Outgoing::pump(Lane& lane) {
   });
 }
 
+void Outgoing::call(Lane& lane, const Call& wanted) {
+  deps_.http.call(wanted, [this, &lane, id = wanted.id](Result<HttpResponse> response) { answered(lane, id, std::move(response)); });
+}
+
+void Outgoing::answered(Lane& lane, CallId id, Result<HttpResponse> response) {
+  Effects effects;
+  lane.sender->on_response(deps_.now(), id, std::move(response), effects);
+  run(lane, std::move(effects));
+  lane.again = true;
+  pump(lane);
+}
+
 void Outgoing::run(Lane& lane, Effects effects) {
   for (Effect& effect : effects) {
-    if (auto* call = std::get_if<Call>(&effect)) {
-      const CallId id = call->id;
-      deps_.http.call(*call, [this, &lane, id](Result<HttpResponse> response) {
-        Effects more;
-        lane.sender->on_response(deps_.now(), id, std::move(response), more);
-        run(lane, std::move(more));
-        lane.again = true;
-        pump(lane);
+    if (auto* wanted = std::get_if<Call>(&effect)) {
+      call(lane, *wanted);
+    } else if (auto* upload = std::get_if<belfry::Upload>(&effect)) {
+      // A file of ours inside a request's body; the sender keeps at most eight open.
+      deps_.files.read(upload->sha256, 0, kMaxUpload, [this, &lane, upload = *upload](Result<std::string> file) {
+        if (!file) return answered(lane, upload.id, tl::unexpected(std::move(file.error())));
+        call(lane, {upload.id, "POST", upload.url, upload.headers, upload.before + *file + upload.after, upload.timeout_ms});
       });
     } else if (auto* settle = std::get_if<Settle>(&effect)) {
       if (lane.in_flight > 0) --lane.in_flight;

@@ -24,6 +24,7 @@
 namespace belfry::gateway {
 
 class HttpClient;
+class MediaStore;
 
 class Outgoing : public Outbox {
  public:
@@ -31,6 +32,7 @@ class Outgoing : public Outbox {
     asio::io_context& loop;
     routing::Store& store;
     HttpClient& http;
+    MediaStore& files;
     std::function<Now()> now;
     std::string shard;
     // Tells the owner of a lane something that only he can do: "read <wamid>", "typing <wamid>", "in <count>".
@@ -71,6 +73,8 @@ class Outgoing : public Outbox {
   void pump(Lane& lane);
   void deliver(Lane& lane, Outbound message);
   void run(Lane& lane, Effects effects);
+  void call(Lane& lane, const Call& call);
+  void answered(Lane& lane, CallId id, Result<HttpResponse> response);
   void flush(Lane& lane);
   void flush_later(Lane& lane);
   void wake_at(Lane& lane, Instant at);

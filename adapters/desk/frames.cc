@@ -39,69 +39,60 @@ wire::JsonReader& reader() {
   return mine;
 }
 
-struct ContentRow {
-  std::string_view member;
-  std::string_view type;
-};
-// The member of the API and the channel's word for it. A media's own kind decides its word.
-constexpr std::array kContents{
-    ContentRow{"text", "text"},         ContentRow{"template", "template"}, ContentRow{"media", "media"},
-    ContentRow{"buttons", "interactive"}, ContentRow{"list", "interactive"},  ContentRow{"location", "location"},
-    ContentRow{"contacts", "contacts"}, ContentRow{"reaction", "reaction"},
-};
+// The members of the API that say what a message is; `text` may stand beside all but itself, as its words.
+constexpr std::array<std::string_view, 9> kContents{"template", "media", "buttons", "list", "location", "contacts", "reaction", "link", "flow"};
 
-// The words a person will read in the thread, whatever the channel makes of the rest.
-std::string words_of(std::string_view member, dom::element value) {
-  const auto object = value.get_object();
-  if (object.error() != simdjson::SUCCESS) return {};
-  const dom::object o = object.value_unsafe();
-  if (member == "media") return std::string(wire::text_at(o, "caption"));
-  if (member == "template") return std::string(wire::text_at(o, "name"));
-  if (member == "location") return std::string(wire::text_at(o, "name"));
-  if (member == "reaction") return std::string(wire::text_at(o, "emoji"));
-  return std::string(wire::text_at(o, "text"));
-}
-
-Result<Content> content_of(dom::object object) {
-  const ContentRow* found = nullptr;
+tl::expected<Content, Error> content_of(dom::object object) {
+  std::string_view found;
   dom::element value;
-  for (const ContentRow& row : kContents) {
+  for (const std::string_view name : kContents) {
     dom::element candidate;
-    if (object.at_key(row.member).get(candidate) != simdjson::SUCCESS || candidate.is_null()) continue;
-    if (found != nullptr) {
-      return bad("a message has both `" + std::string(found->member) + "` and `" + std::string(row.member) + "`: send one of them");
+    if (object.at_key(name).get(candidate) != simdjson::SUCCESS || candidate.is_null()) continue;
+    if (!found.empty()) {
+      return bad("a message has both `" + std::string(found) + "` and `" + std::string(name) + "`: send one of them");
     }
-    found = &row;
+    found = name;
     value = candidate;
   }
-  if (found == nullptr) return bad("a message needs one of text, media, template, buttons, list, location, contacts, reaction");
   Content content;
-  content.type = std::string(found->type);
   content.reply_to = std::string(wire::text_at(object, "reply_to"));
-  if (found->member == "text") {
-    if (!value.is_string()) return bad("`text` must be a string");
-    content.text = std::string(wire::text_of(value));
-    if (content.text.find_first_not_of(" \t\r\n") == std::string::npos) return bad("`text` is empty: write something");
+  dom::element text;
+  if (object.at_key("text").get(text) == simdjson::SUCCESS && !text.is_null()) {
+    if (!text.is_string()) return bad("`text` must be a string");
+    content.text = std::string(wire::text_of(text));
+  }
+  if (found.empty()) {
+    content.type = "text";
+    if (content.text.find_first_not_of(" \t\r\n") == std::string::npos) {
+      return bad("a message needs text, or one of template, media, buttons, list, location, contacts, reaction: write something");
+    }
     return content;
   }
-  if (found->member == "contacts" ? !value.is_array() : !value.is_object()) {
-    return bad("`" + std::string(found->member) + "` must be " + (found->member == "contacts" ? "an array" : "an object"));
-  }
-  if (found->member == "media") {
-    dom::object media;
-    if (value.get(media) != simdjson::SUCCESS) return bad("`media` must be an object");
-    const std::string_view kind = wire::text_at(media, "kind");
-    content.type = kind.empty() ? "document" : std::string(kind);
+  content.type = std::string(found);
+  content.detail = wire::to_text(value);
+  dom::object inner;
+  const bool is_object = value.get(inner) == simdjson::SUCCESS;
+  if (!is_object && !value.is_array()) return bad("`" + std::string(found) + "` must be an object");
+  if (found == "media" && is_object) {
+    if (const std::string_view kind = wire::text_at(inner, "kind"); !kind.empty()) content.type = std::string(kind);
     Media about;
-    about.provider_id = std::string(wire::text_at(media, "id"));
-    about.url = std::string(wire::text_at(media, "link"));
-    about.mime = std::string(wire::text_at(media, "mime"));
-    about.filename = std::string(wire::text_at(media, "filename"));
-    about.voice = wire::true_at(media, "voice");
+    std::string_view id = wire::text_at(inner, "id");
+    if (id.starts_with("media_")) id.remove_prefix(6);
+    if (id.size() == 64) {
+      about.sha256 = std::string(id);
+    } else {
+      about.provider_id = std::string(id);
+    }
+    about.url = std::string(wire::text_at(inner, "link"));
+    about.mime = std::string(wire::text_at(inner, "mime"));
+    about.filename = std::string(wire::text_at(inner, "filename"));
+    about.voice = wire::true_at(inner, "voice");
     content.media = std::move(about);
+    if (content.text.empty()) content.text = std::string(wire::text_at(inner, "caption"));
   }
-  content.text = words_of(found->member, value);
-  content.detail = "{\"" + std::string(found->member) + "\":" + wire::to_text(value) + "}";
+  if (found == "reaction" && is_object) {
+    if (const std::string_view of = wire::text_at(inner, "message_id"); !of.empty()) content.reply_to = std::string(of);
+  }
   return content;
 }
 

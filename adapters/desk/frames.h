@@ -36,8 +36,9 @@ struct Frame {
 // An error's detail is for the desk: what is wrong, and what to send instead.
 Result<Frame> read(const std::string& text);
 
-// The content of a reply or of POST /api/v1/messages, from the JSON object that has exactly one of text, media, template,
-// buttons, list, location, contacts, reaction. Content.detail is that member as {"<name>": value}; Content.type its channel word.
+// The content of a reply or of POST /api/v1/messages, from the JSON object that has text, or one of template, media, buttons,
+// list, location, contacts, reaction, link, flow (text beside it is its words). Content.type is that member's name (of media its
+// kind), Content.detail its value: what the channel's check() knows.
 Result<Content> read_content(const std::string& json_object);
 
 struct MessageView {

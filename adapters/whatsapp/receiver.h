@@ -38,8 +38,8 @@ class Receiver : public belfry::Receiver {
   //   any other field     AccountNews of that kind, detail = its value; smb_message_echoes too: what our own staff sent from the
   //                       phone app is for the record, not a message to answer
   // Content.detail is compact JSON of every field of the message but from*, id, timestamp and type: {"image":{…},"context":{…}}.
-  // A text's {"body"} is left out, for it is Content.text: so most texts have no detail. "contact" is added if the sender's contact
-  // says more than name and ids.
+  // A text's {"body"} is left out, for it is Content.text: so most texts have no detail. "contact" is added if the sender's
+  // contact says more than name and ids.
   Result<Intake> read(Now now, const HttpRequest& request) const override;
 
  private:
