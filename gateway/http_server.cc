@@ -20,6 +20,7 @@ constexpr std::size_t kPumpAhead = 256UL * 1024;     // octets of a connection t
 constexpr std::size_t kPumpAheadH2 = 64UL * 1024;    // above it a peer that asks and does not read is not heard
 constexpr std::size_t kStreamAhead = 1024UL * 1024;  // of a streamed answer
 constexpr std::size_t kPumpLimit = 16UL * 1024 * 1024;  // never reached: a bound all the same
+constexpr std::size_t kFramesAtOnce = 64UL * 1024;      // of a socket, before they go to the codec
 constexpr std::int64_t kLingerMs = 2'000;
 constexpr std::int64_t kMinRateGraceMs = 5'000;
 constexpr std::int64_t kMinBytesPerSecond = 1024;
@@ -260,7 +261,7 @@ class Socket final : public WebSocket, public wire::WebSocketEvents, public std:
   void tunnel_ended() { end(static_cast<std::uint16_t>(wire::CloseCode::kAbnormal)); }
 
   // The link fell: no codec is left to talk to.
-  void gone() { end(static_cast<std::uint16_t>(wire::CloseCode::kAbnormal)); }
+  void gone() { end(static_cast<std::uint16_t>(overflowed_ ? wire::CloseCode::kTryLater : wire::CloseCode::kAbnormal)); }
 
   void drained() { protocol_.drained(); }
 
@@ -356,14 +357,15 @@ class Socket final : public WebSocket, public wire::WebSocketEvents, public std:
 
   // Hands frames to the codec. A reader too slow for its bound is cut off: what it has not taken would grow without end.
   void transmit() {
-    if (!connection_ || feeding_) return;
+    if (!connection_ || overflowed_) return;
+    if (feeding_ && protocol_.pending() < kFramesAtOnce) return;  // small answers of one read leave together
     auto* codec = connection_->codec();
     if (codec == nullptr) return;
     const std::string frames = protocol_.take();
     if (frames.empty()) return;
     const std::size_t left = codec->tunnel_write(stream_, frames);
     connection_->sync();
-    if (!connection_ || overflowed_ || connection_->unsent(left) <= limits_.max_queued || queued() <= limits_.max_queued) return;
+    if (!connection_ || connection_->unsent(left) <= limits_.max_queued || queued() <= limits_.max_queued) return;
     overflowed_ = true;
     ++connection_->host().stats.slow_consumers;
     protocol_.close(static_cast<std::uint16_t>(wire::CloseCode::kTryLater), "too slow");
