@@ -188,6 +188,7 @@ class SocketPump final : public Pump, private Ticked {
     on_ready_ = std::move(ready);
     decrypt({});
     flush_soon();
+    arm_read();
   }
 
   void flush();
@@ -431,6 +432,7 @@ class SocketPump final : public Pump, private Ticked {
   bool writing_ = false;  // a wait for writable is out
   bool inside_ = false;   // its own read is being handled: it flushes at the end of that
   bool dirty_ = false;    // it has to flush in this turn
+  bool moved_ = false;    // octets left since on_drained was last called
   bool overflowed_ = false;
 };
 
@@ -440,7 +442,6 @@ void SocketPump::flush() {
   if (overflowed_) return down(Errc::kBusy, "write queue is full");
   if (writing_) return;
   std::size_t sent = 0;
-  bool moved = false;
   while (true) {
     if (ssl_ && !handshaking() && !encrypt()) return down(Errc::kClosed, tls_reason());
     std::string& queue = ssl_ ? cipher_ : out_;
@@ -459,7 +460,7 @@ void SocketPump::flush() {
         });
         return;
       }
-      moved = true;
+      moved_ = true;
       at += static_cast<std::size_t>(put);
       sent += static_cast<std::size_t>(put);
       if (at == queue.size()) {
@@ -483,8 +484,8 @@ void SocketPump::flush() {
       if (eof_) return down(Errc::kClosed, "finished");
       return arm_read();  // the rest of what the peer sends is thrown away, lest a reset destroys our last answer
     }
-    if (!moved || !handlers_.on_drained) return;
-    moved = false;
+    if (!moved_ || !handlers_.on_drained) return;
+    moved_ = false;
     const bool was_inside = std::exchange(inside_, true);
     {
       const auto keep = shared_from_this();
