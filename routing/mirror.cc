@@ -184,26 +184,31 @@ std::vector<Offer> Mirror::match(WallTime now, int most) {
     if (const auto w = waiting_.find(conversation); w != waiting_.end())
       by_queue_[w->second.queue].insert({w->second.eff, conversation});
   }
-  for (auto& [queue, order] : by_queue_) {
+  // Over all queues, who has waited longest goes first: one queue's crowd must not take the agents it shares with another.
+  std::set<std::pair<std::int64_t, std::string>> heads;  // the next to be looked at of each queue that has a free agent
+  const auto look_at = [&](const std::string& queue, std::set<std::pair<std::int64_t, std::string>>::const_iterator at) {
     const auto free = free_.find(queue);
-    for (auto it = order.begin(); it != order.end() && static_cast<int>(offers.size()) < most;) {
-      if (free == free_.end() || free->second.empty()) break;
-      const Waiting& waiting = waiting_.at(it->second);
-      const auto choice = choose(waiting, now);
-      if (!choice) {
-        ++it;
-        continue;
-      }
-      const auto settings = queues_.find(queue);
-      Offer offer{waiting.conversation, waiting.gen, choice->agent, 45'000, false, to_json(choice->reasons)};
-      if (settings != queues_.end()) {
-        offer.ttl_ms = settings->second.offer_ms;
-        offer.auto_accept = settings->second.auto_accept;
-      }
-      promise(waiting, choice->agent, now);
-      it = order.erase(it);
-      offers.push_back(std::move(offer));
+    if (at != by_queue_[queue].end() && free != free_.end() && !free->second.empty()) heads.insert(*at);
+  };
+  for (const auto& [queue, order] : by_queue_) look_at(queue, order.begin());
+  while (!heads.empty() && static_cast<int>(offers.size()) < most) {
+    const auto head = heads.extract(heads.begin()).value();
+    const Waiting& waiting = waiting_.at(head.second);
+    auto& order = by_queue_[waiting.queue];
+    const auto it = order.find(head);
+    const auto choice = choose(waiting, now);
+    if (!choice) {
+      look_at(waiting.queue, std::next(it));
+      continue;
     }
+    Offer offer{waiting.conversation, waiting.gen, choice->agent, 45'000, false, to_json(choice->reasons)};
+    if (const auto settings = queues_.find(waiting.queue); settings != queues_.end()) {
+      offer.ttl_ms = settings->second.offer_ms;
+      offer.auto_accept = settings->second.auto_accept;
+    }
+    promise(waiting, choice->agent, now);
+    look_at(waiting.queue, order.erase(it));
+    offers.push_back(std::move(offer));
   }
   return offers;
 }
