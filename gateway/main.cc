@@ -145,7 +145,10 @@ bool Belfryd::open_tls() {
     if (const auto slashes = host.find("://"); slashes != std::string::npos) host = host.substr(slashes + 3);
     if (const auto end = host.find_first_of(":/"); end != std::string::npos && host[0] != '[') host.resize(end);
     if (!host.empty() && host != "localhost" && host != "127.0.0.1") names.insert(names.begin(), host);
-    auto made = self_signed(config_.server.state_dir + "/tls", names);
+    const std::string dir = config_.server.state_dir + "/tls";
+    std::error_code ignored;
+    std::filesystem::create_directories(dir, ignored);
+    auto made = self_signed(dir, names);
     if (!made) return say("no certificate: " + made.error().detail), false;
     files = *made;
   }
