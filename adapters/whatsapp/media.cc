@@ -14,8 +14,8 @@ namespace belfry::whatsapp {
 namespace {
 
 constexpr std::int64_t kMinuteMs = 60'000;
-constexpr std::int64_t kDayMs = 24 * 60 * kMinuteMs;
-constexpr std::array<std::int64_t, 2> kWaitMs = {kMinuteMs, 6 * 60 * kMinuteMs};  // after the first and the second try
+constexpr std::int64_t kDayMs = 24LL * 60 * kMinuteMs;
+constexpr std::array<std::int64_t, 2> kWaitMs = {kMinuteMs, 6LL * 60 * kMinuteMs};  // after the first and the second try
 
 // The host of an http(s) address without user, port and path; empty if it is none, or tries to look like another.
 std::string host_of(std::string_view url) {

@@ -290,8 +290,9 @@ void Sender::refuse(Now now, const Outbound& message, const HttpResponse& answer
       constexpr int kMost = 5;  // 2, 4 … 30 s
       pace_.slow_down(now.mono);
       const int tries = std::min(count_try(now, message.ref), kMost);
-      return give_back(now, message, std::max(retry_after_ms(answer), std::min<std::int64_t>(30, 1LL << tries) * kSecondMs),
-                       reason, effects);
+      return give_back(now, message,
+                       std::max(retry_after_ms(answer), std::min<std::int64_t>(30, std::int64_t{1} << tries) * kSecondMs), reason,
+                       effects);
     }
     case Act::kPair: {
       constexpr int kMost = 8;
