@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adapters/wire/http1.h"
+#include "adapters/wire/http2.h"
 #include "adapters/wire/server_codec.h"
 #include "adapters/wire/websocket.h"
 #include "gateway/ticks.h"
@@ -16,8 +17,10 @@ namespace belfry::gateway {
 namespace {
 
 constexpr std::size_t kPumpAhead = 256UL * 1024;     // octets of a connection that wait in its Pump; the rest stays in its codec
+constexpr std::size_t kPumpAheadH2 = 64UL * 1024;    // above it a peer that asks and does not read is not heard
 constexpr std::size_t kStreamAhead = 1024UL * 1024;  // of a streamed answer
 constexpr std::size_t kPumpLimit = 16UL * 1024 * 1024;  // never reached: a bound all the same
+constexpr std::size_t kFramesAtOnce = 64UL * 1024;      // of a socket, before they go to the codec
 constexpr std::int64_t kLingerMs = 2'000;
 constexpr std::int64_t kMinRateGraceMs = 5'000;
 constexpr std::int64_t kMinBytesPerSecond = 1024;
@@ -54,7 +57,13 @@ class HttpConnection final : public wire::ServerEvents, private Ticked, public s
   HttpHost& host() { return *host_; }
   void sync();
   // Octets of a stream that no peer has taken, given what its codec still holds.
-  std::size_t unsent(std::size_t in_codec) const { return in_codec + (http2_ ? 0 : pump_->queued()); }
+  std::size_t unsent(std::size_t in_codec) const { return in_codec + (http2_ != nullptr ? 0 : pump_->queued()); }
+  // HTTP/2 hands over a tunnel's early octets only when told the time.
+  void tell_time() {
+    if (http2_ == nullptr || !open_) return;
+    const Turn turn(*this);
+    http2_->tick(ticks_.now());
+  }
   void forget(HttpExchange* exchange);
   std::shared_ptr<Socket> make_socket(wire::StreamId stream, const WebSocketLimits& limits);
   void forget(Socket* socket);
@@ -92,6 +101,7 @@ class HttpConnection final : public wire::ServerEvents, private Ticked, public s
   std::shared_ptr<Pump> pump_;
   std::shared_ptr<HttpHost> host_;
   std::unique_ptr<wire::ServerCodec> codec_;
+  wire::Http2Server* http2_ = nullptr;  // codec_, if that is what it is
   const std::string peer_;
   const std::string bucket_;
   std::string preface_;  // the first octets of a plain link, until they tell HTTP/2 from HTTP/1.1
@@ -109,7 +119,6 @@ class HttpConnection final : public wire::ServerEvents, private Ticked, public s
   int depth_ = 0;
   bool open_ = true;  // the Pump may be written to
   bool listed_ = false;
-  bool http2_ = false;
   bool fatal_ = false;  // the codec gave up on its peer
   bool held_ = false;   // reading is paused
   bool draining_ = false;
@@ -252,7 +261,7 @@ class Socket final : public WebSocket, public wire::WebSocketEvents, public std:
   void tunnel_ended() { end(static_cast<std::uint16_t>(wire::CloseCode::kAbnormal)); }
 
   // The link fell: no codec is left to talk to.
-  void gone() { end(static_cast<std::uint16_t>(wire::CloseCode::kAbnormal)); }
+  void gone() { end(static_cast<std::uint16_t>(overflowed_ ? wire::CloseCode::kTryLater : wire::CloseCode::kAbnormal)); }
 
   void drained() { protocol_.drained(); }
 
@@ -334,6 +343,7 @@ class Socket final : public WebSocket, public wire::WebSocketEvents, public std:
         } else {
           me->settle();
         }
+        connection->tell_time();
       }
       connection->sync();
     });
@@ -347,14 +357,15 @@ class Socket final : public WebSocket, public wire::WebSocketEvents, public std:
 
   // Hands frames to the codec. A reader too slow for its bound is cut off: what it has not taken would grow without end.
   void transmit() {
-    if (!connection_ || feeding_) return;
+    if (!connection_ || overflowed_) return;
+    if (feeding_ && protocol_.pending() < kFramesAtOnce) return;  // small answers of one read leave together
     auto* codec = connection_->codec();
     if (codec == nullptr) return;
     const std::string frames = protocol_.take();
     if (frames.empty()) return;
     const std::size_t left = codec->tunnel_write(stream_, frames);
     connection_->sync();
-    if (!connection_ || overflowed_ || connection_->unsent(left) <= limits_.max_queued || queued() <= limits_.max_queued) return;
+    if (!connection_ || connection_->unsent(left) <= limits_.max_queued || queued() <= limits_.max_queued) return;
     overflowed_ = true;
     ++connection_->host().stats.slow_consumers;
     protocol_.close(static_cast<std::uint16_t>(wire::CloseCode::kTryLater), "too slow");
@@ -441,15 +452,31 @@ void HttpConnection::start() {
 }
 
 bool HttpConnection::choose_codec(std::string_view bytes) {
+  bool h2 = false;
   if (pump_->secure()) {
     pump_->set_deadline(0);  // the handshake is done
-    http2_ = pump_->alpn() == "h2";
+    h2 = pump_->alpn() == "h2";
   } else if (host_->limits.h2) {
     preface_ += bytes;
     const std::size_t size = std::min(preface_.size(), kPrefaceStart.size());
     const bool alike = preface_.compare(0, size, kPrefaceStart.substr(0, size)) == 0;
     if (alike && size < kPrefaceStart.size()) return false;  // POST begins like PRI: wait for the next octet
-    http2_ = alike;
+    h2 = alike;
+  }
+  if (h2) {
+    const ServerLimits& limits = host_->limits;
+    wire::Http2Limits bounds;
+    bounds.max_streams = static_cast<std::uint32_t>(limits.max_streams);
+    bounds.max_head = limits.max_head;
+    bounds.max_headers = limits.max_headers;
+    bounds.websocket = limits.h2_websocket;
+    bounds.head_timeout_ms = limits.head_timeout_ms;
+    bounds.body_timeout_ms = limits.body_timeout_ms;
+    bounds.write_timeout_ms = limits.write_timeout_ms;
+    auto codec = std::make_unique<wire::Http2Server>(*this, bounds, pump_->secure() ? "https" : "http");
+    http2_ = codec.get();
+    codec_ = std::move(codec);
+    return true;
   }
   wire::Http1Config config;
   config.max_request_line = host_->limits.max_request_line;
@@ -475,6 +502,7 @@ void HttpConnection::bytes(std::string_view bytes) {
         bytes = first;
       }
     }
+    if (http2_ != nullptr) http2_->tick(ticks_.now());
     if (!codec_->feed(bytes)) fatal_ = true;
   }
   sync();
@@ -488,8 +516,8 @@ void HttpConnection::input_ended() {
   }
   {
     const Turn turn(*this);
-    if (http2_) {
-      fatal_ = true;
+    if (http2_ != nullptr) {
+      fatal_ = true;  // half of a connection has no use in HTTP/2
     } else {
       codec_->input_ended();
     }
@@ -500,14 +528,21 @@ void HttpConnection::input_ended() {
 void HttpConnection::sync() {
   if (depth_ > 0 || !open_ || !codec_) return;
   const auto keep = shared_from_this();
-  while (pump_->queued() < kPumpAhead) {
-    const std::string piece = codec_->take();
-    if (piece.empty()) break;
-    written_ += piece.size();
-    pump_->write(piece);
+  {
+    const Turn turn(*this);  // HTTP/2 has events even in take()
+    while (pump_->queued() < kPumpAhead) {
+      const std::string piece = codec_->take();
+      if (piece.empty()) break;
+      written_ += piece.size();
+      pump_->write(piece);
+    }
   }
-  if (fatal_ || codec_->wants_close()) return finish();
-  if (const bool hold = !codec_->wants_bytes(); hold != held_) {
+  if (codec_->wants_close() || (fatal_ && pump_->queued() < kPumpAhead)) return finish();
+  // A peer that asks without reading the answers is not asked for more. A socket's reader has a bound of its own, and must be
+  // heard while it is slow: its pongs, its close.
+  const bool behind = pump_->queued() >= (http2_ != nullptr ? kPumpAheadH2 : kPumpAhead);
+  const bool hold = !codec_->wants_bytes() || (behind && codec_->phase() != wire::Phase::kTunnel);
+  if (hold != held_) {
     held_ = hold;
     hold ? pump_->pause() : pump_->resume();
   }
@@ -602,6 +637,11 @@ void HttpConnection::on_tick(std::int64_t now_ms) {
     }
     return;
   }
+  if (http2_ != nullptr) {
+    tell_time();
+    sync();
+    if (!open_) return;
+  }
   const std::uint64_t progress = written_ - std::min<std::uint64_t>(written_, pump_->queued());
   if (pump_->queued() == 0 || progress != progress_) {
     progress_ = progress;
@@ -632,6 +672,7 @@ void HttpConnection::on_tick(std::int64_t now_ms) {
 }
 
 std::size_t HttpConnection::on_head(wire::StreamId stream, HttpRequest& head) {
+  if (head.peer.empty()) head.peer = peer_;
   ++requests_;
   ++host_->stats.requests;
   Admission admission = host_->site.admit(head);
@@ -641,6 +682,7 @@ std::size_t HttpConnection::on_head(wire::StreamId stream, HttpRequest& head) {
 }
 
 void HttpConnection::on_request(wire::StreamId stream, HttpRequest request) {
+  if (request.peer.empty()) request.peer = peer_;
   if (request.path == "*") {
     // What the server as a whole can do (RFC 9110 section 9.3.7).
     HttpResponse response;
@@ -655,6 +697,7 @@ void HttpConnection::on_request(wire::StreamId stream, HttpRequest request) {
 }
 
 void HttpConnection::on_tunnel(wire::StreamId stream, HttpRequest request) {
+  if (request.peer.empty()) request.peer = peer_;
   auto exchange = std::make_shared<HttpExchange>(shared_from_this(), stream, std::move(request), true);
   exchanges_.push_back(exchange.get());
   host_->site.serve(std::move(exchange));

@@ -58,7 +58,8 @@ void Ticks::refresh() {
   using std::chrono::duration_cast;
   using std::chrono::milliseconds;
   now_ms_ = duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-  const std::time_t second = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  wall_ms_ = duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const std::time_t second = wall_ms_ / 1000;
   if (second == date_second_) return;
   date_second_ = second;
   std::tm t{};

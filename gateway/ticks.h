@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "belfry/clock.h"
+
 namespace belfry::gateway {
 
 // Something that is asked at every tick. It may add and remove itself and others from inside on_tick.
@@ -36,6 +38,8 @@ class Ticks : public asio::execution_context::service {
 
   // Monotonic milliseconds as of the last tick.
   std::int64_t now_ms() const { return now_ms_; }
+  // Both clocks, as of the last tick.
+  Now now() const { return {Instant{now_ms_}, WallTime{wall_ms_}}; }
   // The first tick at which `in_ms` have passed for certain.
   std::int64_t after(std::int64_t in_ms) const { return now_ms_ + in_ms + kEveryMs; }
   // The Date field of HTTP, right to the second and a tick.
@@ -55,6 +59,7 @@ class Ticks : public asio::execution_context::service {
   Ticked* next_ = nullptr;  // of the walk that is going on
   bool armed_ = false;
   std::int64_t now_ms_ = 0;
+  std::int64_t wall_ms_ = 0;
   std::int64_t date_second_ = -1;
   std::string date_;
 };

@@ -1,0 +1,86 @@
+-- What all functions share: the keys of one site, the time, and telling the world.
+--
+-- KEYS[1] of every call is the site's hash tag, "{belfry}"; every key of the site starts with it, so all live in one slot.
+-- ARGV[1] is now_ms in tests, and empty in production: then Redis' own clock counts. Stored time never goes back.
+--
+--   T:addr:<address>     hash    c contact, v:<account> its latest conversation there, al the other addresses known to be his
+--   T:contact:<id>       hash    name, addr, v:<account> its open conversation
+--   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq eff wt base n open win fly excl offers last
+--   T:log:<id>           list    immutable entries; entry n is at index n-1
+--   T:st:<id>            string  one state byte per entry, forward only
+--   T:pid:<id>           hash    n -> the provider's id of what we sent, f<n> -> why it failed
+--   T:hold:<id>          list    outbound entries that wait for the one in flight
+--   T:q:<queue>          zset    waiting conversations by eff
+--   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues roles login
+--   T:agentc:<id>        set     the conversations he holds; load is their summed weight
+--   T:replay:<id>        list    lines of the last 500 events, told in order
+--   T:node               zset    shard -> lease end; T:nodee hash shard -> epoch; T:sess:<shard> its sessions
+--   T:lease              hash    name -> shard|shard epoch|lease epoch|until
+--   T:dl                 zset    deadlines: offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|conv|n
+--   T:dd:<ch>:<day>      set     inbound dedupe by the provider's own day
+--   T:ev                 stream  every transition (not ordinary messages)
+--   T:out:<acct>:<lane>  list    conv.n waiting to be claimed; lane 0 alert, 1 conversation, 2 bulk
+--   T:later:<acct>:<lane>  zset  conv.n that may be claimed again at a time
+--   T:fly:<acct>         hash    conv.n -> lease epoch under which it is claimed|lane
+--   T:cid:<who>:<id>     string  conv.n of a client_id, for 24 h
+--   T:quarantine         list    updates that could not be kept otherwise
+--
+-- Weights are integers, ten to one conversation: wrap-up weighs 3.
+
+-- redis.call exists only while a function runs, not while the library loads.
+local function call(...) return redis.call(...) end
+local last_now = 0
+
+local function now_of(arg)
+  if arg ~= '' then return tonumber(arg) end
+  local t = call('TIME')
+  local now = t[1] * 1000 + math.floor(t[2] / 1000)
+  if now < last_now then now = last_now end
+  last_now = now
+  return now
+end
+
+local function int(x) return string.format('%.0f', x) end
+
+-- Adds a transition to the stream that mirrors, metrics and the audit read.
+local function transition(T, now, kind, conv, gen, agent, queue, more)
+  local args = {'XADD', T .. ':ev', 'MAXLEN', '~', '200000', '*', 'k', kind, 'v', conv, 'g', gen, 'a', agent, 'q', queue, 't', int(now)}
+  if more then for i = 1, #more do args[#args + 1] = more[i] end end
+  call(unpack(args))
+end
+
+-- One event for an agent: counted, kept for replay, published to every shard that holds one of his sessions.
+-- The line is seq|kind|conv|x|y|ms|extra; `body` follows the published line only: on replay it is read from the log.
+--   m message x=n y=state extra=window   r receipt x=n y=state extra=reason   o offer x=gen y=expires   x rescinded x=gen extra=why
+--   g assigned x=gen   c conversation x=gen y=state   k read mark
+local function tell(T, now, agent, kind, conv, x, y, extra, body)
+  local seq = call('HINCRBY', T .. ':agent:' .. agent, 'seq', 1)
+  local line = seq .. '|' .. kind .. '|' .. conv .. '|' .. x .. '|' .. y .. '|' .. int(now) .. '|' .. extra
+  local replay = T .. ':replay:' .. agent
+  call('RPUSH', replay, line)
+  if seq % 64 == 0 then call('LTRIM', replay, -512, -1) end
+  call('PUBLISH', T .. ':a:' .. agent, body and (line .. '\n' .. body) or line)
+end
+
+-- load(agent) and the set of what he holds change together, always here.
+local function hold(T, agent, conv, weight)
+  call('SADD', T .. ':agentc:' .. agent, conv)
+  return call('HINCRBY', T .. ':agent:' .. agent, 'load', weight)
+end
+
+local function let_go(T, agent, conv, weight)
+  call('SREM', T .. ':agentc:' .. agent, conv)
+  -- Not -weight: minus nought is written "-0", which Redis does not take for a number.
+  return call('HINCRBY', T .. ':agent:' .. agent, 'load', 0 - weight)
+end
+
+-- A command that saw an older generation changes nothing; it hears what is true now.
+local function stale(gen, state, owner)
+  return {'stale', tonumber(gen or 0), state or 'closed', owner or ''}
+end
+
+local ORDER = {i = 0, q = 1, c = 2, s = 3, u = 4, x = 5, f = 6, d = 7, r = 8}
+-- Messages that still wait for news: what `open` counts.
+local function is_open(byte)
+  return byte == 'q' or byte == 'c' or byte == 's' or byte == 'u'
+end

@@ -1,0 +1,220 @@
+-- The life of a conversation: queued -> offered -> active -> (parked) -> wrapup -> closed. Every change of state is gen + 1.
+
+-- Makes the offer. The caller has checked state and generation; here the agent is checked. nil: he cannot take it.
+-- agent is `id`, already read: {avail, ses, load, cap}.
+local function can_take(T, agent, weight)
+  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen')
+  local ready = r[1] == 'ready' and tonumber(r[2] or 0) > 0
+  return ready and tonumber(r[3] or 0) + weight <= tonumber(r[4] or 0), r[5]
+end
+
+-- The agents that must not be offered this conversation again for a while: "ana:1690000000000,bob:..."
+local function excluded(excl, agent, now)
+  if not excl or excl == '' then return false end
+  for id, till in string.gmatch(excl, '([^:,]+):(%d+)') do
+    if id == agent and tonumber(till) > now then return true end
+  end
+  return false
+end
+
+local function give(T, now, conv, gen, agent, weight, queue, ttl, auto, why)
+  local state = auto and 'active' or 'offered'
+  gen = gen + 1
+  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', agent, 'given', int(now))
+  local load = hold(T, agent, conv, weight)
+  call('HSET', T .. ':agent:' .. agent, 'last', int(now))
+  if auto then
+    tell(T, now, agent, 'g', conv, gen, state, '')
+  else
+    call('ZADD', T .. ':dl', now + ttl, 'offer|' .. conv .. '|' .. gen)
+    tell(T, now, agent, 'o', conv, gen, int(now + ttl), '')
+  end
+  transition(T, now, auto and 'assigned' or 'offered', conv, gen, agent, queue, {'l', load, 'w', weight, 'x', why})
+  return gen, state
+end
+
+-- Back to its queue with the same place: eff never changes. `ban` keeps the agent who let it go from being offered it again.
+local function requeue(T, now, conv, c, why, ban)
+  local ck = T .. ':conv:' .. conv
+  local gen = tonumber(c.gen) + 1
+  local load = 0
+  if c.own and c.own ~= '' then
+    load = let_go(T, c.own, conv, tonumber(c.wt))
+    tell(T, now, c.own, 'x', conv, gen, 'queued', why)
+  end
+  call('ZREM', T .. ':dl', 'offer|' .. conv .. '|' .. c.gen)
+  local excl = c.excl or ''
+  if ban and c.own ~= '' then excl = c.own .. ':' .. int(now + 120000) .. ',' .. string.sub(excl, 1, 200) end
+  call('HSET', ck, 'state', 'queued', 'gen', gen, 'own', '', 'wt', c.base, 'excl', excl)
+  call('ZADD', T .. ':q:' .. c.q, c.eff, conv)
+  transition(T, now, 'requeued', conv, gen, c.own or '', c.q, {'l', load, 'w', c.base, 'e', c.eff, 'n', excl, 'x', why})
+  return gen
+end
+
+-- why '': the code he gave when wrap-up began, else `resolved`.
+local function shut(T, now, conv, c, why)
+  local ck = T .. ':conv:' .. conv
+  local gen = tonumber(c.gen) + 1
+  local load = 0
+  if c.state == 'queued' then call('ZREM', T .. ':q:' .. c.q, conv) end
+  if why == '' and c.state == 'wrapup' then why = call('HGET', ck, 'code') or '' end
+  if why == '' then why = 'resolved' end
+  if c.own and c.own ~= '' then
+    load = let_go(T, c.own, conv, tonumber(c.wt))
+    tell(T, now, c.own, 'c', conv, gen, 'closed', why)
+  end
+  call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', 0, 'closed', int(now), 'why', why)
+  if call('HGET', T .. ':contact:' .. c.contact, 'v:' .. c.acct) == conv then
+    call('HDEL', T .. ':contact:' .. c.contact, 'v:' .. c.acct)
+  end
+  call('ZADD', T .. ':closed', now, conv)
+  transition(T, now, 'closed', conv, gen, c.own or '', c.q, {'l', load, 'x', why})
+  return gen
+end
+
+local FIELDS = {'state', 'gen', 'own', 'q', 'wt', 'base', 'eff', 'excl', 'contact', 'acct', 'fly', 'n', 'open', 'win', 'addr'}
+local function read(T, conv)
+  local r = call('HMGET', T .. ':conv:' .. conv, unpack(FIELDS))
+  if not r[1] then return nil end
+  local c = {}
+  for i = 1, #FIELDS do c[FIELDS[i]] = r[i] or nil end
+  return c
+end
+
+-- offer(now, conv, gen, agent, ttl_ms, auto, reasons) -> ok gen state | stale gen state owner | refused why
+local function offer(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local conv, agent = a[2], a[4]
+  local c = read(T, conv)
+  if not c then return {'missing'} end
+  if c.state ~= 'queued' or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
+  if excluded(c.excl, agent, now) then return {'refused', 'excluded'} end
+  local able = can_take(T, agent, tonumber(c.wt))
+  if not able then return {'refused', 'not_ready'} end
+  call('ZREM', T .. ':q:' .. c.q, conv)
+  local gen, state = give(T, now, conv, tonumber(c.gen), agent, tonumber(c.wt), c.q, tonumber(a[5]), a[6] == '1', a[7])
+  return {'ok', gen, state}
+end
+
+-- accept(now, conv, gen, agent, client_id) -> ok gen | stale gen state owner. A repeat by the same agent hears ok again.
+local function accept(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local conv, agent = a[2], a[4]
+  local c = read(T, conv)
+  if not c then return {'missing'} end
+  if c.state == 'active' and c.own == agent and tonumber(c.gen) == tonumber(a[3]) + 1 then return {'ok', tonumber(c.gen)} end
+  if c.state ~= 'offered' or c.own ~= agent or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
+  local gen = tonumber(c.gen) + 1
+  call('HSET', T .. ':conv:' .. conv, 'state', 'active', 'gen', gen, 'accepted', int(now))
+  call('HSET', T .. ':agent:' .. agent, 'miss', 0)
+  call('ZREM', T .. ':dl', 'offer|' .. conv .. '|' .. c.gen)
+  tell(T, now, agent, 'g', conv, gen, 'active', '')
+  transition(T, now, 'accepted', conv, gen, agent, c.q)
+  return {'ok', gen}
+end
+
+-- decline(now, conv, gen, agent, reason, client_id) -> ok gen | stale ...
+local function decline(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local c = read(T, a[2])
+  if not c then return {'missing'} end
+  if c.state ~= 'offered' or c.own ~= a[4] or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
+  return {'ok', requeue(T, now, a[2], c, 'declined', true)}
+end
+
+-- close(now, conv, gen, agent, code, wrap_ms, wrap_weight, client_id) -> ok gen state | stale ...
+-- An active conversation goes to wrap-up, or to closed if wrap_ms is 0; one in wrap-up is closed. agent '' is the house itself.
+local function close(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local conv, agent = a[2], a[4]
+  local c = read(T, conv)
+  if not c then return {'missing'} end
+  if c.gen ~= a[3] or c.state == 'closed' or (agent ~= '' and c.own ~= agent) then return stale(c.gen, c.state, c.own) end
+  local wrap = tonumber(a[6])
+  if c.state == 'active' and wrap > 0 then
+    local gen, weight = tonumber(c.gen) + 1, tonumber(a[7])
+    call('HSET', T .. ':conv:' .. conv, 'state', 'wrapup', 'gen', gen, 'wt', weight, 'code', a[5])
+    local load = call('HINCRBY', T .. ':agent:' .. c.own, 'load', weight - tonumber(c.wt))
+    call('ZADD', T .. ':dl', now + wrap, 'wrap|' .. conv .. '|' .. gen)
+    tell(T, now, c.own, 'c', conv, gen, 'wrapup', '')
+    transition(T, now, 'wrapup', conv, gen, c.own, c.q, {'l', load, 'x', a[5]})
+    return {'ok', gen, 'wrapup'}
+  end
+  return {'ok', shut(T, now, conv, c, a[5]), 'closed'}
+end
+
+-- park(now, conv, gen, agent, until_ms, client_id) -> ok gen | stale ...   Waiting for the citizen: it weighs nothing until it wakes.
+local function park(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local conv, agent = a[2], a[4]
+  local c = read(T, conv)
+  if not c then return {'missing'} end
+  if c.state ~= 'active' or c.own ~= agent or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
+  local gen = tonumber(c.gen) + 1
+  call('HSET', T .. ':conv:' .. conv, 'state', 'parked', 'gen', gen, 'wt', 0)
+  local load = call('HINCRBY', T .. ':agent:' .. agent, 'load', -tonumber(c.wt))
+  call('ZADD', T .. ':dl', tonumber(a[5]), 'park|' .. conv .. '|' .. gen)
+  tell(T, now, agent, 'c', conv, gen, 'parked', '')
+  transition(T, now, 'parked', conv, gen, agent, c.q, {'l', load})
+  return {'ok', gen}
+end
+
+-- A parked conversation, or one in wrap-up, has news: back to its agent if he can take it, else to its queue with its place.
+local function wake(T, now, conv, c, why)
+  local weight = tonumber(c.base) - tonumber(c.wt)
+  if not can_take(T, c.own, weight) then return requeue(T, now, conv, c, why, false), 'queued', '' end
+  local gen = tonumber(c.gen) + 1
+  call('HSET', T .. ':conv:' .. conv, 'state', 'active', 'gen', gen, 'wt', c.base)
+  local load = call('HINCRBY', T .. ':agent:' .. c.own, 'load', weight)
+  tell(T, now, c.own, 'c', conv, gen, 'active', why)
+  transition(T, now, 'woken', conv, gen, c.own, c.q, {'l', load, 'x', why})
+  return gen, 'active', c.own
+end
+
+-- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms, client_id) -> ok gen | stale ... | refused why
+-- Cold: the present owner lets go now; the place in the queue is kept.
+local function transfer(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local conv, agent = a[2], a[4]
+  local c = read(T, conv)
+  if not c then return {'missing'} end
+  if c.state ~= 'active' or c.own ~= agent or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
+  if a[6] ~= '' then
+    if a[6] == agent then return {'refused', 'same_agent'} end
+    if not can_take(T, a[6], tonumber(c.base)) then return {'refused', 'not_ready'} end
+  elseif a[5] ~= '' then
+    if call('EXISTS', T .. ':queue:' .. a[5]) == 0 then return {'refused', 'no_queue'} end
+    c.q = a[5]
+    call('HSET', T .. ':conv:' .. conv, 'q', a[5])
+  end
+  local gen = requeue(T, now, conv, c, 'transferred', a[6] == '')
+  if a[6] ~= '' then
+    call('ZREM', T .. ':q:' .. c.q, conv)
+    gen = give(T, now, conv, gen, a[6], tonumber(c.base), c.q, tonumber(a[7]), false, 'transfer')
+  end
+  return {'ok', gen}
+end
+
+-- An agent's command may be repeated for 24 h after a lost answer: its client_id, the last argument, finds what came of it.
+-- Only what was done is remembered; a refusal is decided anew.
+local function once(command, at)
+  return function(keys, a)
+    if (a[at] or '') == '' then return command(keys, a) end
+    local key = keys[1] .. ':cid:' .. a[4] .. ':' .. a[at]
+    local before = call('GET', key)
+    if before then
+      local conv, n = string.match(before, '^(.+)%.(%d+)$')
+      return {'repeat', conv, tonumber(n)}
+    end
+    local reply = command(keys, a)
+    if reply[1] == 'ok' then call('SET', key, a[2] .. '.0', 'PX', 86400000) end
+    return reply
+  end
+end
+
+redis.register_function('offer_' .. VERSION, offer)
+redis.register_function('accept_' .. VERSION, once(accept, 5))
+redis.register_function('decline_' .. VERSION, once(decline, 6))
+redis.register_function{function_name = 'close_' .. VERSION, callback = once(close, 8), flags = {'allow-oom'}}
+redis.register_function('park_' .. VERSION, once(park, 6))
+redis.register_function('transfer_' .. VERSION, once(transfer, 8))

@@ -1,0 +1,261 @@
+-- The road out: reply -> lane -> claim -> settle. One outbound entry of a conversation is in flight at a time (conv.fly);
+-- the others wait in T:hold:<conv>, and conv.fly names the one whose turn it is, claimed or still in its lane. A claim is durable before the first byte and is never taken over by a machine.
+
+local function lease_of(T, name)
+  local line = call('HGET', T .. ':lease', name)
+  if not line then return nil end
+  local shard, shard_epoch, epoch, till = string.match(line, '^(.-)|(%d+)|(%d+)|(%d+)$')
+  return shard, tonumber(shard_epoch), tonumber(epoch), tonumber(till)
+end
+
+-- An owner may act only under the lease epoch that he was given.
+local function owns(T, name, shard, epoch, now)
+  local who, _, current, till = lease_of(T, name)
+  return who == shard and current == tonumber(epoch) and now < till
+end
+
+local function byte_of(T, conv, n)
+  return call('GETRANGE', T .. ':st:' .. conv, n - 1, n - 1)
+end
+
+-- Moves the state of one entry forward, never back; keeps `open` true to the bytes. Answers whether it moved.
+local function advance(T, conv, n, to)
+  local from = byte_of(T, conv, n)
+  if from == '' or from == 'i' or ORDER[to] <= ORDER[from] then return false, from end
+  call('SETRANGE', T .. ':st:' .. conv, n - 1, to)
+  if is_open(from) and not is_open(to) then call('HINCRBY', T .. ':conv:' .. conv, 'open', -1) end
+  return true, from
+end
+
+-- The one in flight has its answer: the next that still waits gets the turn, before anything written from now on.
+local function land(T, account, conv, n)
+  call('HDEL', T .. ':fly:' .. account, conv .. '.' .. n)
+  if call('HGET', T .. ':conv:' .. conv, 'fly') ~= tostring(n) then return end
+  local nxt, lane
+  repeat
+    nxt = call('LPOP', T .. ':hold:' .. conv)
+    if nxt then lane, nxt = string.match(nxt, '^(%d)|(%d+)$') end
+  until not nxt or byte_of(T, conv, nxt) == 'q'
+  if nxt then
+    call('HSET', T .. ':conv:' .. conv, 'fly', nxt)
+    call('LPUSH', T .. ':out:' .. account .. ':' .. lane, conv .. '.' .. nxt)
+    call('PUBLISH', T .. ':lane:' .. account, '')
+  else
+    call('HDEL', T .. ':conv:' .. conv, 'fly')
+  end
+end
+
+-- reply(now, conv, gen, agent, client_id, entry, lane, needs_window, shard, lease epoch or '', author)
+-- agent '' is the API: it needs no ownership. With a lease epoch the entry is claimed at once when nothing of the
+-- conversation is in flight. Answers ok conv n claimed(0|1) address | repeat conv n | stale ... | window until | missing
+local function reply(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local conv, agent = a[2], a[4]
+  local once = T .. ':cid:' .. a[11] .. ':' .. a[5]
+  if a[5] ~= '' then
+    local before = call('GET', once)
+    if before then
+      local c, n = string.match(before, '^(.+)%.(%d+)$')
+      return {'repeat', c, tonumber(n)}
+    end
+  end
+  local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'acct', 'fly', 'win', 'addr')
+  local state, gen, own, account, fly = r[1], r[2], r[3], r[4], r[5]
+  if not state then return {'missing'} end
+  if agent ~= '' and (state ~= 'active' or own ~= agent or gen ~= a[3]) then return stale(gen, state, own) end
+  if agent == '' and state == 'closed' then return stale(gen, state, own) end
+  if a[8] == '1' and now >= tonumber(r[6] or 0) then return {'window', tonumber(r[6] or 0)} end
+  local n = call('RPUSH', T .. ':log:' .. conv, a[6])
+  local claimed = not fly and a[10] ~= '' and owns(T, 'acct:' .. account, a[9], a[10], now)
+    and call('LLEN', T .. ':out:' .. account .. ':0') == 0 and call('LLEN', T .. ':out:' .. account .. ':' .. a[7]) == 0
+  call('APPEND', T .. ':st:' .. conv, claimed and 'c' or 'q')
+  local ck = T .. ':conv:' .. conv
+  call('HINCRBY', ck, 'open', 1)
+  if fly then
+    call('HSET', ck, 'n', n)
+    call('RPUSH', T .. ':hold:' .. conv, a[7] .. '|' .. n)
+  else
+    call('HSET', ck, 'n', n, 'fly', n)
+    if claimed then
+      call('HSET', T .. ':fly:' .. account, conv .. '.' .. n, a[10] .. '|' .. a[7])
+    else
+      call('RPUSH', T .. ':out:' .. account .. ':' .. a[7], conv .. '.' .. n)
+      call('PUBLISH', T .. ':lane:' .. account, '')
+    end
+  end
+  if a[5] ~= '' then call('SET', once, conv .. '.' .. n, 'PX', 86400000) end
+  if own ~= '' then tell(T, now, own, 'm', conv, n, 'q', r[6] or '0', a[6]) end
+  return {'ok', conv, n, claimed and 1 or 0, r[7]}
+end
+
+-- note(now, conv, agent, client_id, entry, author) -> ok conv n | repeat conv n | missing. Seen by agents only.
+local function note(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local conv = a[2]
+  local once = T .. ':cid:' .. a[6] .. ':' .. a[4]
+  local before = a[4] ~= '' and call('GET', once)
+  if before then
+    local c, n = string.match(before, '^(.+)%.(%d+)$')
+    return {'repeat', c, tonumber(n)}
+  end
+  local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'own', 'gen')
+  if not r[1] then return {'missing'} end
+  if a[3] ~= '' and r[2] ~= a[3] then return stale(r[3], r[1], r[2]) end
+  local n = call('RPUSH', T .. ':log:' .. conv, a[5])
+  call('APPEND', T .. ':st:' .. conv, 'i')
+  call('HSET', T .. ':conv:' .. conv, 'n', n)
+  if a[4] ~= '' then call('SET', once, conv .. '.' .. n, 'PX', 86400000) end
+  if r[2] ~= '' then tell(T, now, r[2], 'm', conv, n, 'i', '', a[5]) end
+  return {'ok', conv, n}
+end
+
+-- send(now, account, channel, address, contact name, client_id, author, entry, lane, needs_window, shard, lease epoch, queue)
+-- An API send to an address: into its open conversation, else into a conversation of state `sends` that nobody owns and
+-- no queue holds; the citizen's answer opens a real one. Same answers as reply.
+local function send(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local account, address = a[2], a[4]
+  local once = T .. ':cid:' .. a[7] .. ':' .. a[6]
+  local before = a[6] ~= '' and call('GET', once)
+  if before then
+    local c, n = string.match(before, '^(.+)%.(%d+)$')
+    return {'repeat', c, tonumber(n)}
+  end
+  local r = call('HMGET', T .. ':addr:' .. address, 'c', 'v:' .. account, 's:' .. account)
+  local contact, conv, sends = r[1], r[2], r[3]
+  local win = 0
+  local function still_open(id)
+    local c = call('HMGET', T .. ':conv:' .. id, 'state', 'win')
+    win = math.max(win, tonumber(c[2] or 0))
+    return c[1] and c[1] ~= 'closed'
+  end
+  if conv and not still_open(conv) then conv = nil end
+  if contact and not conv then
+    conv = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
+    if conv and not still_open(conv) then conv = nil end
+  end
+  if a[10] == '1' and now >= win then return {'window', win} end
+  if not conv then
+    if sends and call('HGET', T .. ':conv:' .. sends, 'state') == 'sends' then
+      conv = sends
+    else
+      conv = tostring(call('INCR', T .. ':seq'))
+      if not contact then
+        contact = conv
+        call('HSET', T .. ':contact:' .. contact, 'name', a[5], 'addr', address)
+        call('HSET', T .. ':addr:' .. address, 'c', contact)
+      end
+      call('HSET', T .. ':addr:' .. address, 's:' .. account, conv)
+      call('HSET', T .. ':conv:' .. conv, 'state', 'sends', 'gen', 1, 'own', '', 'q', '', 'ch', a[3], 'acct', account, 'contact', contact,
+        'addr', address, 'nm', a[5], 'first', int(now), 'eff', int(now), 'wt', 0, 'base', 0, 'n', 0, 'open', 0, 'win', win, 'last', int(now))
+    end
+  end
+  return reply(keys, {a[1], conv, '', '', a[6], a[8], a[9], '0', a[11], a[12], a[7]})
+end
+
+-- claim(now, account, shard, lease epoch, at most) -> lost | ok, then conv, n, address, entry, lane for each
+local function claim(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local account, room = a[2], tonumber(a[5])
+  if not owns(T, 'acct:' .. account, a[3], a[4], now) then return {'lost'} end
+  local out = {'ok'}
+  local function take(item, lane)
+    local conv, n = string.match(item, '^(.+)%.(%d+)$')
+    local r = call('HMGET', T .. ':conv:' .. conv, 'fly', 'addr')
+    -- Settled since it was put here (a status came, its time passed, it is uncertain): it is not handed over again.
+    local moved, from = advance(T, conv, n, 'c')
+    if not moved and from ~= 'c' then return end
+    if not r[1] then call('HSET', T .. ':conv:' .. conv, 'fly', n) end
+    call('HSET', T .. ':fly:' .. account, item, a[4] .. '|' .. lane)
+    local at = #out
+    out[at + 1], out[at + 2], out[at + 3] = conv, tonumber(n), r[2] or ''
+    out[at + 4] = call('LINDEX', T .. ':log:' .. conv, tonumber(n) - 1) or ''
+    out[at + 5] = tonumber(lane)
+    room = room - 1
+  end
+  for lane = 0, 2 do
+    if room > 0 then
+      local later = T .. ':later:' .. account .. ':' .. lane
+      for _, item in ipairs(call('ZRANGEBYSCORE', later, '-inf', int(now), 'LIMIT', 0, room)) do
+        call('ZREM', later, item)
+        take(item, lane)
+      end
+    end
+    while room > 0 do
+      local item = call('LPOP', T .. ':out:' .. account .. ':' .. lane)
+      if not item then break end
+      take(item, lane)
+    end
+  end
+  return out
+end
+
+-- settle(now, account, then conv, n, state, provider id, reason for each) -> ok, then 1 (moved) or 0 for each
+-- The answers of sends and the receipts of providers alike; a state only moves forward, so each may come twice.
+local function settle(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local account, out = a[2], {'ok'}
+  for i = 3, #a, 5 do
+    local conv, n, to, pid, reason = a[i], a[i + 1], a[i + 2], a[i + 3], a[i + 4]
+    local moved, from = advance(T, conv, tonumber(n), to)
+    if pid ~= '' and from ~= '' and from ~= 'i' then call('HSETNX', T .. ':pid:' .. conv, n, pid) end
+    if to == 'u' then
+      if moved then call('ZADD', T .. ':dl', now + 10000, 'unc|' .. account .. '|' .. conv .. '.' .. n) end
+    elseif from == 'c' or from == 'u' or from == 'q' then
+      land(T, account, conv, n)
+    end
+    if moved then
+      if reason ~= '' then call('HSET', T .. ':pid:' .. conv, 'f' .. n, reason) end
+      local own = call('HGET', T .. ':conv:' .. conv, 'own')
+      if own and own ~= '' then tell(T, now, own, 'r', conv, n, to, reason) end
+    end
+    out[#out + 1] = moved and 1 or 0
+  end
+  return out
+end
+
+-- put_back(now, account, lease epoch, then conv, n, not_before ms for each) -> ok. Claimed, not accepted, to be claimed
+-- again later: the byte stays `claimed`, the conversation keeps its turn. Items of another claim are left alone.
+local function put_back(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local account = a[2]
+  for i = 4, #a, 3 do
+    local item = a[i] .. '.' .. a[i + 1]
+    local epoch, lane = string.match(call('HGET', T .. ':fly:' .. account, item) or '', '^(%d+)|(%d)$')
+    if epoch == a[3] then
+      call('HDEL', T .. ':fly:' .. account, item)
+      call('ZADD', T .. ':later:' .. account .. ':' .. lane, a[i + 2], item)
+    end
+  end
+  return {'ok'}
+end
+
+-- orphans(now, account, shard, lease epoch) -> lost | ok count. What an earlier owner claimed and never settled may or may
+-- not have been sent: it is uncertain, and nobody sends it again but a person.
+local function orphans(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local account = a[2]
+  if not owns(T, 'acct:' .. account, a[3], a[4], now) then return {'lost'} end
+  local all, count = call('HGETALL', T .. ':fly:' .. account), 0
+  for i = 1, #all, 2 do
+    if string.match(all[i + 1], '^%d+') ~= a[4] then
+      local conv, n = string.match(all[i], '^(.+)%.(%d+)$')
+      call('HDEL', T .. ':fly:' .. account, all[i])
+      if advance(T, conv, tonumber(n), 'u') then
+        call('ZADD', T .. ':dl', now + 10000, 'unc|' .. account .. '|' .. all[i])
+        local own = call('HGET', T .. ':conv:' .. conv, 'own')
+        if own and own ~= '' then tell(T, now, own, 'r', conv, n, 'u', 'owner_lost') end
+        count = count + 1
+      end
+    end
+  end
+  return {'ok', count}
+end
+
+redis.register_function('reply_' .. VERSION, reply)
+redis.register_function('note_' .. VERSION, note)
+redis.register_function('send_' .. VERSION, send)
+redis.register_function('claim_' .. VERSION, claim)
+redis.register_function{function_name = 'settle_' .. VERSION, callback = settle, flags = {'allow-oom'}}
+redis.register_function{function_name = 'put_back_' .. VERSION, callback = put_back, flags = {'allow-oom'}}
+redis.register_function{function_name = 'orphans_' .. VERSION, callback = orphans, flags = {'allow-oom'}}

@@ -1,0 +1,273 @@
+// The store: every command that changes what is true, and the reads a desk needs. Two bodies: store_redis (one FCALL each,
+// routing/functions) and store_memory (the reference model). The same request gets the same reply from both.
+//
+// Thread: one Store a shard. A callback comes exactly once, later or from inside the call. kUnavailable: nothing was kept.
+// kTimeout: unknown; the same call again is safe, each command says why in routing/functions.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "belfry/message.h"
+#include "belfry/result.h"
+
+namespace belfry::routing {
+
+// Weights are integers: a conversation weighs ten, one in wrap-up three, a parked one nothing.
+inline constexpr int kWeight = 10;
+inline constexpr int kWrapWeight = 3;
+
+// A choice made from a mirror, before the store is asked.
+struct Hint {
+  std::string agent;
+  std::int64_t agent_gen = 0;
+  std::string reasons;  // JSON of pick's vector, kept with the offer
+};
+
+struct Ingest {
+  std::string account;
+  std::string channel;                 // "wa", "sms", "web"
+  std::string dedupe;                  // unique within account, at most 200 octets
+  WallTime at;                         // the provider's time: chooses the dedupe day
+  std::vector<std::string> addresses;  // 1 to 3
+  std::string name;
+  std::string queue;
+  WallTime window_until;               // 0: the window is not extended
+  bool may_open = true;
+  std::string entry;                   // encode_entry
+  std::string old_address;             // Identity: whose contact gets the addresses
+  bool has_media = false;              // its media is to be fetched: remembered in the same call
+  std::optional<Hint> hint;
+  std::int64_t offer_ttl_ms = 45'000;
+  bool auto_accept = false;
+};
+struct Ingested {
+  enum class Kind : std::uint8_t { kNew, kOk, kDuplicate, kNone } kind = Kind::kNone;
+  MessageRef ref;
+  std::string contact;
+  std::int64_t gen = 0;
+  std::string state;
+  std::string owner;
+};
+
+// How a command on a conversation ended.
+struct Outcome {
+  enum class What : std::uint8_t {
+    kOk,
+    kRepeat,   // this client_id was done before: ref tells what came of it
+    kStale,    // gen, state and owner are what is true now
+    kMissing,  // no such conversation, agent
+    kRefused,  // why: not_ready, excluded, no_queue, same_agent
+    kWindow,   // the provider's window is closed: a template is the remedy
+    kLost,     // the caller's lease or epoch is not current
+  } what = What::kOk;
+  std::int64_t gen = 0;
+  std::string state;
+  std::string owner;
+  std::string why;
+  MessageRef ref;
+  bool claimed = false;      // reply, send: the caller is to hand it over now
+  std::string address;
+  WallTime window_until;
+};
+
+struct Offer {
+  std::string conversation;
+  std::int64_t gen = 0;
+  std::string agent;
+  std::int64_t ttl_ms = 45'000;
+  bool auto_accept = false;
+  std::string reasons;
+};
+// A command of the conversation's owner.
+struct Command {
+  std::string conversation;
+  std::int64_t gen = 0;
+  std::string agent;
+  std::string client_id;  // done once in 24 h under this id: a repeat hears kRepeat. Empty: no such care
+};
+struct LeaseRef {
+  std::string shard;
+  std::int64_t epoch = 0;  // 0: not the owner
+};
+struct Reply {
+  Command by;              // by.agent empty: the API, which needs no ownership
+  std::string client_id;   // empty: no dedupe
+  std::string author;      // whose client_id it is
+  std::string entry;
+  Lane lane = Lane::kConversation;
+  bool needs_window = false;
+  LeaseRef lease;          // of the account, if this shard owns it and has credit: then the entry is claimed at once
+};
+struct Send {
+  std::string account, channel, address, name, client_id, author, entry;
+  Lane lane = Lane::kConversation;
+  bool needs_window = false;
+  LeaseRef lease;
+};
+struct Settled {
+  MessageRef ref;
+  State state = State::kSent;
+  std::string provider_id;
+  std::string reason;
+};
+struct PutBack {
+  MessageRef ref;
+  WallTime not_before;
+};
+struct Claimed {
+  MessageRef ref;
+  std::string address;
+  std::string entry;
+  Lane lane = Lane::kConversation;
+};
+struct Claims {
+  bool lost = false;       // the lease is not ours
+  std::vector<Claimed> items;
+};
+struct Granted {
+  std::string name;        // "matcher", "acct:<id>"
+  std::int64_t epoch = 0;
+};
+struct Beat {
+  // This shard's lease lapsed, or another process took its id: its sessions and leases are gone here. node_start, then tell
+  // the sessions anew.
+  bool lost = false;
+  std::vector<Granted> leases;
+};
+
+// A conversation as a desk sees it.
+struct Card {
+  std::string conversation, state, owner, queue, channel, account, contact, name, address, why;
+  std::int64_t gen = 0, n = 0, open = 0;
+  WallTime first, window_until, given, last;
+  std::string last_entry;
+};
+struct DeskView {
+  bool missing = false;
+  std::int64_t seq = 0;
+  std::string availability, reason, name, roles, queues;
+  std::vector<Card> held;
+};
+// One event line for an agent, see tell() in 00_keys.lua. `body` is the entry when it was published live.
+struct AgentEvent {
+  std::int64_t seq = 0;
+  char kind = 0;           // m r o x g c
+  std::string conversation, x, y, extra, body;
+  WallTime at;
+};
+Result<AgentEvent> parse_agent_event(std::string_view line);
+struct Replay {
+  bool reset = false;      // too far behind: start from the desk view
+  std::int64_t seq = 0;
+  std::vector<AgentEvent> events;
+};
+struct Line {
+  std::int64_t n = 0;
+  State state = State::kStored;
+  std::string entry, provider_id;
+  std::string reason;  // why it failed; of an inbound media: "media:<sha256>|<size>" once it is fetched, "media_failed:<why>"
+};
+// A media of an inbound message that is to be fetched now.
+struct MediaJob {
+  MessageRef ref;
+  std::string entry;
+};
+struct Page {
+  std::int64_t total = 0;
+  std::vector<Line> lines;
+};
+struct Conversations {
+  std::vector<Card> cards;
+  std::string next;        // empty: no more
+};
+
+// What a mirror is made of.
+struct AgentState {
+  std::string id, availability;
+  std::int64_t sessions = 0, load = 0, capacity = 0, gen = 0, last_assigned = 0;
+  std::vector<std::string> queues;
+};
+struct Waiting {
+  std::string conversation, queue, excluded;
+  std::int64_t gen = 0, eff = 0, weight = kWeight;
+};
+struct QueueState {
+  std::string id, name;
+  bool auto_accept = false;
+  std::int64_t offer_ms = 45'000, wrap_ms = 60'000;
+};
+struct Snapshot {
+  std::string stream_id;
+  std::vector<AgentState> agents;
+  std::vector<Waiting> waiting;
+  std::vector<QueueState> queues;
+};
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+class Store {
+ public:
+  template <class T>
+  using Done = std::function<void(Result<T>)>;
+
+  virtual ~Store() = default;
+
+  // The road in.
+  virtual void ingest(const Ingest& what, Done<Ingested> done) = 0;
+  virtual void quarantine(std::string_view bytes, std::string_view why, Done<Outcome> done) = 0;
+
+  // The life of a conversation.
+  virtual void offer(const Offer& what, Done<Outcome> done) = 0;
+  virtual void accept(const Command& by, Done<Outcome> done) = 0;
+  virtual void decline(const Command& by, std::string_view reason, Done<Outcome> done) = 0;
+  virtual void close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) = 0;
+  virtual void park(const Command& by, WallTime until, Done<Outcome> done) = 0;
+  virtual void transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,
+                        Done<Outcome> done) = 0;
+
+  // The road out.
+  virtual void reply(const Reply& what, Done<Outcome> done) = 0;
+  virtual void note(const Command& by, std::string_view client_id, std::string_view author, std::string_view entry,
+                    Done<Outcome> done) = 0;
+  virtual void send(const Send& what, Done<Outcome> done) = 0;
+  virtual void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) = 0;
+  // Answers, for each, whether its state moved.
+  virtual void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) = 0;
+  virtual void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) = 0;
+  // What an earlier owner claimed and never settled becomes uncertain. Answers how many in gen.
+  virtual void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) = 0;
+
+  // Media of inbound messages, fetched by the owner of the account: at most `most` jobs, handed out again only if he dies.
+  virtual void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) = 0;
+  // Fetched (sha256 and size), or given up (`failed` says why). The owner's desk is told.
+  virtual void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size,
+                          std::string_view failed, Done<Outcome> done) = 0;
+
+  // Agents, sessions, shards.
+  virtual void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;  // gen 1: created
+  virtual void agent_set(std::string_view id, std::string_view availability, std::string_view reason, Done<Outcome> done) = 0;
+  virtual void queue_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;
+  virtual void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent, std::string_view session_id, bool open,
+                       Done<Outcome> done) = 0;  // gen: the agent's present sequence
+  virtual void node_start(std::string_view shard, std::int64_t ttl_ms, Done<Outcome> done) = 0;  // gen: the epoch
+  virtual void node_beat(std::string_view shard, std::int64_t epoch, std::int64_t ttl_ms, const std::vector<std::string>& wanted,
+                         Done<Beat> done) = 0;
+  virtual void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) = 0;
+  virtual void sweep(int most, Done<Outcome> done) = 0;                              // gen: how many were due
+  virtual void recount(std::string_view conversation, Done<Outcome> done) = 0;      // gen: the difference
+
+  // Reading.
+  virtual void cards(const std::vector<std::string>& conversations, Done<std::vector<Card>> done) = 0;  // absent ones left out
+  virtual void desk(std::string_view agent, Done<DeskView> done) = 0;
+  virtual void replay(std::string_view agent, std::int64_t after, Done<Replay> done) = 0;
+  virtual void entries(std::string_view conversation, const std::vector<std::int64_t>& ns, Done<std::vector<Line>> done) = 0;
+  virtual void page(std::string_view conversation, std::int64_t after, int limit, Done<Page> done) = 0;
+  virtual void conversations(std::string_view after, int limit, Done<Conversations> done) = 0;
+  virtual void snapshot(Done<Snapshot> done) = 0;
+};
+
+}  // namespace belfry::routing

@@ -1,0 +1,145 @@
+// The reference model: the store's semantics as plain structs, for tests and for the simulation. Call by call it answers what
+// routing/functions answer, and tests/live/store_test.cc holds the one against the other.
+//
+// Clarity before speed, with one rule: where Redis orders by text (ties in a sorted set), the model does too, or two right
+// answers would differ. Replies are given before the call returns. Nothing here fails.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "routing/store.h"
+
+namespace belfry::routing {
+
+// What is true, for invariants to read.
+namespace model {
+
+// Conversations are numbered from 1; as text, a shorter number is the lower.
+struct ByNumber {
+  bool operator()(const std::string& a, const std::string& b) const { return a.size() != b.size() ? a.size() < b.size() : a < b; }
+};
+
+struct LogLine {
+  State state = State::kStored;
+  std::string entry, provider_id, reason;
+};
+
+struct Held {
+  int lane = 1;
+  std::int64_t n = 0;
+};
+
+struct Conversation {
+  std::string id, state, owner, queue, channel, account, contact, name, address, why, code;
+  std::string excluded;  // "ana:<until>,bob:<until>": not to be offered it again before then
+  std::int64_t gen = 1, weight = 0, base = 0, eff = 0, open = 0;
+  std::int64_t first = 0, window_until = 0, given = 0, last = 0;
+  std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
+  std::deque<Held> hold;     // those that wait for it
+  std::vector<LogLine> log;  // entry n is log[n - 1]
+};
+
+struct Contact {
+  std::map<std::string, std::string> open;  // account -> open conversation
+};
+
+struct Address {
+  std::string contact, aliases;
+  std::map<std::string, std::string> latest;  // account -> latest conversation
+  std::map<std::string, std::string> sends;   // account -> log of sends without a conversation
+};
+
+struct Agent {
+  std::string availability = "offline", reason, name, roles, queues;
+  std::int64_t sessions = 0, load = 0, capacity = 50, gen = 1, seq = 0, missed = 0, last_assigned = 0, absences = 0;
+  std::set<std::string, ByNumber> held;
+  std::deque<AgentEvent> replay;
+};
+
+struct Shard {
+  std::int64_t epoch = 0;
+  std::optional<std::int64_t> until;                       // unset: not running
+  std::set<std::pair<std::string, std::string>> sessions;  // agent, session
+};
+
+struct Lease {
+  std::string shard;
+  std::int64_t shard_epoch = 0, epoch = 0, until = 0;
+};
+
+struct Flight {
+  MessageRef ref;
+  std::int64_t epoch = 0;  // of the lease under which it is claimed
+  int lane = 1;
+};
+
+// The lanes of one account.
+struct Road {
+  std::array<std::deque<MessageRef>, 3> lanes;
+  std::array<std::set<std::pair<std::int64_t, std::string>>, 3> later;  // not before, conv.n
+  std::vector<Flight> flights;                                          // in order of claiming
+};
+
+struct Deadline {
+  std::string kind, id, stamp;  // offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|account|conv.n
+  std::string text() const { return kind + "|" + id + "|" + stamp; }
+};
+
+struct Once {
+  MessageRef ref;
+  std::int64_t until = 0;
+};
+
+struct MediaWait {
+  MessageRef ref;
+  std::int64_t next = 0;
+};
+
+struct Bucket {
+  std::set<std::string> members;
+  std::int64_t until = 0;
+};
+
+struct World {
+  std::int64_t last_id = 0;
+  std::map<std::string, Conversation, ByNumber> conversations;
+  std::map<std::string, Contact, ByNumber> contacts;
+  std::map<std::string, Address> addresses;
+  std::map<std::string, Agent> agents;
+  std::map<std::string, std::map<std::string, std::string>> queues;
+  std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> waiting;  // queue -> eff, conversation
+  std::map<std::string, Shard> shards;
+  std::map<std::string, Lease> leases;
+  std::map<std::string, Road> roads;
+  std::map<std::pair<std::int64_t, std::string>, Deadline> deadlines;  // at, text
+  std::map<std::pair<std::string, std::int64_t>, Bucket> seen;         // channel, day
+  std::map<std::pair<std::string, std::string>, Once> once;            // author, client_id
+  std::deque<std::string> quarantine;
+  std::map<std::string, std::vector<MediaWait>> media;                 // account -> media to be fetched
+};
+
+}  // namespace model
+
+class MemoryStore : public Store {
+ public:
+  virtual const model::World& world() const = 0;
+  // Called from inside the commands, in order. Unset: nobody listens.
+  std::function<void(const std::string& agent, const AgentEvent& event)> on_event;
+  std::function<void(const std::string& account)> on_lane;
+  std::function<void(const Fields& transition)> on_transition;  // the fields of one entry of the transition stream
+};
+
+std::unique_ptr<MemoryStore> make_memory_store(std::function<WallTime()> now);
+
+}  // namespace belfry::routing

@@ -1,0 +1,555 @@
+#include "routing/store_redis.h"
+
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "routing/library.h"
+
+namespace belfry::routing {
+
+std::string key_of(std::string_view prefix, std::string_view rest) {
+  std::string key;
+  key.reserve(prefix.size() + rest.size() + 3);
+  key.append("{").append(prefix).append("}:").append(rest);
+  return key;
+}
+std::string agent_channel(std::string_view prefix, std::string_view agent) { return key_of(prefix, "a:" + std::string(agent)); }
+std::string lane_channel(std::string_view prefix, std::string_view account) { return key_of(prefix, "lane:" + std::string(account)); }
+
+namespace {
+
+std::int64_t to_int(std::string_view text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+std::int64_t int_of(const Value& v) { return v.is_integer() ? v.integer : v.is_text() ? to_int(v.text) : 0; }
+std::string text_of(const Value& v) { return v.is_integer() ? std::to_string(v.integer) : v.text; }
+
+std::vector<std::string> split(std::string_view list) {
+  std::vector<std::string> out;
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    if (comma != 0) out.emplace_back(list.substr(0, comma));
+    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+  }
+  return out;
+}
+
+tl::unexpected<Error> odd(const char* function) { return fail(Errc::kInternal, std::string("an odd reply from ") + function); }
+
+// {"stale", gen, state, owner}, {"missing"}, {"refused", why}, {"window", until}, {"lost"} are the same everywhere.
+Result<Outcome> common(const Value& reply, const char* function) {
+  if (!reply.is_array() || reply.array.empty()) return odd(function);
+  const auto& a = reply.array;
+  const std::string_view word = a[0].text;
+  Outcome out;
+  if (word == "ok") return out;
+  if (word == "stale" && a.size() >= 4) {
+    out.what = Outcome::What::kStale;
+    out.gen = int_of(a[1]);
+    out.state = text_of(a[2]);
+    out.owner = text_of(a[3]);
+  } else if (word == "missing") {
+    out.what = Outcome::What::kMissing;
+  } else if (word == "refused" && a.size() >= 2) {
+    out.what = Outcome::What::kRefused;
+    out.why = a[1].text;
+  } else if (word == "window" && a.size() >= 2) {
+    out.what = Outcome::What::kWindow;
+    out.window_until = WallTime{int_of(a[1])};
+  } else if (word == "repeat" && a.size() >= 3) {
+    out.what = Outcome::What::kRepeat;
+    out.ref = {text_of(a[1]), int_of(a[2])};
+  } else if (word == "lost") {
+    out.what = Outcome::What::kLost;
+  } else {
+    return odd(function);
+  }
+  return out;
+}
+
+// ok gen [state]
+Result<Outcome> with_gen(const Value& reply, const char* function) {
+  auto out = common(reply, function);
+  if (out && out->what == Outcome::What::kOk) {
+    if (reply.array.size() > 1) out->gen = int_of(reply.array[1]);
+    if (reply.array.size() > 2) out->state = text_of(reply.array[2]);
+  }
+  return out;
+}
+
+// ok conv n [claimed address]
+Result<Outcome> with_ref(const Value& reply, const char* function) {
+  auto out = common(reply, function);
+  if (out && out->what == Outcome::What::kOk) {
+    const auto& a = reply.array;
+    if (a.size() < 3) return odd(function);
+    out->ref = {text_of(a[1]), int_of(a[2])};
+    if (a.size() > 4) {
+      out->claimed = int_of(a[3]) == 1;
+      out->address = text_of(a[4]);
+    }
+  }
+  return out;
+}
+
+std::optional<Card> card_from(const Value& v) {
+  if (!v.is_array() || v.array.size() < 18) return std::nullopt;
+  const auto& a = v.array;
+  Card card;
+  card.conversation = text_of(a[0]);
+  card.state = text_of(a[1]);
+  card.gen = int_of(a[2]);
+  card.owner = text_of(a[3]);
+  card.queue = text_of(a[4]);
+  card.channel = text_of(a[5]);
+  card.account = text_of(a[6]);
+  card.contact = text_of(a[7]);
+  card.name = text_of(a[8]);
+  card.first = WallTime{int_of(a[9])};
+  card.window_until = WallTime{int_of(a[10])};
+  card.n = int_of(a[11]);
+  card.given = WallTime{int_of(a[12])};
+  card.last = WallTime{int_of(a[13])};
+  card.address = text_of(a[14]);
+  card.open = int_of(a[15]);
+  card.why = text_of(a[16]);
+  card.last_entry = a[17].text;
+  return card;
+}
+
+class RedisStore final : public Store {
+ public:
+  RedisStore(Carry carry, RedisStoreOptions options)
+      : carry_(std::move(carry)), options_(std::move(options)), site_("{" + options_.prefix + "}") {}
+
+  void ingest(const Ingest& w, Done<Ingested> done) override {
+    constexpr std::int64_t kDay = 86'400'000;
+    const std::int64_t day = w.at.ms / kDay;
+    const std::string day_text = std::to_string(day);
+    const std::string day_end = std::to_string((day + 1) * kDay);
+    const std::string member = w.account + "|" + w.dedupe;
+    const std::string window = std::to_string(w.window_until.ms);
+    const std::string weight = std::to_string(kWeight);
+    const std::string hint_gen = w.hint ? std::to_string(w.hint->agent_gen) : std::string();
+    const std::string ttl = std::to_string(w.offer_ttl_ms);
+    const auto address = [&](std::size_t i) { return i < w.addresses.size() ? std::string_view(w.addresses[i]) : std::string_view(); };
+    call("ingest",
+         {now(), w.account, w.channel, day_text, day_end, member, address(0), address(1), address(2), w.name, w.queue, window,
+          w.may_open ? "1" : "0", weight, w.entry, w.hint ? std::string_view(w.hint->agent) : std::string_view(), hint_gen, ttl,
+          w.auto_accept ? "1" : "0", w.hint ? std::string_view(w.hint->reasons) : std::string_view(), w.old_address,
+          w.has_media ? "1" : ""},
+         [done = std::move(done)](Result<Value> reply) {
+           if (!reply) return done(tl::unexpected(std::move(reply.error())));
+           if (!reply->is_array() || reply->array.empty()) return done(odd("ingest"));
+           const auto& a = reply->array;
+           Ingested out;
+           if (a[0].text == "dup") {
+             out.kind = Ingested::Kind::kDuplicate;
+           } else if (a[0].text == "none") {
+             out.kind = Ingested::Kind::kNone;
+           } else if (a.size() >= 7) {
+             out.kind = a[0].text == "new" ? Ingested::Kind::kNew : Ingested::Kind::kOk;
+             out.ref = {text_of(a[1]), int_of(a[2])};
+             out.contact = text_of(a[3]);
+             out.gen = int_of(a[4]);
+             out.state = text_of(a[5]);
+             out.owner = text_of(a[6]);
+           } else {
+             return done(odd("ingest"));
+           }
+           done(std::move(out));
+         });
+  }
+
+  void quarantine(std::string_view bytes, std::string_view why, Done<Outcome> done) override {
+    call("quarantine", {now(), bytes, why}, outcome("quarantine", std::move(done), common));
+  }
+
+  void offer(const Offer& w, Done<Outcome> done) override {
+    call("offer",
+         {now(), w.conversation, std::to_string(w.gen), w.agent, std::to_string(w.ttl_ms), w.auto_accept ? "1" : "0", w.reasons},
+         outcome("offer", std::move(done), with_gen));
+  }
+  void accept(const Command& by, Done<Outcome> done) override {
+    call("accept", {now(), by.conversation, std::to_string(by.gen), by.agent, by.client_id}, outcome("accept", std::move(done), with_gen));
+  }
+  void decline(const Command& by, std::string_view reason, Done<Outcome> done) override {
+    call("decline", {now(), by.conversation, std::to_string(by.gen), by.agent, reason, by.client_id}, outcome("decline", std::move(done), with_gen));
+  }
+  void close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) override {
+    call("close",
+         {now(), by.conversation, std::to_string(by.gen), by.agent, code, std::to_string(wrap_ms), std::to_string(kWrapWeight), by.client_id},
+         outcome("close", std::move(done), with_gen));
+  }
+  void park(const Command& by, WallTime until, Done<Outcome> done) override {
+    call("park", {now(), by.conversation, std::to_string(by.gen), by.agent, std::to_string(until.ms), by.client_id},
+         outcome("park", std::move(done), with_gen));
+  }
+  void transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,
+                Done<Outcome> done) override {
+    call("transfer", {now(), by.conversation, std::to_string(by.gen), by.agent, to_queue, to_agent, std::to_string(ttl_ms), by.client_id},
+         outcome("transfer", std::move(done), with_gen));
+  }
+
+  void reply(const Reply& w, Done<Outcome> done) override {
+    call("reply",
+         {now(), w.by.conversation, std::to_string(w.by.gen), w.by.agent, w.client_id, w.entry, lane_text(w.lane),
+          w.needs_window ? "1" : "0", w.lease.shard, epoch_text(w.lease), w.author},
+         outcome("reply", std::move(done), with_ref));
+  }
+  void note(const Command& by, std::string_view client_id, std::string_view author, std::string_view entry,
+            Done<Outcome> done) override {
+    call("note", {now(), by.conversation, by.agent, client_id, entry, author}, outcome("note", std::move(done), with_ref));
+  }
+  void send(const Send& w, Done<Outcome> done) override {
+    call("send",
+         {now(), w.account, w.channel, w.address, w.name, w.client_id, w.author, w.entry, lane_text(w.lane),
+          w.needs_window ? "1" : "0", w.lease.shard, epoch_text(w.lease)},
+         outcome("send", std::move(done), with_ref));
+  }
+  void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) override {
+    call("claim", {now(), account, lease.shard, epoch_text(lease), std::to_string(most)}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.empty()) return done(odd("claim"));
+      auto& a = reply->array;
+      Claims out;
+      out.lost = a[0].text == "lost";
+      for (std::size_t i = 1; i + 4 < a.size(); i += 5) {
+        out.items.push_back({{text_of(a[i]), int_of(a[i + 1])},
+                             std::move(a[i + 2].text),
+                             std::move(a[i + 3].text),
+                             static_cast<Lane>(int_of(a[i + 4]))});
+      }
+      done(std::move(out));
+    });
+  }
+  void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) override {
+    std::vector<std::string> args{now(), std::string(account)};
+    args.reserve(2 + items.size() * 5);
+    for (const Settled& item : items) {
+      args.push_back(item.ref.conversation);
+      args.push_back(std::to_string(item.ref.n));
+      args.emplace_back(1, static_cast<char>(item.state));
+      args.push_back(item.provider_id);
+      args.push_back(item.reason);
+    }
+    call_list("settle", args, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.empty()) return done(odd("settle"));
+      std::vector<bool> out;
+      for (std::size_t i = 1; i < reply->array.size(); ++i) out.push_back(int_of(reply->array[i]) == 1);
+      done(std::move(out));
+    });
+  }
+  void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) override {
+    std::vector<std::string> args{now(), std::string(account), epoch_text(lease)};
+    for (const PutBack& item : items) {
+      args.push_back(item.ref.conversation);
+      args.push_back(std::to_string(item.ref.n));
+      args.push_back(std::to_string(item.not_before.ms));
+    }
+    call_list("put_back", args, outcome("put_back", std::move(done), common));
+  }
+  void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) override {
+    call("orphans", {now(), account, lease.shard, epoch_text(lease)}, outcome("orphans", std::move(done), with_gen));
+  }
+
+  void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) override {
+    call("media_due", {now(), account, lease.shard, epoch_text(lease), std::to_string(most)}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      auto& a = reply->array;
+      std::vector<MediaJob> out;
+      for (std::size_t i = 1; i + 2 < a.size(); i += 3) out.push_back({{text_of(a[i]), int_of(a[i + 1])}, std::move(a[i + 2].text)});
+      done(std::move(out));
+    });
+  }
+  void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size, std::string_view failed,
+                  Done<Outcome> done) override {
+    call("media_done", {now(), account, ref.conversation, std::to_string(ref.n), sha256, std::to_string(size), failed},
+         outcome("media_done", std::move(done), common));
+  }
+
+  void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) override {
+    call_list("agent_put", flat(id, fields), outcome("agent_put", std::move(done), with_gen));
+  }
+  void agent_set(std::string_view id, std::string_view availability, std::string_view reason, Done<Outcome> done) override {
+    call("agent_set", {now(), id, availability, reason}, outcome("agent_set", std::move(done), with_gen));
+  }
+  void queue_put(std::string_view id, const Fields& fields, Done<Outcome> done) override {
+    call_list("queue_put", flat(id, fields), outcome("queue_put", std::move(done), with_gen));
+  }
+  void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent, std::string_view session_id, bool open,
+               Done<Outcome> done) override {
+    call("session", {now(), shard, std::to_string(shard_epoch), agent, session_id, open ? "1" : "0"},
+         outcome("session", std::move(done), with_gen));
+  }
+  void node_start(std::string_view shard, std::int64_t ttl_ms, Done<Outcome> done) override {
+    call("node_start", {now(), shard, std::to_string(ttl_ms)}, outcome("node_start", std::move(done), with_gen));
+  }
+  void node_beat(std::string_view shard, std::int64_t epoch, std::int64_t ttl_ms, const std::vector<std::string>& wanted,
+                 Done<Beat> done) override {
+    std::vector<std::string> args{now(), std::string(shard), std::to_string(epoch), std::to_string(ttl_ms)};
+    args.insert(args.end(), wanted.begin(), wanted.end());
+    call_list("node_beat", args, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.empty()) return done(odd("node_beat"));
+      const auto& a = reply->array;
+      Beat out;
+      out.lost = a[0].text == "lost";
+      for (std::size_t i = 1; i + 1 < a.size(); i += 2) out.leases.push_back({text_of(a[i]), int_of(a[i + 1])});
+      done(std::move(out));
+    });
+  }
+  void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) override {
+    call("node_stop", {now(), shard, std::to_string(epoch)}, outcome("node_stop", std::move(done), common));
+  }
+  void sweep(int most, Done<Outcome> done) override {
+    call("sweep", {now(), std::to_string(most)}, outcome("sweep", std::move(done), with_gen));
+  }
+  void recount(std::string_view conversation, Done<Outcome> done) override {
+    call("recount", {conversation}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.empty()) return done(odd("recount"));
+      Outcome out;
+      if (reply->array[0].text == "none") {
+        out.what = Outcome::What::kMissing;
+      } else if (reply->array.size() > 1) {
+        out.gen = int_of(reply->array[1]);
+      }
+      done(std::move(out));
+    });
+  }
+
+  void cards(const std::vector<std::string>& conversations, Done<std::vector<Card>> done) override {
+    call_list("card", conversations, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      std::vector<Card> out;
+      for (const Value& v : reply->array) {
+        if (auto card = card_from(v)) out.push_back(std::move(*card));
+      }
+      done(std::move(out));
+    });
+  }
+  void desk(std::string_view agent, Done<DeskView> done) override {
+    call("desk", {agent}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.empty()) return done(odd("desk"));
+      const auto& a = reply->array;
+      DeskView out;
+      out.missing = a[0].text != "ok";
+      if (!out.missing && a.size() >= 7) {
+        out.seq = int_of(a[1]);
+        out.availability = text_of(a[2]);
+        out.reason = text_of(a[3]);
+        out.name = text_of(a[4]);
+        out.roles = text_of(a[5]);
+        out.queues = text_of(a[6]);
+        for (std::size_t i = 7; i < a.size(); ++i) {
+          if (auto card = card_from(a[i])) out.held.push_back(std::move(*card));
+        }
+      }
+      done(std::move(out));
+    });
+  }
+  void replay(std::string_view agent, std::int64_t after, Done<Replay> done) override {
+    call("replay", {now(), agent, std::to_string(after)}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.size() < 2) return done(odd("replay"));
+      const auto& a = reply->array;
+      Replay out;
+      out.reset = a[0].text == "reset";
+      out.seq = int_of(a[1]);
+      for (std::size_t i = 2; i < a.size(); ++i) {
+        auto event = parse_agent_event(a[i].text);
+        if (!event) return done(tl::unexpected(std::move(event.error())));
+        out.events.push_back(std::move(*event));
+      }
+      done(std::move(out));
+    });
+  }
+  void entries(std::string_view conversation, const std::vector<std::int64_t>& ns, Done<std::vector<Line>> done) override {
+    std::vector<std::string> args{std::string(conversation)};
+    for (const std::int64_t n : ns) args.push_back(std::to_string(n));
+    call_list("entries", args, [done = std::move(done), ns](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      auto& a = reply->array;
+      std::vector<Line> out;
+      for (std::size_t i = 0; i + 3 < a.size() && i / 4 < ns.size(); i += 4) out.push_back(line_from(&a[i], ns[i / 4]));
+      done(std::move(out));
+    });
+  }
+  void page(std::string_view conversation, std::int64_t after, int limit, Done<Page> done) override {
+    call("page", {conversation, std::to_string(after), std::to_string(limit)}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.size() < 2) return done(odd("page"));
+      auto& a = reply->array;
+      Page out;
+      out.total = int_of(a[1]);
+      std::int64_t n = int_of(a[0]);
+      for (std::size_t i = 2; i + 3 < a.size(); i += 4) out.lines.push_back(line_from(&a[i], n++));
+      done(std::move(out));
+    });
+  }
+  void conversations(std::string_view after, int limit, Done<Conversations> done) override {
+    call("conversations", {after.empty() ? "0" : after, std::to_string(limit)}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.empty()) return done(odd("conversations"));
+      Conversations out;
+      for (const Value& v : reply->array) {
+        if (auto card = card_from(v)) out.cards.push_back(std::move(*card));
+      }
+      if (const std::int64_t next = int_of(reply->array.back()); next > 0) out.next = std::to_string(next);
+      done(std::move(out));
+    });
+  }
+  void snapshot(Done<Snapshot> done) override {
+    call("snapshot", {}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.size() < 4) return done(odd("snapshot"));
+      Snapshot out;
+      out.stream_id = text_of(reply->array[0]);
+      const auto& agents = reply->array[1].array;
+      for (std::size_t i = 0; i + 7 < agents.size(); i += 8) {
+        out.agents.push_back({text_of(agents[i]), text_of(agents[i + 1]), int_of(agents[i + 2]), int_of(agents[i + 3]),
+                              int_of(agents[i + 4]), int_of(agents[i + 5]), int_of(agents[i + 6]), split(agents[i + 7].text)});
+      }
+      const auto& waiting = reply->array[2].array;
+      for (std::size_t i = 0; i + 5 < waiting.size(); i += 6) {
+        out.waiting.push_back({text_of(waiting[i]), text_of(waiting[i + 2]), text_of(waiting[i + 5]), int_of(waiting[i + 1]),
+                               int_of(waiting[i + 3]), int_of(waiting[i + 4])});
+      }
+      const auto& queues = reply->array[3].array;
+      for (std::size_t i = 0; i + 4 < queues.size(); i += 5) {
+        QueueState queue;
+        queue.id = text_of(queues[i]);
+        queue.auto_accept = queues[i + 1].text == "auto";
+        if (!queues[i + 2].text.empty()) queue.offer_ms = int_of(queues[i + 2]);
+        if (!queues[i + 3].text.empty()) queue.wrap_ms = int_of(queues[i + 3]);
+        queue.name = text_of(queues[i + 4]);
+        out.queues.push_back(std::move(queue));
+      }
+      done(std::move(out));
+    });
+  }
+
+ private:
+  using Parse = Result<Outcome> (*)(const Value&, const char*);
+
+  static std::function<void(Result<Value>)> outcome(const char* function, Done<Outcome> done, Parse parse) {
+    return [function, done = std::move(done), parse](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      done(parse(*reply, function));
+    };
+  }
+  static Line line_from(Value* four, std::int64_t n) {
+    Line line;
+    line.n = n;
+    if (!four[0].text.empty()) line.state = state_of(four[0].text[0]).value_or(State::kStored);
+    line.entry = std::move(four[1].text);
+    line.provider_id = std::move(four[2].text);
+    line.reason = std::move(four[3].text);
+    return line;
+  }
+  static std::string_view lane_text(Lane lane) {
+    return lane == Lane::kAlert ? "0" : lane == Lane::kConversation ? "1" : "2";
+  }
+  static std::string epoch_text(const LeaseRef& lease) { return lease.epoch > 0 ? std::to_string(lease.epoch) : std::string(); }
+  std::string now() const { return options_.now ? std::to_string(options_.now().ms) : std::string(); }
+  std::vector<std::string> flat(std::string_view id, const Fields& fields) const {
+    std::vector<std::string> args{now(), std::string(id)};
+    for (const auto& [field, value] : fields) {
+      args.push_back(field);
+      args.push_back(value);
+    }
+    return args;
+  }
+
+  void call(std::string_view function, std::initializer_list<std::string_view> args, std::function<void(Result<Value>)> done) {
+    std::array<std::string_view, 32> all;
+    const std::string name = std::string(function) + "_" + kLibraryVersion;
+    all[0] = "FCALL";
+    all[1] = name;
+    all[2] = "1";
+    all[3] = site_;
+    std::size_t count = 4;
+    for (const std::string_view arg : args) all[count++] = arg;
+    go(encode(std::span<const std::string_view>(all.data(), count)), std::move(done));
+  }
+  void call_list(std::string_view function, const std::vector<std::string>& args, std::function<void(Result<Value>)> done) {
+    const std::string name = std::string(function) + "_" + kLibraryVersion;
+    std::vector<std::string_view> all{"FCALL", name, "1", site_};
+    all.insert(all.end(), args.begin(), args.end());
+    go(encode(all), std::move(done));
+  }
+
+  // 'Function not found' means that this server has not seen our library: load it, then repeat the call once.
+  void go(std::string command, std::function<void(Result<Value>)> done) {
+    std::string again = loaded_ ? std::string() : command;
+    carry_(std::move(command), [this, again = std::move(again), done = std::move(done)](Result<Value> reply) mutable {
+      if (!reply || !reply->is_error()) {
+        loaded_ = loaded_ || reply;
+        return done(std::move(reply));
+      }
+      const Refusal refusal = refusal_of(*reply);
+      if (refusal != Refusal::kNoFunction) return done(tl::unexpected(error_of(*reply)));
+      // The server was replaced under us (a restart without its data, a fail-over): this call is refused, the next one loads.
+      loaded_ = false;
+      if (again.empty()) {
+        load([done = std::move(done)](Result<Value>) { done(fail(Errc::kUnavailable, "the functions were not loaded; repeat")); });
+        return;
+      }
+      load([this, again = std::move(again), done = std::move(done)](Result<Value> loaded) mutable {
+        if (!loaded) return done(std::move(loaded));
+        if (loaded->is_error()) return done(tl::unexpected(error_of(*loaded)));
+        carry_(std::move(again), [this, done = std::move(done)](Result<Value> second) {
+          if (second && second->is_error()) return done(tl::unexpected(error_of(*second)));
+          loaded_ = loaded_ || second;
+          done(std::move(second));
+        });
+      });
+    });
+  }
+  void load(std::function<void(Result<Value>)> done) {
+    carry_(encode({"FUNCTION", "LOAD", "REPLACE", kLibraryCode}), std::move(done));
+  }
+
+  Carry carry_;
+  RedisStoreOptions options_;
+  std::string site_;
+  bool loaded_ = false;
+};
+
+}  // namespace
+
+Result<AgentEvent> parse_agent_event(std::string_view line) {
+  AgentEvent event;
+  if (const auto newline = line.find('\n'); newline != std::string_view::npos) {
+    event.body = std::string(line.substr(newline + 1));
+    line = line.substr(0, newline);
+  }
+  std::array<std::string_view, 7> part;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const auto bar = i + 1 < part.size() ? line.find('|') : std::string_view::npos;
+    if (i + 1 < part.size() && bar == std::string_view::npos) return fail(Errc::kInternal, "an agent's event does not parse");
+    part[i] = line.substr(0, bar);
+    if (bar != std::string_view::npos) line = line.substr(bar + 1);
+  }
+  if (part[1].size() != 1) return fail(Errc::kInternal, "an agent's event has an odd kind");
+  event.seq = to_int(part[0]);
+  event.kind = part[1][0];
+  event.conversation = std::string(part[2]);
+  event.x = std::string(part[3]);
+  event.y = std::string(part[4]);
+  event.at = WallTime{to_int(part[5])};
+  event.extra = std::string(part[6]);
+  return event;
+}
+
+std::unique_ptr<Store> make_redis_store(Carry carry, RedisStoreOptions options) {
+  return std::make_unique<RedisStore>(std::move(carry), std::move(options));
+}
+
+}  // namespace belfry::routing
