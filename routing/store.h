@@ -40,6 +40,7 @@ struct Ingest {
   bool may_open = true;
   std::string entry;                   // encode_entry
   std::string old_address;             // Identity: whose contact gets the addresses
+  bool has_media = false;              // its media is to be fetched: remembered in the same call
   std::optional<Hint> hint;
   std::int64_t offer_ttl_ms = 45'000;
   bool auto_accept = false;
@@ -87,6 +88,7 @@ struct Command {
   std::string conversation;
   std::int64_t gen = 0;
   std::string agent;
+  std::string client_id;  // done once in 24 h under this id: a repeat hears kRepeat. Empty: no such care
 };
 struct LeaseRef {
   std::string shard;
@@ -167,7 +169,13 @@ struct Replay {
 struct Line {
   std::int64_t n = 0;
   State state = State::kStored;
-  std::string entry, provider_id, reason;
+  std::string entry, provider_id;
+  std::string reason;  // why it failed; of an inbound media: "media:<sha256>|<size>" once it is fetched, "media_failed:<why>"
+};
+// A media of an inbound message that is to be fetched now.
+struct MediaJob {
+  MessageRef ref;
+  std::string entry;
 };
 struct Page {
   std::int64_t total = 0;
@@ -232,6 +240,12 @@ class Store {
   virtual void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) = 0;
   // What an earlier owner claimed and never settled becomes uncertain. Answers how many in gen.
   virtual void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) = 0;
+
+  // Media of inbound messages, fetched by the owner of the account: at most `most` jobs, handed out again only if he dies.
+  virtual void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) = 0;
+  // Fetched (sha256 and size), or given up (`failed` says why). The owner's desk is told.
+  virtual void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size,
+                          std::string_view failed, Done<Outcome> done) = 0;
 
   // Agents, sessions, shards.
   virtual void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;  // gen 1: created

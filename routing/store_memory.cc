@@ -150,6 +150,8 @@ class Memory final : public MemoryStore {
 
   void accept(const Command& by, Done<Outcome> done) override {
     now_ = clock_().ms;
+    if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
+    done = remembering(by, std::move(done));
     Conversation* c = look(w_.conversations, by.conversation);
     if (c == nullptr) return done(missing());
     // A repeat of what he already did.
@@ -166,6 +168,8 @@ class Memory final : public MemoryStore {
 
   void decline(const Command& by, std::string_view, Done<Outcome> done) override {
     now_ = clock_().ms;
+    if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
+    done = remembering(by, std::move(done));
     Conversation* c = look(w_.conversations, by.conversation);
     if (c == nullptr) return done(missing());
     if (c->state != "offered" || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
@@ -175,6 +179,8 @@ class Memory final : public MemoryStore {
 
   void close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) override {
     now_ = clock_().ms;
+    if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
+    done = remembering(by, std::move(done));
     Conversation* c = look(w_.conversations, by.conversation);
     if (c == nullptr) return done(missing());
     if (c->gen != by.gen || c->state == "closed" || (!by.agent.empty() && c->owner != by.agent)) return done(stale(*c));
@@ -194,6 +200,8 @@ class Memory final : public MemoryStore {
 
   void park(const Command& by, WallTime until, Done<Outcome> done) override {
     now_ = clock_().ms;
+    if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
+    done = remembering(by, std::move(done));
     Conversation* c = look(w_.conversations, by.conversation);
     if (c == nullptr) return done(missing());
     if (c->state != "active" || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
@@ -209,6 +217,8 @@ class Memory final : public MemoryStore {
   void transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,
                 Done<Outcome> done) override {
     now_ = clock_().ms;
+    if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
+    done = remembering(by, std::move(done));
     Conversation* c = look(w_.conversations, by.conversation);
     if (c == nullptr) return done(missing());
     if (c->state != "active" || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
@@ -394,6 +404,30 @@ class Memory final : public MemoryStore {
   }
 
   // ---- agents, sessions, shards ----
+
+  void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) override {
+    now_ = clock_().ms;
+    std::vector<MediaJob> jobs;
+    if (!owns(account, lease)) return done(std::move(jobs));
+    for (model::MediaWait& wait : w_.media[std::string(account)]) {
+      if (wait.next > now_ || static_cast<int>(jobs.size()) >= most) continue;
+      wait.next = now_ + 900'000;
+      const auto& log = w_.conversations.at(wait.ref.conversation).log;
+      jobs.push_back({wait.ref, log[static_cast<std::size_t>(wait.ref.n - 1)].entry});
+    }
+    done(std::move(jobs));
+  }
+
+  void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size, std::string_view failed,
+                  Done<Outcome> done) override {
+    now_ = clock_().ms;
+    std::erase_if(w_.media[std::string(account)], [&](const model::MediaWait& wait) { return wait.ref == ref; });
+    Conversation& c = w_.conversations.at(ref.conversation);
+    c.log[static_cast<std::size_t>(ref.n - 1)].reason =
+        failed.empty() ? "media:" + std::string(sha256) + "|" + text(size) : "media_failed:" + std::string(failed);
+    if (!c.owner.empty()) tell(c.owner, 'm', c, ref.n, "i", text(c.window_until));
+    done(ok(0));
+  }
 
   void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) override {
     now_ = clock_().ms;
@@ -894,6 +928,13 @@ class Memory final : public MemoryStore {
   void remember(std::string_view author, std::string_view client_id, const MessageRef& ref) {
     if (!client_id.empty()) w_.once[{std::string(author), std::string(client_id)}] = {ref, now_ + kDay};
   }
+  // What was done is remembered under its client_id; a refusal is decided anew.
+  Done<Outcome> remembering(const Command& by, Done<Outcome> done) {
+    return [this, by, done = std::move(done)](Result<Outcome> out) {
+      if (out && out->what == Outcome::What::kOk) remember(by.agent, by.client_id, {by.conversation, 0});
+      done(std::move(out));
+    };
+  }
   static Outcome closed_window(std::int64_t until) {
     Outcome out = ended(Outcome::What::kWindow);
     out.window_until = WallTime{until};
@@ -1011,6 +1052,7 @@ class Memory final : public MemoryStore {
     if (into != nullptr) {
       Conversation& c = *into;
       const std::int64_t n = append(c, State::kStored, what.entry);
+      if (what.has_media) w_.media[what.account].push_back({{c.id, n}, now_});
       c.window_until = std::max(c.window_until, what.window_until.ms);
       c.last = now_;
       if (!c.owner.empty()) {
@@ -1047,6 +1089,7 @@ class Memory final : public MemoryStore {
     c.weight = c.base = kWeight;
     c.window_until = what.window_until.ms;
     append(c, State::kStored, what.entry);
+    if (what.has_media) w_.media[what.account].push_back({{c.id, 1}, now_});
     const Fields place{{"e", text(c.eff)}, {"w", text(c.weight)}};
     if (hint_holds(what)) {
       transition("opened", c, "", place);

@@ -101,6 +101,11 @@ struct Once {
   std::int64_t until = 0;
 };
 
+struct MediaWait {
+  MessageRef ref;
+  std::int64_t next = 0;
+};
+
 struct Bucket {
   std::set<std::string> members;
   std::int64_t until = 0;
@@ -121,6 +126,7 @@ struct World {
   std::map<std::pair<std::string, std::int64_t>, Bucket> seen;         // channel, day
   std::map<std::pair<std::string, std::string>, Once> once;            // author, client_id
   std::deque<std::string> quarantine;
+  std::map<std::string, std::vector<MediaWait>> media;                 // account -> media to be fetched
 };
 
 }  // namespace model

@@ -139,7 +139,8 @@ class RedisStore final : public Store {
     call("ingest",
          {now(), w.account, w.channel, day_text, day_end, member, address(0), address(1), address(2), w.name, w.queue, window,
           w.may_open ? "1" : "0", weight, w.entry, w.hint ? std::string_view(w.hint->agent) : std::string_view(), hint_gen, ttl,
-          w.auto_accept ? "1" : "0", w.hint ? std::string_view(w.hint->reasons) : std::string_view(), w.old_address},
+          w.auto_accept ? "1" : "0", w.hint ? std::string_view(w.hint->reasons) : std::string_view(), w.old_address,
+          w.has_media ? "1" : ""},
          [done = std::move(done)](Result<Value> reply) {
            if (!reply) return done(tl::unexpected(std::move(reply.error())));
            if (!reply->is_array() || reply->array.empty()) return done(odd("ingest"));
@@ -173,23 +174,23 @@ class RedisStore final : public Store {
          outcome("offer", std::move(done), with_gen));
   }
   void accept(const Command& by, Done<Outcome> done) override {
-    call("accept", {now(), by.conversation, std::to_string(by.gen), by.agent}, outcome("accept", std::move(done), with_gen));
+    call("accept", {now(), by.conversation, std::to_string(by.gen), by.agent, by.client_id}, outcome("accept", std::move(done), with_gen));
   }
   void decline(const Command& by, std::string_view reason, Done<Outcome> done) override {
-    call("decline", {now(), by.conversation, std::to_string(by.gen), by.agent, reason}, outcome("decline", std::move(done), with_gen));
+    call("decline", {now(), by.conversation, std::to_string(by.gen), by.agent, reason, by.client_id}, outcome("decline", std::move(done), with_gen));
   }
   void close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) override {
     call("close",
-         {now(), by.conversation, std::to_string(by.gen), by.agent, code, std::to_string(wrap_ms), std::to_string(kWrapWeight)},
+         {now(), by.conversation, std::to_string(by.gen), by.agent, code, std::to_string(wrap_ms), std::to_string(kWrapWeight), by.client_id},
          outcome("close", std::move(done), with_gen));
   }
   void park(const Command& by, WallTime until, Done<Outcome> done) override {
-    call("park", {now(), by.conversation, std::to_string(by.gen), by.agent, std::to_string(until.ms)},
+    call("park", {now(), by.conversation, std::to_string(by.gen), by.agent, std::to_string(until.ms), by.client_id},
          outcome("park", std::move(done), with_gen));
   }
   void transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,
                 Done<Outcome> done) override {
-    call("transfer", {now(), by.conversation, std::to_string(by.gen), by.agent, to_queue, to_agent, std::to_string(ttl_ms)},
+    call("transfer", {now(), by.conversation, std::to_string(by.gen), by.agent, to_queue, to_agent, std::to_string(ttl_ms), by.client_id},
          outcome("transfer", std::move(done), with_gen));
   }
 
@@ -254,6 +255,21 @@ class RedisStore final : public Store {
   }
   void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) override {
     call("orphans", {now(), account, lease.shard, epoch_text(lease)}, outcome("orphans", std::move(done), with_gen));
+  }
+
+  void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) override {
+    call("media_due", {now(), account, lease.shard, epoch_text(lease), std::to_string(most)}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      auto& a = reply->array;
+      std::vector<MediaJob> out;
+      for (std::size_t i = 1; i + 2 < a.size(); i += 3) out.push_back({{text_of(a[i]), int_of(a[i + 1])}, std::move(a[i + 2].text)});
+      done(std::move(out));
+    });
+  }
+  void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size, std::string_view failed,
+                  Done<Outcome> done) override {
+    call("media_done", {now(), account, ref.conversation, std::to_string(ref.n), sha256, std::to_string(size), failed},
+         outcome("media_done", std::move(done), common));
   }
 
   void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) override {

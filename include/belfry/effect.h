@@ -44,6 +44,18 @@ struct Fetch {
   std::int64_t timeout_ms = 60'000;
 };
 
+// One file of the media store as the middle of a request's body (multipart/form-data): `before`, the file, `after`. Answered by
+// on_response like a Call; kNotFound if the store has no such file.
+struct Upload {
+  CallId id;
+  std::string url;
+  Headers headers;
+  std::string before;
+  std::string sha256;       // lower-case hex: the file's name in the store
+  std::string after;
+  std::int64_t timeout_ms = 120'000;
+};
+
 struct Deliver { Token token; Event event; };
 
 // The provider's answer to one send, or the message back in its lane until `not_before`.
@@ -56,7 +68,7 @@ struct Wake { Instant at; };
 // The whole account is in trouble (bad token, blocked number): nothing is handed over until then, and an operator hears.
 struct Hold { WallTime until; std::string reason; };
 
-using Effect = std::variant<Dial, Transmit, Hangup, Call, Fetch, Deliver, Settle, Wake, Hold>;
+using Effect = std::variant<Dial, Transmit, Hangup, Call, Fetch, Upload, Deliver, Settle, Wake, Hold>;
 using Effects = std::vector<Effect>;
 
 }  // namespace belfry

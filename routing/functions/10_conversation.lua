@@ -96,7 +96,7 @@ local function offer(keys, a)
   return {'ok', gen, state}
 end
 
--- accept(now, conv, gen, agent) -> ok gen | stale gen state owner. A repeat by the same agent hears ok again.
+-- accept(now, conv, gen, agent, client_id) -> ok gen | stale gen state owner. A repeat by the same agent hears ok again.
 local function accept(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
@@ -113,7 +113,7 @@ local function accept(keys, a)
   return {'ok', gen}
 end
 
--- decline(now, conv, gen, agent, reason) -> ok gen | stale ...
+-- decline(now, conv, gen, agent, reason, client_id) -> ok gen | stale ...
 local function decline(keys, a)
   local T, now = keys[1], now_of(a[1])
   local c = read(T, a[2])
@@ -122,7 +122,7 @@ local function decline(keys, a)
   return {'ok', requeue(T, now, a[2], c, 'declined', true)}
 end
 
--- close(now, conv, gen, agent, code, wrap_ms, wrap_weight) -> ok gen state | stale ...
+-- close(now, conv, gen, agent, code, wrap_ms, wrap_weight, client_id) -> ok gen state | stale ...
 -- An active conversation goes to wrap-up, or to closed if wrap_ms is 0; one in wrap-up is closed. agent '' is the house itself.
 local function close(keys, a)
   local T, now = keys[1], now_of(a[1])
@@ -143,7 +143,7 @@ local function close(keys, a)
   return {'ok', shut(T, now, conv, c, a[5]), 'closed'}
 end
 
--- park(now, conv, gen, agent, until_ms) -> ok gen | stale ...   Waiting for the citizen: it weighs nothing until it wakes.
+-- park(now, conv, gen, agent, until_ms, client_id) -> ok gen | stale ...   Waiting for the citizen: it weighs nothing until it wakes.
 local function park(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
@@ -171,7 +171,7 @@ local function wake(T, now, conv, c, why)
   return gen, 'active', c.own
 end
 
--- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms) -> ok gen | stale ... | refused why
+-- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms, client_id) -> ok gen | stale ... | refused why
 -- Cold: the present owner lets go now; the place in the queue is kept.
 local function transfer(keys, a)
   local T, now = keys[1], now_of(a[1])
@@ -195,9 +195,26 @@ local function transfer(keys, a)
   return {'ok', gen}
 end
 
+-- An agent's command may be repeated for 24 h after a lost answer: its client_id, the last argument, finds what came of it.
+-- Only what was done is remembered; a refusal is decided anew.
+local function once(command, at)
+  return function(keys, a)
+    if (a[at] or '') == '' then return command(keys, a) end
+    local key = keys[1] .. ':cid:' .. a[4] .. ':' .. a[at]
+    local before = call('GET', key)
+    if before then
+      local conv, n = string.match(before, '^(.+)%.(%d+)$')
+      return {'repeat', conv, tonumber(n)}
+    end
+    local reply = command(keys, a)
+    if reply[1] == 'ok' then call('SET', key, a[2] .. '.0', 'PX', 86400000) end
+    return reply
+  end
+end
+
 redis.register_function('offer_' .. VERSION, offer)
-redis.register_function('accept_' .. VERSION, accept)
-redis.register_function('decline_' .. VERSION, decline)
-redis.register_function{function_name = 'close_' .. VERSION, callback = close, flags = {'allow-oom'}}
-redis.register_function('park_' .. VERSION, park)
-redis.register_function('transfer_' .. VERSION, transfer)
+redis.register_function('accept_' .. VERSION, once(accept, 5))
+redis.register_function('decline_' .. VERSION, once(decline, 6))
+redis.register_function{function_name = 'close_' .. VERSION, callback = once(close, 8), flags = {'allow-oom'}}
+redis.register_function('park_' .. VERSION, once(park, 6))
+redis.register_function('transfer_' .. VERSION, once(transfer, 8))

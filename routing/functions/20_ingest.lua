@@ -3,7 +3,7 @@
 -- ARGV: 1 now  2 account  3 channel  4 day  5 day end ms  6 dedupe member  7-9 addresses (may be empty from 8 on)  10 name
 --       11 queue  12 window end ms (0: not extended)  13 '1': may open a conversation  14 weight  15 entry
 --       16 hinted agent  17 that agent's generation  18 offer ttl ms  19 '1': auto-accept  20 reasons
---       21 an old address whose contact gets addresses 7-9 (Identity)
+--       21 an old address whose contact gets addresses 7-9 (Identity)  22 '1': it has a media to be fetched
 -- Reads and writes: dd, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
 -- Answers: {'new'|'ok', conv, n, contact, gen, state, owner} | {'dup'} | {'none', contact}
 
@@ -103,6 +103,7 @@ local function ingest(keys, a)
     local win = c[5] or '0'
     if tonumber(a[12]) > tonumber(win) then win = a[12] end
     call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', int(now))
+    if a[22] == '1' then call('ZADD', T .. ':media:' .. account, now, conv .. '.' .. n) end
     if own ~= '' then
       tell(T, now, own, 'm', conv, n, 'i', win, entry)
       if (state == 'parked' or state == 'wrapup') and a[13] == '1' then
@@ -129,6 +130,7 @@ local function ingest(keys, a)
   local when = int(now)
   call('HSET', T .. ':conv:' .. conv, 'state', 'queued', 'gen', 1, 'own', '', 'q', a[11], 'ch', a[3], 'acct', account, 'contact', contact,
     'addr', a[7], 'nm', a[10], 'first', when, 'eff', when, 'wt', weight, 'base', weight, 'n', 1, 'open', 0, 'win', a[12], 'last', when)
+  if a[22] == '1' then call('ZADD', T .. ':media:' .. account, now, conv .. '.1') end
   if hinted(T, now, a) then
     transition(T, now, 'opened', conv, 1, '', a[11], {'e', when, 'w', weight})
     local gen, state = give(T, now, conv, 1, a[16], weight, a[11], tonumber(a[18]), a[19] == '1', a[20])

@@ -53,11 +53,11 @@ local function entries(keys, a)
   local T, conv, out = keys[1], a[1], {}
   for i = 2, #a do
     local n = tonumber(a[i])
-    local pid = call('HMGET', T .. ':pid:' .. conv, n, 'f' .. n)
+    local pid = call('HMGET', T .. ':pid:' .. conv, n, 'f' .. n, 'm' .. n)
     local at = #out
     out[at + 1] = call('GETRANGE', T .. ':st:' .. conv, n - 1, n - 1)
     out[at + 2] = call('LINDEX', T .. ':log:' .. conv, n - 1) or ''
-    out[at + 3], out[at + 4] = pid[1] or '', pid[2] or ''
+    out[at + 3], out[at + 4] = pid[1] or '', pid[2] or pid[3] or ''
   end
   return out
 end
@@ -70,9 +70,9 @@ local function page(keys, a)
   local out = {after + 1, call('LLEN', T .. ':log:' .. conv)}
   for i = 1, #log do
     local n = after + i
-    local pid = call('HMGET', T .. ':pid:' .. conv, n, 'f' .. n)
+    local pid = call('HMGET', T .. ':pid:' .. conv, n, 'f' .. n, 'm' .. n)
     local at = #out
-    out[at + 1], out[at + 2], out[at + 3], out[at + 4] = string.sub(bytes, i, i), log[i], pid[1] or '', pid[2] or ''
+    out[at + 1], out[at + 2], out[at + 3], out[at + 4] = string.sub(bytes, i, i), log[i], pid[1] or '', pid[2] or pid[3] or ''
   end
   return out
 end

@@ -1,0 +1,379 @@
+#include "adapters/desk/frames.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "adapters/wire/json.h"
+#include "adapters/wire/rfc3339.h"
+
+namespace belfry::desk {
+namespace {
+
+namespace dom = simdjson::dom;
+
+struct KindRow {
+  std::string_view word;
+  Frame::Kind kind;
+  bool names_conversation, needs_gen, needs_client_id;
+};
+constexpr std::array kKinds{
+    KindRow{"hello", Frame::Kind::kHello, false, false, false},
+    KindRow{"availability", Frame::Kind::kAvailability, false, false, true},
+    KindRow{"accept", Frame::Kind::kAccept, true, true, true},
+    KindRow{"decline", Frame::Kind::kDecline, true, true, true},
+    KindRow{"resolve", Frame::Kind::kResolve, true, true, true},
+    KindRow{"park", Frame::Kind::kPark, true, true, true},
+    KindRow{"transfer", Frame::Kind::kTransfer, true, true, true},
+    KindRow{"reply", Frame::Kind::kReply, true, true, true},
+    KindRow{"note", Frame::Kind::kNote, true, false, true},
+    KindRow{"typing", Frame::Kind::kTyping, true, false, false},
+    KindRow{"read", Frame::Kind::kRead, true, false, false},
+    KindRow{"ping", Frame::Kind::kPing, false, false, false},
+};
+
+tl::unexpected<Error> bad(std::string detail) { return fail(Errc::kBadInput, std::move(detail)); }
+
+wire::JsonReader& reader() {
+  thread_local wire::JsonReader mine;
+  return mine;
+}
+
+// The members of the API that say what a message is; `text` may stand beside all but itself, as its words.
+constexpr std::array<std::string_view, 9> kContents{"template", "media", "buttons", "list", "location", "contacts", "reaction", "link", "flow"};
+
+tl::expected<Content, Error> content_of(dom::object object) {
+  std::string_view found;
+  dom::element value;
+  for (const std::string_view name : kContents) {
+    dom::element candidate;
+    if (object.at_key(name).get(candidate) != simdjson::SUCCESS || candidate.is_null()) continue;
+    if (!found.empty()) {
+      return bad("a message has both `" + std::string(found) + "` and `" + std::string(name) + "`: send one of them");
+    }
+    found = name;
+    value = candidate;
+  }
+  Content content;
+  content.reply_to = std::string(wire::text_at(object, "reply_to"));
+  dom::element text;
+  if (object.at_key("text").get(text) == simdjson::SUCCESS && !text.is_null()) {
+    if (!text.is_string()) return bad("`text` must be a string");
+    content.text = std::string(wire::text_of(text));
+  }
+  if (found.empty()) {
+    content.type = "text";
+    if (content.text.find_first_not_of(" \t\r\n") == std::string::npos) {
+      return bad("a message needs text, or one of template, media, buttons, list, location, contacts, reaction: write something");
+    }
+    return content;
+  }
+  content.type = std::string(found);
+  content.detail = wire::to_text(value);
+  dom::object inner;
+  const bool is_object = value.get(inner) == simdjson::SUCCESS;
+  if (!is_object && !value.is_array()) return bad("`" + std::string(found) + "` must be an object");
+  if (found == "media" && is_object) {
+    if (const std::string_view kind = wire::text_at(inner, "kind"); !kind.empty()) content.type = std::string(kind);
+    Media about;
+    std::string_view id = wire::text_at(inner, "id");
+    if (id.starts_with("media_")) id.remove_prefix(6);
+    if (id.size() == 64) {
+      about.sha256 = std::string(id);
+    } else {
+      about.provider_id = std::string(id);
+    }
+    about.url = std::string(wire::text_at(inner, "link"));
+    about.mime = std::string(wire::text_at(inner, "mime"));
+    about.filename = std::string(wire::text_at(inner, "filename"));
+    about.voice = wire::true_at(inner, "voice");
+    content.media = std::move(about);
+    if (content.text.empty()) content.text = std::string(wire::text_at(inner, "caption"));
+  }
+  if (found == "reaction" && is_object) {
+    if (const std::string_view of = wire::text_at(inner, "message_id"); !of.empty()) content.reply_to = std::string(of);
+  }
+  return content;
+}
+
+void member(std::string& out, std::string_view name, std::string_view value) {
+  out.append(",\"").append(name).append("\":");
+  wire::append_quoted(out, value);
+}
+void member_if(std::string& out, std::string_view name, std::string_view value) {
+  if (!value.empty()) member(out, name, value);
+}
+void member_time(std::string& out, std::string_view name, WallTime value) {
+  if (value.ms > 0) out.append(",\"").append(name).append("\":\"").append(wire::rfc3339(value)).append("\"");
+}
+void member_int(std::string& out, std::string_view name, std::int64_t value) {
+  out.append(",\"").append(name).append("\":").append(std::to_string(value));
+}
+
+std::string event(std::int64_t id, std::string_view kind) {
+  std::string out;
+  out.reserve(512);
+  out.append("{\"t\":\"event\",\"kind\":\"").append(kind).append("\",\"id\":\"").append(std::to_string(id)).append("\"");
+  return out;
+}
+
+}  // namespace
+
+Result<Frame> read(const std::string& text) {
+  auto document = reader().read(text);
+  if (!document) return bad("the frame is not JSON: send one JSON object a frame");
+  dom::object object;
+  if (document->get(object) != simdjson::SUCCESS) return bad("the frame is not a JSON object");
+  const std::string_view word = wire::text_at(object, "t");
+  const auto row = std::find_if(kKinds.begin(), kKinds.end(), [&](const KindRow& r) { return r.word == word; });
+  Frame frame;
+  frame.client_id = std::string(wire::text_at(object, "client_id").substr(0, 101));
+  if (row == kKinds.end()) return bad("`t` names no frame of belfry.desk.v1");
+  frame.kind = row->kind;
+  if (frame.client_id.size() > 100) return bad("`client_id` is longer than 100 characters: use a UUID");
+  if (row->needs_client_id && frame.client_id.empty()) return bad("`client_id` is missing: send a UUID, the same again when you repeat");
+  if (row->names_conversation) {
+    const auto id = parse_conversation_id(wire::text_at(object, "conversation"));
+    if (!id) return bad("`conversation` is not an id: it looks like conv_12");
+    frame.conversation = *id;
+  }
+  if (row->needs_gen) {
+    const auto gen = wire::int_at(object, "gen");
+    if (!gen || *gen < 1) return bad("`gen` is missing: send the generation you saw");
+    frame.gen = *gen;
+  }
+  frame.reason = std::string(wire::text_at(object, "reason").substr(0, 200));
+  switch (frame.kind) {
+    case Frame::Kind::kHello: {
+      dom::element last;
+      if (object.at_key("last_id").get(last) == simdjson::SUCCESS && !last.is_null()) {
+        const std::string_view digits = wire::text_of(last);
+        if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string_view::npos) {
+          return bad("`last_id` is not an event id: send the last one you saw, as the string it came as, or leave it out");
+        }
+        frame.last_id = std::string(digits);
+      }
+      break;
+    }
+    case Frame::Kind::kAvailability:
+      frame.value = std::string(wire::text_at(object, "value"));
+      if (frame.value != "ready" && frame.value != "paused" && frame.value != "offline") {
+        return bad("`value` must be ready, paused or offline");
+      }
+      break;
+    case Frame::Kind::kResolve: frame.code = std::string(wire::text_at(object, "code").substr(0, 64)); break;
+    case Frame::Kind::kPark: {
+      const std::string_view until = wire::text_at(object, "until");
+      const auto at = wire::parse_rfc3339(until);
+      if (!until.empty() && !at) return bad("`until` is not a time of RFC 3339, like 2026-01-31T12:00:00Z");
+      if (at) frame.until = *at;
+      break;
+    }
+    case Frame::Kind::kTransfer: {
+      const auto to = wire::object_at(object, "to");
+      if (to) {
+        frame.to_agent = std::string(wire::text_at(*to, "agent"));
+        frame.to_queue = std::string(wire::text_at(*to, "queue"));
+      }
+      if (frame.to_agent.empty() == frame.to_queue.empty()) return bad("`to` needs either agent or queue");
+      break;
+    }
+    case Frame::Kind::kReply: {
+      auto content = content_of(object);
+      if (!content) return tl::unexpected(std::move(content.error()));
+      frame.content = std::move(*content);
+      break;
+    }
+    case Frame::Kind::kNote:
+      frame.text = std::string(wire::text_at(object, "text"));
+      if (frame.text.empty()) return bad("`text` is empty: write something");
+      break;
+    case Frame::Kind::kRead: frame.message = std::string(wire::text_at(object, "message")); break;
+    default: break;
+  }
+  return frame;
+}
+
+Result<Content> read_content(const std::string& json_object) {
+  auto document = reader().read(json_object);
+  if (!document) return bad("the body is not JSON");
+  dom::object object;
+  if (document->get(object) != simdjson::SUCCESS) return bad("the body is not a JSON object");
+  return content_of(object);
+}
+
+std::string preview_of(const Content& content) {
+  std::string_view text = content.text;
+  if (text.empty()) return content.type.empty() ? std::string() : "[" + content.type + "]";
+  std::size_t end = 0;
+  for (int characters = 0; end < text.size() && characters < 120; ++characters) {
+    do ++end;
+    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80);
+  }
+  return std::string(text.substr(0, end));
+}
+
+void append(std::string& out, const MessageView& m) {
+  out.append("{\"id\":\"").append(public_id(m.ref)).append("\",\"conversation\":\"").append(conversation_id(m.ref.conversation));
+  out.append("\",\"n\":").append(std::to_string(m.ref.n)).append(",\"dir\":\"").append(m.dir).append("\"");
+  member(out, "type", m.content.type);
+  if (!m.content.text.empty()) member(out, "text", m.content.text);
+  if (m.content.media) {
+    const Media& media = *m.content.media;
+    out += ",\"media\":{\"mime\":";
+    wire::append_quoted(out, media.mime);
+    if (!media.sha256.empty()) {
+      out.append(",\"id\":\"").append(public_id(m.ref)).append("\"");
+      member(out, "sha256", media.sha256);
+    }
+    member_if(out, "filename", media.filename);
+    if (media.size > 0) member_int(out, "size", media.size);
+    if (media.voice) out += ",\"voice\":true";
+    if (media.animated) out += ",\"animated\":true";
+    out += '}';
+  }
+  if (!m.content.detail.empty()) out.append(",\"detail\":").append(m.content.detail);
+  member_if(out, "reply_to", m.content.reply_to);
+  if (m.content.forwarded) out += ",\"forwarded\":true";
+  member_time(out, "at", m.at);
+  out.append(",\"state\":\"").append(shown(m.state)).append("\"");
+  member_if(out, "provider_id", m.provider_id);
+  member_if(out, "of", m.of);
+  member_if(out, "client_id", m.client_id);
+  member_if(out, "agent", m.agent);
+  member_if(out, "reason", m.reason);
+  out += '}';
+}
+
+void append(std::string& out, const ConversationView& c) {
+  out.append("{\"id\":\"").append(conversation_id(c.id)).append("\",\"gen\":").append(std::to_string(c.gen));
+  member(out, "state", c.state);
+  member_if(out, "owner", c.owner);
+  member_if(out, "queue", c.queue);
+  member(out, "channel", c.channel);
+  member(out, "account", c.account);
+  out += ",\"contact\":{\"id\":";
+  wire::append_quoted(out, c.contact);
+  member(out, "name", c.name);
+  out += '}';
+  member_int(out, "messages", c.messages);
+  member_if(out, "preview", c.preview);
+  member_if(out, "why", c.why);
+  member_time(out, "first_at", c.first);
+  member_time(out, "last_at", c.last);
+  member_time(out, "window_until", c.window_until);
+  member_time(out, "expires_at", c.expires);
+  out += '}';
+}
+
+std::string write(const Welcome& w) {
+  std::string out = "{\"t\":\"welcome\",\"agent\":{\"id\":";
+  wire::append_quoted(out, w.agent);
+  member(out, "name", w.name);
+  out += "},\"roles\":[";
+  for (std::size_t i = 0; i < w.roles.size(); ++i) {
+    if (i > 0) out += ',';
+    wire::append_quoted(out, w.roles[i]);
+  }
+  out += ']';
+  member(out, "availability", w.availability);
+  out.append(",\"last_id\":\"").append(std::to_string(w.last_id)).append("\",\"reset\":").append(w.reset ? "true" : "false");
+  const auto list = [&](std::string_view name, const std::vector<ConversationView>& views) {
+    out.append(",\"").append(name).append("\":[");
+    for (std::size_t i = 0; i < views.size(); ++i) {
+      if (i > 0) out += ',';
+      append(out, views[i]);
+    }
+    out += ']';
+  };
+  list("conversations", w.conversations);
+  list("offers", w.offers);
+  out += '}';
+  return out;
+}
+
+std::string write_message(std::int64_t id, const MessageView& m, WallTime window_until) {
+  std::string out = event(id, "message");
+  out.append(",\"conversation\":\"").append(conversation_id(m.ref.conversation)).append("\",\"message\":");
+  append(out, m);
+  member_time(out, "window_until", window_until);
+  out += '}';
+  return out;
+}
+
+std::string write_receipt(std::int64_t id, const MessageRef& ref, State state, std::string_view reason, WallTime at) {
+  std::string out = event(id, "receipt");
+  out.append(",\"conversation\":\"").append(conversation_id(ref.conversation)).append("\",\"message\":\"").append(public_id(ref));
+  out.append("\",\"state\":\"").append(shown(state)).append("\"");
+  member_if(out, "reason", reason);
+  member_time(out, "at", at);
+  out += '}';
+  return out;
+}
+
+std::string write_offer(std::int64_t id, const ConversationView& c) {
+  std::string out = event(id, "offer");
+  out.append(",\"conversation\":\"").append(conversation_id(c.id)).append("\"");
+  member_int(out, "gen", c.gen);
+  member(out, "queue", c.queue);
+  member(out, "channel", c.channel);
+  out += ",\"contact\":{\"id\":";
+  wire::append_quoted(out, c.contact);
+  member(out, "name", c.name);
+  out += '}';
+  member(out, "preview", c.preview);
+  member_time(out, "expires_at", c.expires);
+  out += '}';
+  return out;
+}
+
+std::string write_rescinded(std::int64_t id, std::string_view conversation, std::int64_t gen, std::string_view why) {
+  std::string out = event(id, "rescinded");
+  out.append(",\"conversation\":\"").append(conversation_id(conversation)).append("\"");
+  member_int(out, "gen", gen);
+  member(out, "why", why);
+  out += '}';
+  return out;
+}
+
+std::string write_assigned(std::int64_t id, const ConversationView& c) {
+  std::string out = event(id, "assigned");
+  out.append(",\"conversation\":\"").append(conversation_id(c.id)).append("\"");
+  member_int(out, "gen", c.gen);
+  out += ",\"view\":";
+  append(out, c);
+  out += '}';
+  return out;
+}
+
+std::string write_conversation(std::int64_t id, std::string_view conversation, std::int64_t gen, std::string_view state,
+                               std::string_view owner, std::string_view queue, WallTime window_until) {
+  std::string out = event(id, "conversation");
+  out.append(",\"conversation\":\"").append(conversation_id(conversation)).append("\"");
+  member_int(out, "gen", gen);
+  member(out, "state", state);
+  member_if(out, "owner", owner);
+  member_if(out, "queue", queue);
+  member_time(out, "window_until", window_until);
+  out += '}';
+  return out;
+}
+
+std::string write_ack(std::string_view client_id, std::string_view id) {
+  std::string out = "{\"t\":\"ack\"";
+  member(out, "client_id", client_id);
+  member(out, "id", id);
+  out += '}';
+  return out;
+}
+
+std::string write_nack(std::string_view client_id, const wire::Problem& problem) {
+  std::string out = "{\"t\":\"nack\"";
+  member(out, "client_id", client_id);
+  out.append(",\"problem\":").append(wire::to_json(problem)).append("}");
+  return out;
+}
+
+std::string write_pong() { return "{\"t\":\"pong\"}"; }
+
+}  // namespace belfry::desk

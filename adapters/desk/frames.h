@@ -1,0 +1,88 @@
+// The desk socket's words (belfry.desk.v1): what an agent's desk sends, and what it hears. JSON text frames of at most 64 KiB.
+//
+// The same views of a message and of a conversation are the REST API's, so that a page reads one shape everywhere.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapters/wire/problem.h"
+#include "belfry/message.h"
+#include "belfry/result.h"
+
+namespace belfry::desk {
+
+struct Frame {
+  enum class Kind : std::uint8_t {
+    kHello, kAvailability, kAccept, kDecline, kResolve, kPark, kTransfer, kReply, kNote, kTyping, kRead, kPing
+  } kind = Kind::kPing;
+  std::string client_id;      // of all that change something
+  std::string conversation;   // without conv_
+  std::int64_t gen = 0;
+  std::string last_id;        // hello: decimal, or empty
+  std::string value;          // availability
+  std::string reason;         // availability, decline
+  std::string code;           // resolve
+  WallTime until;             // park
+  std::string to_agent, to_queue;
+  std::string text;           // note
+  std::string message;        // read: msg_...
+  Content content;            // reply
+};
+
+// An error's detail is for the desk: what is wrong, and what to send instead.
+Result<Frame> read(const std::string& text);
+
+// The content of a reply or of POST /api/v1/messages, from the JSON object that has text, or one of template, media, buttons,
+// list, location, contacts, reaction, link, flow (text beside it is its words). Content.type is that member's name (of media its
+// kind), Content.detail its value: what the channel's check() knows.
+Result<Content> read_content(const std::string& json_object);
+
+struct MessageView {
+  MessageRef ref;
+  std::string_view dir;       // in, out, note
+  Content content;
+  std::string provider_id;
+  std::string of;             // provider's id of the message that this edit, revoke or reaction changes
+  WallTime at;
+  State state = State::kStored;
+  std::string client_id, agent, reason;
+};
+struct ConversationView {
+  std::string id;             // without conv_
+  std::int64_t gen = 0, messages = 0;
+  std::string state, owner, queue, channel, account, contact, name, preview, why;
+  WallTime first, last, window_until, expires;
+};
+
+void append(std::string& out, const MessageView& message);
+void append(std::string& out, const ConversationView& conversation);
+
+// The first words of a message, for a list: never more than 120 characters, never half a character.
+std::string preview_of(const Content& content);
+
+struct Welcome {
+  std::string agent, name, availability;
+  std::vector<std::string> roles;
+  std::int64_t last_id = 0;
+  bool reset = false;
+  std::vector<ConversationView> conversations, offers;
+};
+std::string write(const Welcome& welcome);
+
+// Events. `id` counts by one per agent; frames without it are never replayed.
+std::string write_message(std::int64_t id, const MessageView& message, WallTime window_until);
+std::string write_receipt(std::int64_t id, const MessageRef& ref, State state, std::string_view reason, WallTime at);
+std::string write_offer(std::int64_t id, const ConversationView& conversation);
+std::string write_rescinded(std::int64_t id, std::string_view conversation, std::int64_t gen, std::string_view why);
+std::string write_assigned(std::int64_t id, const ConversationView& conversation);
+std::string write_conversation(std::int64_t id, std::string_view conversation, std::int64_t gen, std::string_view state,
+                               std::string_view owner, std::string_view queue, WallTime window_until);
+std::string write_ack(std::string_view client_id, std::string_view id);
+std::string write_nack(std::string_view client_id, const wire::Problem& problem);
+std::string write_pong();
+
+}  // namespace belfry::desk

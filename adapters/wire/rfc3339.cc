@@ -1,0 +1,57 @@
+#include "adapters/wire/rfc3339.h"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+
+namespace belfry::wire {
+
+std::string rfc3339(WallTime time) {
+  using namespace std::chrono;
+  const sys_time<milliseconds> at{milliseconds{time.ms}};
+  const auto day = floor<days>(at);
+  const year_month_day date{day};
+  const hh_mm_ss clock{at - day};
+  std::array<char, 40> text{};
+  const int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                                   static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                                   static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+std::optional<WallTime> parse_rfc3339(std::string_view text) {
+  using namespace std::chrono;
+  const auto number = [&](std::size_t at, std::size_t count) -> std::optional<int> {
+    if (at + count > text.size()) return std::nullopt;
+    int value = 0;
+    const char* from = text.data() + at;
+    const auto [end, error] = std::from_chars(from, from + count, value);
+    if (error != std::errc{} || end != from + count || *from == '-') return std::nullopt;
+    return value;
+  };
+  const auto is = [&](std::size_t at, char wanted) { return at < text.size() && (text[at] | 0x20) == (wanted | 0x20); };
+  const auto y = number(0, 4), mo = number(5, 2), d = number(8, 2), h = number(11, 2), mi = number(14, 2), s = number(17, 2);
+  if (!y || !mo || !d || !h || !mi || !s || !is(4, '-') || !is(7, '-') || !is(10, 'T') || !is(13, ':') || !is(16, ':')) return std::nullopt;
+  const year_month_day date{year{*y}, month{static_cast<unsigned>(*mo)}, day{static_cast<unsigned>(*d)}};
+  if (!date.ok() || *h > 23 || *mi > 59 || *s > 60) return std::nullopt;
+  std::int64_t ms = duration_cast<milliseconds>(sys_days{date}.time_since_epoch()).count();
+  ms += (*h * 3600LL + *mi * 60LL + *s) * 1000LL;
+  std::size_t at = 19;
+  if (is(at, '.')) {
+    int scale = 100;
+    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
+      ms += (text[at] - '0') * scale;
+      scale /= 10;
+    }
+  }
+  if (is(at, 'Z') && at + 1 == text.size()) return WallTime{ms};
+  if (at + 6 != text.size() || (text[at] != '+' && text[at] != '-') || text[at + 3] != ':') return std::nullopt;
+  const auto oh = number(at + 1, 2), om = number(at + 4, 2);
+  if (!oh || !om || *oh > 23 || *om > 59) return std::nullopt;
+  const std::int64_t offset = (*oh * 60LL + *om) * 60'000LL;
+  return WallTime{text[at] == '+' ? ms - offset : ms + offset};
+}
+
+}  // namespace belfry::wire

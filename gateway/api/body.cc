@@ -1,0 +1,158 @@
+#include "gateway/api/body.h"
+
+#include <algorithm>
+
+#include "gateway/api/call.h"
+
+namespace belfry::gateway::api {
+namespace {
+
+std::string without(std::string_view prefix, std::string_view text) {
+  if (!prefix.empty() && text.starts_with(prefix)) text.remove_prefix(prefix.size());
+  return std::string(text);
+}
+
+}  // namespace
+
+Body::Body(const std::string& text) {
+  const auto root = reader_.read(text);
+  simdjson::dom::object object;
+  if (!root) {
+    refusal_ = "The body is not JSON. Send one JSON object.";
+  } else if (root->get(object) != simdjson::SUCCESS) {
+    refusal_ = "The body is JSON, but not an object. Send one JSON object.";
+  } else {
+    object_ = object;
+  }
+}
+
+bool Body::has(std::string_view member) const {
+  simdjson::dom::element value;
+  return object_ && object_->at_key(member).get(value) == simdjson::SUCCESS && !value.is_null();
+}
+
+std::optional<simdjson::dom::element> Body::find(std::string_view member, bool required) {
+  known(member);
+  if (!object_) return std::nullopt;
+  simdjson::dom::element value;
+  if (object_->at_key(member).get(value) != simdjson::SUCCESS || value.is_null()) {
+    if (required) complain(member, "is missing");
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<std::string> Body::text(std::string_view member, Text rule) {
+  const auto value = find(member, rule.required);
+  if (!value) return std::nullopt;
+  if (!value->is_string()) {
+    complain(member, "must be a string");
+    return std::nullopt;
+  }
+  const std::string_view text = wire::text_of(*value);
+  if (text.size() > rule.max) {
+    complain(member, "is longer than " + std::to_string(rule.max) + " octets");
+  } else if (text.empty() && !rule.may_be_empty) {
+    complain(member, "is empty");
+  } else if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
+    complain(member, "has control characters");
+  } else {
+    return std::string(text);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Body::id(std::string_view member, bool required, std::string_view prefix) {
+  const auto said = text(member, {.required = required, .max = 60});
+  if (!said) return std::nullopt;
+  std::string id = without(prefix, *said);
+  if (is_id(id)) return id;
+  complain(member, "is not an id: use 1 to 40 of a-z, 0-9 and -");
+  return std::nullopt;
+}
+
+std::optional<std::string> Body::one_of(std::string_view member, bool required, const std::vector<std::string_view>& words) {
+  const auto said = text(member, {.required = required, .max = 60});
+  if (!said || std::find(words.begin(), words.end(), *said) != words.end()) return said;
+  std::string what = "must be one of";
+  for (const std::string_view word : words) what.append(what.ends_with("of") ? " " : ", ").append(word);
+  complain(member, std::move(what));
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> Body::integer(std::string_view member, Integer rule) {
+  const auto value = find(member, rule.required);
+  if (!value) return std::nullopt;
+  std::int64_t number = 0;
+  if (value->get(number) != simdjson::SUCCESS || number < rule.min || number > rule.max) {
+    complain(member, "must be a whole number from " + std::to_string(rule.min) + " to " + std::to_string(rule.max));
+    return std::nullopt;
+  }
+  return number;
+}
+
+std::optional<std::vector<std::string>> Body::texts(std::string_view member, std::size_t max_items, std::size_t max_length) {
+  const auto value = find(member, false);
+  if (!value) return std::nullopt;
+  simdjson::dom::array array;
+  if (value->get(array) != simdjson::SUCCESS) {
+    complain(member, "must be an array of strings");
+    return std::nullopt;
+  }
+  std::vector<std::string> items;
+  for (const simdjson::dom::element item : array) {
+    const std::string_view text = wire::text_of(item);
+    if (text.empty() || text.size() > max_length) {
+      complain(member, "must hold strings of 1 to " + std::to_string(max_length) + " octets");
+      return std::nullopt;
+    }
+    if (std::find(items.begin(), items.end(), text) == items.end()) items.emplace_back(text);
+    if (items.size() > max_items) {
+      complain(member, "holds more than " + std::to_string(max_items) + " items");
+      return std::nullopt;
+    }
+  }
+  return items;
+}
+
+std::optional<std::vector<std::string>> Body::ids(std::string_view member, std::size_t max_items, std::string_view prefix) {
+  auto items = texts(member, max_items, 60);
+  if (!items) return std::nullopt;
+  for (std::string& item : *items) {
+    item = without(prefix, item);
+    if (is_id(item)) continue;
+    complain(member, "holds something that is not an id: use 1 to 40 of a-z, 0-9 and -");
+    return std::nullopt;
+  }
+  return items;
+}
+
+void Body::complain(std::string_view member, std::string what) { complaints_.emplace_back(member, std::move(what)); }
+
+std::optional<wire::Problem> Body::finish() {
+  if (!object_) return wire::problem(400, "not_json", refusal_);
+  std::vector<std::string_view> seen;
+  for (const auto field : *object_) {
+    if (std::find(seen.begin(), seen.end(), field.key) != seen.end()) complain(field.key, "stands there twice");
+    seen.push_back(field.key);
+    if (std::find(known_.begin(), known_.end(), field.key) != known_.end()) continue;
+    std::string what = "is not known here; known are";
+    for (const std::string& name : known_) what.append(what.ends_with("are") ? " " : ", ").append(name);
+    complain(field.key.substr(0, 60), std::move(what));
+  }
+  if (complaints_.empty()) return std::nullopt;
+  wire::Problem problem = wire::problem(422, "invalid_body", {});
+  problem.more = "\"errors\":[";
+  for (const auto& [member, what] : complaints_) {
+    problem.detail.append(problem.detail.empty() ? "" : " ").append("`").append(member).append("` ").append(what).append(".");
+    problem.more.append(problem.more.ends_with('[') ? "" : ",").append("{\"member\":");
+    wire::append_quoted(problem.more, member);
+    problem.more.append(",\"detail\":");
+    wire::append_quoted(problem.more, what);
+    problem.more.append("}");
+  }
+  problem.more.append("]");
+  return problem;
+}
+
+}  // namespace belfry::gateway::api

@@ -1,0 +1,59 @@
+// A JSON body, read strictly: every complaint names its member, unknown members are errors, and all are told at once (422).
+//
+//   Body body(call->request().body);
+//   const auto name = body.text("name", {.required = true, .max = 100});
+//   if (auto wrong = body.finish()) return call->problem(*wrong);
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "adapters/wire/json.h"
+#include "adapters/wire/problem.h"
+
+namespace belfry::gateway::api {
+
+class Body {
+ public:
+  explicit Body(const std::string& text);
+
+  struct Text {
+    bool required = false;
+    std::size_t max = 200;
+    bool may_be_empty = false;
+  };
+  struct Integer {
+    bool required = false;
+    std::int64_t min = 0;
+    std::int64_t max = 0;
+  };
+  bool has(std::string_view member) const;
+  std::optional<std::string> text(std::string_view member, Text rule);
+  // A name that people or files gave: [a-z0-9-]{1,40}, with or without `prefix`, which is taken off.
+  std::optional<std::string> id(std::string_view member, bool required, std::string_view prefix);
+  std::optional<std::string> one_of(std::string_view member, bool required, const std::vector<std::string_view>& words);
+  std::optional<std::int64_t> integer(std::string_view member, Integer rule);
+  std::optional<std::vector<std::string>> texts(std::string_view member, std::size_t max_items, std::size_t max_length);
+  std::optional<std::vector<std::string>> ids(std::string_view member, std::size_t max_items, std::string_view prefix);
+  // Known here, and read elsewhere.
+  void known(std::string_view member) { known_.emplace_back(member); }
+
+  void complain(std::string_view member, std::string what);
+  // 400 if it was no JSON object, 422 with all complaints, or nothing.
+  std::optional<wire::Problem> finish();
+
+ private:
+  std::optional<simdjson::dom::element> find(std::string_view member, bool required);
+
+  wire::JsonReader reader_;
+  std::optional<simdjson::dom::object> object_;
+  std::string refusal_;
+  std::vector<std::string> known_;
+  std::vector<std::pair<std::string, std::string>> complaints_;
+};
+
+}  // namespace belfry::gateway::api

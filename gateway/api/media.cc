@@ -1,0 +1,186 @@
+// Media: what citizens sent (msg_<conversation>.<n>, authorised by its conversation) and what is uploaded to be sent
+// (media_<sha256>). What a citizen sent may be anything: it is always a download, never shown or run as part of our pages.
+#include <algorithm>
+
+#include "adapters/wire/json.h"
+#include "gateway/api/call.h"
+#include "gateway/api/uploads.h"
+#include "gateway/media_store.h"
+#include "routing/record.h"
+
+namespace belfry::gateway::api {
+namespace {
+
+constexpr std::string_view kKeepMs = "2592000000";  // an upload waits 30 days to be sent
+constexpr std::size_t kChunk = 4UL << 20;
+
+bool is_sha256(std::string_view text) {
+  return text.size() == 64 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+// type/subtype and parameters, in characters that cannot end a header.
+bool is_mime(std::string_view text) {
+  return !text.empty() && text.size() <= 127 && text.find('/') != std::string_view::npos &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '<' && c != '>'; });
+}
+
+std::string clean_filename(std::string_view name) {
+  if (const auto slash = name.find_last_of("/\\"); slash != std::string_view::npos) name.remove_prefix(slash + 1);
+  std::string out;
+  for (const char c : name.substr(0, 200)) {
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"') out.push_back(c);
+  }
+  return out == "." || out == ".." ? std::string() : out;
+}
+
+// RFC 6266 with RFC 8187: the plain name for everybody, the true one for who reads it.
+std::string disposition(const Media& media) {
+  const std::string name = clean_filename(media.filename);
+  if (name.empty()) return "attachment";
+  std::string plain, full;
+  for (const char c : name) {
+    const auto octet = static_cast<unsigned char>(c);
+    const bool safe =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    plain.push_back(octet < 0x80 && c != '\\' && c != '%' ? c : '_');
+    if (safe) {
+      full.push_back(c);
+    } else {
+      constexpr std::string_view kHex = "0123456789ABCDEF";
+      full.append("%").append(1, kHex[octet >> 4]).append(1, kHex[octet & 15]);
+    }
+  }
+  return "attachment; filename=\"" + plain + "\"; filename*=UTF-8''" + full;
+}
+
+struct Reading {
+  Media media;
+  std::size_t size = 0;
+  std::string bytes;
+};
+
+void send_file(const CallPtr& call, const Reading& reading, std::string bytes) {
+  HttpResponse response{200, {}, std::move(bytes)};
+  response.headers.add("content-type", is_mime(reading.media.mime) ? reading.media.mime : "application/octet-stream");
+  response.headers.add("content-disposition", disposition(reading.media));
+  response.headers.add("x-content-type-options", "nosniff");
+  response.headers.add("content-security-policy", "sandbox; default-src 'none'");
+  response.headers.add("cross-origin-resource-policy", "same-origin");
+  response.headers.add("cache-control", "private, max-age=86400, immutable");
+  call->answer(std::move(response));
+}
+
+void read_on(Room& room, const CallPtr& call, const std::shared_ptr<Reading>& reading) {
+  room.options.media->read(reading->media.sha256, static_cast<std::int64_t>(reading->bytes.size()), kChunk,
+                           [&room, call, reading](Result<std::string> chunk) {
+                             if (chunk) reading->bytes += *chunk;
+                             const bool whole = reading->bytes.size() >= reading->size;
+                             if (chunk && !chunk->empty() && !whole) return read_on(room, call, reading);
+                             room.reading -= reading->size;
+                             if (!chunk || !whole) return call->error({Errc::kInternal, "media file cannot be read"});
+                             send_file(call, *reading, std::move(reading->bytes));
+                           });
+}
+
+void read_file(Room& room, const CallPtr& call, Media media) {
+  if (!is_sha256(media.sha256)) {
+    return call->problem(
+        wire::problem(404, "media_not_ready", "The file has not been fetched from the provider yet. Ask again in a minute."));
+  }
+  auto reading = std::make_shared<Reading>();
+  reading->media = std::move(media);
+  room.options.media->size(reading->media.sha256, [&room, call, reading](Result<std::int64_t> size) {
+    if (!size && size.error().code == Errc::kNotFound) {
+      return call->problem(wire::problem(
+          404, "media_not_ready",
+          "The file is not here: it has not been fetched from the provider yet, or its time is over. Ask again in a minute."));
+    }
+    if (!size) return call->error(size.error());
+    reading->size = static_cast<std::size_t>(*size);
+    if (room.reading + reading->size > room.options.max_media_waiting)
+      return call->error({Errc::kBusy, "too much media being read"});
+    room.reading += reading->size;
+    reading->bytes.reserve(reading->size);
+    read_on(room, call, reading);
+  });
+}
+
+void get(Room& room, const CallPtr& call) {
+  if (call->args[0].starts_with("media_")) {
+    return find_upload(room, call->subject, call->args[0], [&room, call](Result<Media> media) {
+      if (!media && media.error().code == Errc::kNotFound) return call->problem(not_found("file"));
+      if (!media) return call->error(media.error());
+      read_file(room, call, std::move(*media));
+    });
+  }
+  const auto ref = parse_message_id(call->args[0]);
+  if (!ref) return call->problem(not_found("file"));
+  room.services.store.cards({ref->conversation}, [&room, call, ref](Result<std::vector<routing::Card>> cards) {
+    if (!cards) return call->error(cards.error());
+    if (cards->empty() || !authorize(call->subject, Action::kRead, {"media", cards->front().owner, cards->front().queue})) {
+      return call->problem(not_found("file"));
+    }
+    room.services.store.entries(ref->conversation, {ref->n}, [&room, call](Result<std::vector<routing::Line>> lines) {
+      if (!lines) return call->error(lines.error());
+      if (lines->empty() || lines->front().entry.empty()) return call->problem(not_found("file"));
+      auto entry = routing::decode_entry(lines->front().entry);
+      if (!entry) return call->error(entry.error());
+      if (!entry->content.media) return call->problem(not_found("file"));
+      read_file(room, call, std::move(*entry->content.media));
+    });
+  });
+}
+
+void post(Room& room, const CallPtr& call) {
+  if (!call->may(Action::kWrite, {"media"})) return;
+  const HttpRequest& request = call->request();
+  const std::string mime(request.headers.get("content-type"));
+  if (!is_mime(mime))
+    return call->problem(wire::problem(415, "no_media_type", "Say what the file is in Content-Type, for example image/jpeg."));
+  if (request.body.empty())
+    return call->problem(wire::problem(422, "empty_body", "The body is empty. Send the file itself as the body."));
+  const std::string name = clean_filename(query_value(request.query, "filename"));
+  auto upload = room.options.media->create(static_cast<std::int64_t>(room.options.max_media));
+  upload->write(request.body);
+  upload->finish({}, [&room, call, mime, name](Result<StoredMedia> stored) {
+    if (!stored) return call->error(stored.error());
+    const std::string key = room.commands.key("upload:" + stored->sha256);
+    const std::string id = "media_" + stored->sha256;
+    const std::string size = std::to_string(stored->size);
+    room.commands.all({{"HSET", key, "mime", mime, "name", name, "size", size, "by:" + call->subject.id, "1"},
+                       {"PEXPIRE", key, std::string(kKeepMs)}},
+                      [call, id, mime, size](Result<std::vector<routing::Value>> kept) {
+                        if (!kept) return call->error(kept.error());
+                        std::string out = "{\"id\":\"" + id + "\",\"mime\":";
+                        wire::append_quoted(out, mime);
+                        call->json(201, out + ",\"size\":" + size + "}");
+                      });
+  });
+}
+
+}  // namespace
+
+void find_upload(Room& room, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done) {
+  if (!id.starts_with("media_") || !is_sha256(id.substr(6))) return done(fail(Errc::kNotFound, "not an upload's id"));
+  const std::string sha256(id.substr(6));
+  const bool all = authorize(subject, Action::kRead, {"media"}).has_value();
+  room.commands.run({"HMGET", room.commands.key("upload:" + sha256), "mime", "name", "size", "by:" + subject.id},
+                    [sha256, all, done = std::move(done)](Result<routing::Value> found) {
+                      if (!found) return done(tl::unexpected(std::move(found.error())));
+                      if (text_at(*found, 0).empty() || (!all && text_at(*found, 3).empty()))
+                        return done(fail(Errc::kNotFound, "no such upload of his"));
+                      Media media;
+                      media.sha256 = sha256;
+                      media.mime = text_at(*found, 0);
+                      media.filename = text_at(*found, 1);
+                      media.size = std::atoll(text_at(*found, 2).c_str());
+                      done(std::move(media));
+                    });
+}
+
+std::vector<Route> media_routes() {
+  return {{"POST", "/media", Takes::kBytes, Who::kKnown, post}, {"GET", "/media/{id}", Takes::kNothing, Who::kKnown, get}};
+}
+
+}  // namespace belfry::gateway::api

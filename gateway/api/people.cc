@@ -1,0 +1,507 @@
+// Agents, queues and skills: what an operator edits while everything runs.
+#include <algorithm>
+#include <charconv>
+
+#include "adapters/wire/json.h"
+#include "gateway/api/body.h"
+#include "gateway/api/call.h"
+#include "gateway/auth/password.h"
+
+namespace belfry::gateway::api {
+namespace {
+
+constexpr int kMaxCapacity = 100;       // conversations
+constexpr std::size_t kMaxQueues = 50;  // of one agent
+
+std::int64_t to_int(std::string_view text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+void member(std::string& out, std::string_view name, std::string_view value) {
+  out.append(out.ends_with('{') ? "\"" : ",\"").append(name).append("\":");
+  wire::append_quoted(out, value);
+}
+void member(std::string& out, std::string_view name, const std::vector<std::string>& values) {
+  out.append(out.ends_with('{') ? "\"" : ",\"").append(name).append("\":[");
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) out += ',';
+    wire::append_quoted(out, values[i]);
+  }
+  out += ']';
+}
+void number(std::string& out, std::string_view name, std::string_view digits) {
+  out.append(",\"").append(name).append("\":").append(digits);
+}
+
+// Weights as conversations: 13 is 1.3.
+std::string in_conversations(std::int64_t weight) {
+  std::string out = std::to_string(weight / routing::kWeight);
+  if (weight % routing::kWeight != 0) out += "." + std::to_string(weight % routing::kWeight);
+  return out;
+}
+
+// What was asked for may be a page of a sorted set of ids.
+std::vector<std::string> page_of(const routing::Value& members, const Paging& page, std::string& next) {
+  std::vector<std::string> ids;
+  for (const routing::Value& member : members.array) {
+    if (member.text > page.after) ids.push_back(member.text);
+  }
+  std::sort(ids.begin(), ids.end());
+  if (ids.size() > static_cast<std::size_t>(page.limit)) {
+    ids.resize(static_cast<std::size_t>(page.limit));
+    next = ids.back();
+  }
+  return ids;
+}
+
+// ------------------------------------------------------------------------------------------------------------- agents
+
+struct Person {
+  std::string id, name, login, roles, queues, availability, reason;
+  std::int64_t sessions = 0, load = 0, capacity = 0;
+};
+
+std::vector<std::string> read_person(Room& room, const std::string& id) {
+  return {"HMGET",  room.commands.key("agent:" + id), "name", "login", "roles", "queues", "avail", "reason", "ses", "load", "cap",
+          "removed"};
+}
+
+std::optional<Person> person_of(const std::string& id, const routing::Value& row) {
+  if (row.array.size() != 10 || row.array[8].is_nil() || text_at(row, 9) == "1") return std::nullopt;
+  return Person{id,
+                text_at(row, 0),
+                text_at(row, 1),
+                text_at(row, 2),
+                text_at(row, 3),
+                text_at(row, 4),
+                text_at(row, 5),
+                to_int(text_at(row, 6)),
+                to_int(text_at(row, 7)),
+                to_int(text_at(row, 8))};
+}
+
+std::string person_json(const Person& p, bool with_login) {
+  std::string out = "{";
+  member(out, "id", p.id);
+  member(out, "name", p.name);
+  if (with_login) member(out, "login", p.login);
+  member(out, "roles", split_list(p.roles));
+  member(out, "queues", split_list(p.queues));
+  number(out, "capacity", in_conversations(p.capacity));
+  number(out, "load", in_conversations(p.load));
+  member(out, "availability", p.availability);
+  if (!p.reason.empty()) member(out, "reason", p.reason);
+  out.append(",\"connected\":").append(p.sessions > 0 ? "true" : "false");
+  return out + "}";
+}
+
+bool sees_logins(const CallPtr& call) { return authorize(call->subject, Action::kWrite, {"agents"}).has_value(); }
+
+void list_agents(Room& room, const CallPtr& call) {
+  const auto page = paging(*call, 500);
+  if (!page || !call->may(Action::kRead, {"agents"})) return;
+  room.commands.run({"SMEMBERS", room.commands.key("agents")}, [&room, call, page](Result<routing::Value> members) {
+    if (!members) return call->error(members.error());
+    std::string next;
+    auto ids = page_of(*members, *page, next);
+    std::vector<std::vector<std::string>> reads;
+    for (const std::string& id : ids) reads.push_back(read_person(room, id));
+    room.commands.all(reads, [call, ids = std::move(ids), next](Result<std::vector<routing::Value>> rows) {
+      if (!rows) return call->error(rows.error());
+      std::vector<std::string> items;
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (const auto person = person_of(ids[i], (*rows)[i])) items.push_back(person_json(*person, sees_logins(call)));
+      }
+      call->json(200, list_json(items, next));
+    });
+  });
+}
+
+void with_person(Room& room, const CallPtr& call, const std::string& id, std::function<void(const Person&)> then) {
+  if (!is_id(id)) return call->problem(not_found("agent"));
+  const auto read = read_person(room, id);
+  room.commands.all({read}, [call, id, then = std::move(then)](Result<std::vector<routing::Value>> rows) {
+    if (!rows) return call->error(rows.error());
+    const auto person = person_of(id, rows->front());
+    if (!person) return call->problem(not_found("agent"));
+    then(*person);
+  });
+}
+
+void answer_person(Room& room, const CallPtr& call, const std::string& id, int status) {
+  with_person(room, call, id,
+              [call, status](const Person& person) { call->json(status, person_json(person, sees_logins(call))); });
+}
+
+void get_agent(Room& room, const CallPtr& call) {
+  const std::string id = plain_agent(call->args[0]);
+  if (!call->may(Action::kRead, {"agents", id})) return;
+  answer_person(room, call, id, 200);
+}
+
+// What a body says about an agent; what it does not say stays as it is.
+struct Wish {
+  std::string id, login;
+  std::optional<std::string> new_login, password;
+  routing::Fields fields;
+  std::vector<std::string> queues;
+};
+
+void read_wish(Body& body, Wish& wish, bool is_new) {
+  wish.new_login = body.text("login", {.required = is_new, .max = 64});
+  if (wish.new_login) {
+    for (char& c : *wish.new_login) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  if (wish.new_login && !std::all_of(wish.new_login->begin(), wish.new_login->end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' || c == '@' || c == '+';
+      })) {
+    body.complain("login", "may have a-z, 0-9 and . - _ @ +");
+  }
+  if (const auto name = body.text("name", {.required = is_new, .max = 100})) wish.fields.emplace_back("name", *name);
+  if (const auto queues = body.ids("queues", kMaxQueues, "queue_")) {
+    wish.queues = *queues;
+    wish.fields.emplace_back("queues", join_list(*queues));
+  }
+  if (const auto roles = body.texts("roles", 10, 20)) {
+    const auto wrong = std::find_if_not(roles->begin(), roles->end(), [](const std::string& role) { return is_role(role); });
+    if (roles->empty()) body.complain("roles", "is empty: name at least one");
+    if (wrong != roles->end())
+      body.complain(
+          "roles",
+          "holds a word that is no role; roles are agent, supervisor, alert_author, alert_approver, admin, auditor, integration");
+    wish.fields.emplace_back("roles", join_list(*roles));
+  } else if (is_new) {
+    wish.fields.emplace_back("roles", "agent");
+  }
+  const auto capacity = body.integer("capacity", {.min = 0, .max = kMaxCapacity});
+  if (capacity || is_new) wish.fields.emplace_back("cap", std::to_string(capacity.value_or(5) * routing::kWeight));
+  wish.password = body.text("password", {.max = kMaxPassword});
+  if (wish.password && wish.password->size() < kMinPassword)
+    body.complain("password", "is shorter than " + std::to_string(kMinPassword) + " characters");
+}
+
+std::string id_from_login(std::string_view login) {
+  std::string id;
+  for (const char c : login) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+      id.push_back(c);
+    } else if (!id.empty() && id.back() != '-') {
+      id.push_back('-');
+    }
+  }
+  id.resize(std::min<std::size_t>(id.size(), 40));
+  while (id.ends_with('-')) id.pop_back();
+  return id;
+}
+
+void keep_agent(Room& room, const CallPtr& call, const std::shared_ptr<Wish>& wish, int status) {
+  room.services.store.agent_put(wish->id, wish->fields, [&room, call, wish, status](Result<routing::Outcome> kept) {
+    if (!kept) return call->error(kept.error());
+    if (!wish->password) return answer_person(room, call, wish->id, status);
+    room.auth.set_password(wish->login, wish->id, std::move(*wish->password), [&room, call, wish, status](Result<void> set) {
+      if (!set) return call->error(set.error());
+      answer_person(room, call, wish->id, status);
+    });
+  });
+}
+
+void with_queues(Room& room, const CallPtr& call, const std::vector<std::string>& queues, std::function<void()> then) {
+  std::vector<std::vector<std::string>> reads;
+  for (const std::string& queue : queues) reads.push_back({"SISMEMBER", room.commands.key("queues"), queue});
+  room.commands.all(reads, [call, queues, then = std::move(then)](Result<std::vector<routing::Value>> there) {
+    if (!there) return call->error(there.error());
+    for (std::size_t i = 0; i < queues.size(); ++i) {
+      if ((*there)[i].integer == 0) {
+        return call->problem(wire::problem(422, "unknown_queue",
+                                           "`queues` names " + queues[i] +
+                                               ", and there is no such queue. Make it first: PUT /api/v1/queues/" + queues[i] +
+                                               "."));
+      }
+    }
+    then();
+  });
+}
+
+wire::Problem login_taken() { return wire::problem(409, "login_taken", "Another agent has this login. Choose another."); }
+
+void post_agent(Room& room, const CallPtr& call) {
+  if (!call->may(Action::kManage, {"agents"})) return;
+  Body body(call->request().body);
+  auto wish = std::make_shared<Wish>();
+  read_wish(body, *wish, true);
+  const auto id = body.id("id", false, "agent_");
+  wish->login = wish->new_login.value_or("");
+  wish->id = id ? *id : id_from_login(wish->login);
+  if (wish->new_login && wish->id.empty()) body.complain("id", "cannot be made from this login: name one of a-z, 0-9 and -");
+  if (auto wrong = body.finish()) return call->problem(*wrong);
+  wish->fields.emplace_back("login", wish->login);
+  wish->fields.emplace_back("removed", "0");
+  with_queues(room, call, wish->queues, [&room, call, wish] {
+    const auto read = read_person(room, wish->id);
+    room.commands.all({read}, [&room, call, wish](Result<std::vector<routing::Value>> rows) {
+      if (!rows) return call->error(rows.error());
+      if (person_of(wish->id, rows->front())) {
+        return call->problem(wire::problem(409, "agent_exists",
+                                           "There is an agent " + wish->id + " already. Change him with PUT /api/v1/agents/" +
+                                               wish->id + ", or name another `id`."));
+      }
+      room.auth.claim_login(wish->login, wish->id, [&room, call, wish](Result<void> claimed) {
+        if (!claimed && claimed.error().code == Errc::kConflict) return call->problem(login_taken());
+        if (!claimed) return call->error(claimed.error());
+        keep_agent(room, call, wish, 201);
+      });
+    });
+  });
+}
+
+void put_agent(Room& room, const CallPtr& call) {
+  const std::string id = plain_agent(call->args[0]);
+  Body body(call->request().body);
+  auto wish = std::make_shared<Wish>();
+  read_wish(body, *wish, false);
+  if (wish->new_login && !wish->password && !body.has("password")) body.complain("password", "is missing: a new login needs one");
+  const bool delicate = body.has("roles") || body.has("login") || body.has("password");
+  if (!call->may(delicate ? Action::kManage : Action::kWrite, {"agents"})) return;
+  if (auto wrong = body.finish()) return call->problem(*wrong);
+  wish->id = id;
+  with_queues(room, call, wish->queues, [&room, call, wish] {
+    with_person(room, call, wish->id, [&room, call, wish](const Person& person) {
+      wish->login = person.login;
+      if (!wish->new_login || *wish->new_login == person.login) return keep_agent(room, call, wish, 200);
+      wish->login = *wish->new_login;
+      wish->fields.emplace_back("login", wish->login);
+      room.auth.claim_login(wish->login, wish->id, [&room, call, wish, old = person.login](Result<void> claimed) {
+        if (!claimed && claimed.error().code == Errc::kConflict) return call->problem(login_taken());
+        if (!claimed) return call->error(claimed.error());
+        if (old.empty()) return keep_agent(room, call, wish, 200);
+        room.auth.drop_login(old, [&room, call, wish](Result<void> dropped) {
+          if (!dropped) return call->error(dropped.error());
+          keep_agent(room, call, wish, 200);
+        });
+      });
+    });
+  });
+}
+
+void put_password(Room& room, const CallPtr& call) {
+  if (!call->may(Action::kManage, {"agents"})) return;
+  const std::string id = plain_agent(call->args[0]);
+  Body body(call->request().body);
+  auto password = body.text("password", {.required = true, .max = kMaxPassword});
+  if (password && password->size() < kMinPassword)
+    body.complain("password", "is shorter than " + std::to_string(kMinPassword) + " characters");
+  if (auto wrong = body.finish()) return call->problem(*wrong);
+  with_person(room, call, id, [&room, call, password = std::move(*password)](const Person& person) {
+    if (person.login.empty())
+      return call->problem(
+          wire::problem(409, "no_login", "This agent has no login. Give him one with PUT /api/v1/agents/" + person.id + "."));
+    room.auth.claim_login(person.login, person.id, [&room, call, person, password](Result<void> claimed) {
+      if (!claimed && claimed.error().code == Errc::kConflict) return call->problem(login_taken());
+      if (!claimed) return call->error(claimed.error());
+      room.auth.set_password(person.login, person.id, password, [call](Result<void> set) {
+        if (!set) return call->error(set.error());
+        call->nothing();
+      });
+    });
+  });
+}
+
+void put_availability(Room& room, const CallPtr& call) {
+  const std::string id = plain_agent(call->args[0]);
+  if (!call->may(Action::kWrite, {"agents", id})) return;
+  Body body(call->request().body);
+  const auto value = body.one_of("value", true, {"ready", "paused", "offline"});
+  const auto reason = body.text("reason", {.max = 200});
+  if (auto wrong = body.finish()) return call->problem(*wrong);
+  with_person(room, call, id, [&room, call, value, reason](const Person& person) {
+    room.services.store.agent_set(person.id, *value, reason.value_or(""),
+                                  [&room, call, id = person.id](Result<routing::Outcome> set) {
+                                    if (!set) return call->error(set.error());
+                                    answer_person(room, call, id, 200);
+                                  });
+  });
+}
+
+// His history stays; he can no longer sign in or be offered anything, and what he holds goes back to its queue.
+void delete_agent(Room& room, const CallPtr& call) {
+  if (!call->may(Action::kManage, {"agents"})) return;
+  with_person(room, call, plain_agent(call->args[0]), [&room, call](const Person& person) {
+    const routing::Fields fields{{"removed", "1"}, {"queues", ""}, {"roles", ""}, {"cap", "0"}};
+    room.services.store.agent_put(person.id, fields, [&room, call, person](Result<routing::Outcome> put) {
+      if (!put) return call->error(put.error());
+      room.services.store.agent_set(person.id, "offline", "removed", [&room, call, person](Result<routing::Outcome> set) {
+        if (!set) return call->error(set.error());
+        room.services.store.desk(person.id, [&room, call, person](Result<routing::DeskView> desk) {
+          if (!desk) return call->error(desk.error());
+          const auto ignore = [](const Result<routing::Outcome>&) {};  // one that moved on meanwhile is no longer his
+          for (const routing::Card& card : desk->held) {
+            const routing::Command by{card.conversation, card.gen, person.id};
+            if (card.state == "active") room.services.store.transfer(by, card.queue, {}, 0, ignore);
+            if (card.state == "wrapup") room.services.store.close(by, {}, 0, ignore);
+          }
+          room.auth.forget_agent(person.login, person.id, [call](Result<void> forgotten) {
+            if (!forgotten) return call->error(forgotten.error());
+            call->nothing();
+          });
+        });
+      });
+    });
+  });
+}
+
+// ------------------------------------------------------------------------------------------------------------- queues
+
+std::vector<std::string> read_queue(Room& room, const std::string& id) {
+  return {"HMGET", room.commands.key("queue:" + id), "name", "mode", "offer_ms", "wrap_ms", "priority", "skills"};
+}
+
+std::string queue_json(const std::string& id, const routing::Value& row) {
+  const auto or_else = [&](std::size_t i, std::int64_t fallback) {
+    return text_at(row, i).empty() ? fallback : to_int(text_at(row, i));
+  };
+  std::string out = "{";
+  member(out, "id", id);
+  member(out, "name", text_at(row, 0).empty() ? id : text_at(row, 0));
+  member(out, "mode", text_at(row, 1).empty() ? "offer" : std::string_view(text_at(row, 1)));
+  number(out, "offer_timeout_s", std::to_string(or_else(2, 45'000) / 1000));
+  number(out, "wrapup_s", std::to_string(or_else(3, 60'000) / 1000));
+  number(out, "priority", std::to_string(or_else(4, 0)));
+  member(out, "skills", split_list(text_at(row, 5)));
+  return out + "}";
+}
+
+void list_queues(Room& room, const CallPtr& call) {
+  const auto page = paging(*call, 500);
+  if (!page || !call->may(Action::kRead, {"queues"})) return;
+  room.commands.run({"SMEMBERS", room.commands.key("queues")}, [&room, call, page](Result<routing::Value> members) {
+    if (!members) return call->error(members.error());
+    std::string next;
+    auto ids = page_of(*members, *page, next);
+    std::vector<std::vector<std::string>> reads;
+    for (const std::string& id : ids) reads.push_back(read_queue(room, id));
+    room.commands.all(reads, [call, ids = std::move(ids), next](Result<std::vector<routing::Value>> rows) {
+      if (!rows) return call->error(rows.error());
+      std::vector<std::string> items;
+      for (std::size_t i = 0; i < ids.size(); ++i) items.push_back(queue_json(ids[i], (*rows)[i]));
+      call->json(200, list_json(items, next));
+    });
+  });
+}
+
+void answer_queue(Room& room, const CallPtr& call, const std::string& id, int status) {
+  room.commands.all({{"SISMEMBER", room.commands.key("queues"), id}, read_queue(room, id)},
+                    [call, id, status](Result<std::vector<routing::Value>> rows) {
+                      if (!rows) return call->error(rows.error());
+                      if (rows->front().integer == 0) return call->problem(not_found("queue"));
+                      call->json(status, queue_json(id, rows->back()));
+                    });
+}
+
+void get_queue(Room& room, const CallPtr& call) {
+  const std::string id = plain_queue(call->args[0]);
+  if (!is_id(id)) return call->problem(not_found("queue"));
+  if (call->may(Action::kRead, {"queues"})) answer_queue(room, call, id, 200);
+}
+
+void put_queue(Room& room, const CallPtr& call) {
+  if (!call->may(Action::kWrite, {"queues"})) return;
+  const std::string id = plain_queue(call->args[0]);
+  if (!is_id(id)) return call->problem(wire::problem(422, "invalid_id", "A queue's id has 1 to 40 of a-z, 0-9 and -."));
+  Body body(call->request().body);
+  routing::Fields fields;
+  if (const auto name = body.text("name", {.max = 100})) fields.emplace_back("name", *name);
+  if (const auto mode = body.one_of("mode", false, {"offer", "auto"})) fields.emplace_back("mode", *mode);
+  if (const auto s = body.integer("offer_timeout_s", {.min = 5, .max = 3600}))
+    fields.emplace_back("offer_ms", std::to_string(*s * 1000));
+  if (const auto s = body.integer("wrapup_s", {.min = 0, .max = 3600})) fields.emplace_back("wrap_ms", std::to_string(*s * 1000));
+  if (const auto priority = body.integer("priority", {.min = 0, .max = 10}))
+    fields.emplace_back("priority", std::to_string(*priority));
+  if (const auto skills = body.texts("skills", 20, 50)) {
+    const bool fine =
+        std::all_of(skills->begin(), skills->end(), [](const std::string& s) { return is_id(s.substr(0, s.find(':'))); });
+    if (!fine) body.complain("skills", "holds something that is no skill: use its id, with a level if you like, as in water:3");
+    fields.emplace_back("skills", join_list(*skills));
+  }
+  if (auto wrong = body.finish()) return call->problem(*wrong);
+  room.services.store.queue_put(id, fields, [&room, call, id](Result<routing::Outcome> kept) {
+    if (!kept) return call->error(kept.error());
+    answer_queue(room, call, id, kept->gen == 1 ? 201 : 200);
+  });
+}
+
+// ------------------------------------------------------------------------------------------------------------- skills
+
+std::string skill_json(const std::string& id, const std::string& name) {
+  std::string out = "{";
+  member(out, "id", id);
+  member(out, "name", name);
+  return out + "}";
+}
+
+void list_skills(Room& room, const CallPtr& call) {
+  const auto page = paging(*call, 500);
+  if (!page || !call->may(Action::kRead, {"skills"})) return;
+  room.commands.run({"HGETALL", room.commands.key("skills")}, [call, page](Result<routing::Value> all) {
+    if (!all) return call->error(all.error());
+    auto pairs = pairs_of(*all);
+    std::sort(pairs.begin(), pairs.end());
+    std::vector<std::string> items;
+    std::string next, last;
+    for (const auto& [id, name] : pairs) {
+      if (id <= page->after) continue;
+      if (items.size() == static_cast<std::size_t>(page->limit)) {
+        next = last;
+        break;
+      }
+      items.push_back(skill_json(id, name));
+      last = id;
+    }
+    call->json(200, list_json(items, next));
+  });
+}
+
+void put_skill(Room& room, const CallPtr& call) {
+  if (!call->may(Action::kWrite, {"skills"})) return;
+  const std::string id = call->args[0];
+  if (!is_id(id)) return call->problem(wire::problem(422, "invalid_id", "A skill's id has 1 to 40 of a-z, 0-9 and -."));
+  Body body(call->request().body);
+  const auto name = body.text("name", {.required = true, .max = 100});
+  if (auto wrong = body.finish()) return call->problem(*wrong);
+  room.commands.run({"HSET", room.commands.key("skills"), id, *name}, [call, id, name](Result<routing::Value> kept) {
+    if (!kept) return call->error(kept.error());
+    call->json(kept->integer == 1 ? 201 : 200, skill_json(id, *name));
+  });
+}
+
+void delete_skill(Room& room, const CallPtr& call) {
+  if (!call->may(Action::kWrite, {"skills"})) return;
+  room.commands.run({"HDEL", room.commands.key("skills"), call->args[0]}, [call](Result<routing::Value> gone) {
+    if (!gone) return call->error(gone.error());
+    if (gone->integer == 0) return call->problem(not_found("skill"));
+    call->nothing();
+  });
+}
+
+}  // namespace
+
+std::vector<Route> people_routes() {
+  return {{"GET", "/agents", Takes::kNothing, Who::kKnown, list_agents},
+          {"POST", "/agents", Takes::kJson, Who::kKnown, post_agent},
+          {"GET", "/agents/{id}", Takes::kNothing, Who::kKnown, get_agent},
+          {"PUT", "/agents/{id}", Takes::kJson, Who::kKnown, put_agent},
+          {"DELETE", "/agents/{id}", Takes::kNothing, Who::kKnown, delete_agent},
+          {"PUT", "/agents/{id}/availability", Takes::kJson, Who::kKnown, put_availability},
+          {"PUT", "/agents/{id}/password", Takes::kJson, Who::kKnown, put_password},
+          {"GET", "/queues", Takes::kNothing, Who::kKnown, list_queues},
+          {"GET", "/queues/{id}", Takes::kNothing, Who::kKnown, get_queue},
+          {"PUT", "/queues/{id}", Takes::kJson, Who::kKnown, put_queue},
+          {"GET", "/skills", Takes::kNothing, Who::kKnown, list_skills},
+          {"PUT", "/skills/{id}", Takes::kJson, Who::kKnown, put_skill},
+          {"DELETE", "/skills/{id}", Takes::kNothing, Who::kKnown, delete_skill}};
+}
+
+}  // namespace belfry::gateway::api

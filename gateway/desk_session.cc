@@ -1,0 +1,306 @@
+#include "gateway/desk_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "routing/record.h"
+
+namespace belfry::gateway {
+namespace {
+
+constexpr int kMaxOpenFrames = 8;
+constexpr std::size_t kMaxEarly = 1'000;
+
+wire::Problem stale_problem(const routing::Outcome& out) {
+  std::string why = "The conversation moved on while you looked at it";
+  if (out.state == "closed") why += ": it is closed.";
+  else if (!out.owner.empty()) why += ": " + out.owner + " has it (" + out.state + ").";
+  else why += ": it is " + out.state + ".";
+  wire::Problem p = wire::problem(409, "stale_generation", why + " Take the state in `now` and decide again.");
+  p.more = "\"now\":{\"gen\":" + std::to_string(out.gen) + ",\"state\":\"" + out.state + "\",\"owner\":\"" + out.owner + "\"}";
+  return p;
+}
+
+wire::Problem refused_problem(const std::string& why) {
+  if (why == "not_ready") return wire::problem(409, "not_ready", "That agent is not ready, not connected, or full. Choose another, or a queue.");
+  if (why == "no_queue") return wire::problem(422, "unknown_queue", "There is no such queue. See GET /api/v1/queues for those there are.");
+  if (why == "same_agent") return wire::problem(422, "same_agent", "It is yours already. Choose another agent, or a queue.");
+  return wire::problem(409, why, "It was refused: " + why + ".");
+}
+
+}  // namespace
+
+DeskSession::DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, std::string agent, std::string session_id)
+    : deps_(std::move(deps)), socket_(std::move(socket)), agent_(std::move(agent)), session_id_(std::move(session_id)) {}
+
+void DeskSession::start() {
+  // The socket holds these for its life; the session is held by its registry until `gone`.
+  socket_->on_text = [self = weak_from_this()](std::string&& text) {
+    if (const auto s = self.lock()) s->on_text(std::move(text));
+  };
+  socket_->on_close = [self = weak_from_this()](std::uint16_t code) {
+    if (const auto s = self.lock()) s->ended(code);
+  };
+}
+
+void DeskSession::close(std::uint16_t code, std::string_view reason) { socket_->close(code, reason); }
+
+void DeskSession::hold() {
+  if (++open_ >= kMaxOpenFrames) socket_->pause();
+}
+
+void DeskSession::release() {
+  if (open_-- == kMaxOpenFrames && phase_ != Phase::kClosed) socket_->resume();
+}
+
+void DeskSession::on_text(std::string&& text) {
+  auto frame = desk::read(text);
+  if (!frame) {
+    // Answer the frame that can be named; what cannot be read at all gets an empty client_id.
+    return nack("", wire::problem(400, "bad_frame", frame.error().detail));
+  }
+  if (frame->kind == desk::Frame::Kind::kPing) return socket_->send(desk::write_pong());
+  if (frame->kind == desk::Frame::Kind::kHello) return hello(*frame);
+  if (phase_ == Phase::kNew) return nack(frame->client_id, wire::problem(409, "hello_first", "Send hello first."));
+  handle(*frame);
+}
+
+void DeskSession::hello(const desk::Frame& frame) {
+  if (phase_ != Phase::kNew) return nack(frame.client_id, wire::problem(409, "hello_again", "hello was said before on this socket."));
+  phase_ = Phase::kJoining;
+  const std::int64_t after = frame.last_id.empty() ? -1 : std::stoll(frame.last_id);
+  deps_.hub.join(agent_, this, [self = shared_from_this(), after](Result<void> subscribed) {
+    if (self->phase_ != Phase::kJoining) return;
+    if (!subscribed) return self->close(1013, "store away");
+    Services& s = self->deps_.services;
+    s.store.session(s.shard, s.shard_epoch(), self->agent_, self->session_id_, true, [self, after](Result<Outcome> out) {
+      if (self->phase_ != Phase::kJoining) return;
+      if (!out || out->what == Outcome::What::kLost) return self->close(1013, "store away");
+      if (out->what == Outcome::What::kMissing) return self->close(1008, "no such agent");
+      self->catch_up(after);
+    });
+  });
+}
+
+void DeskSession::announce() {
+  if (phase_ != Phase::kLive) return;
+  Services& s = deps_.services;
+  s.store.session(s.shard, s.shard_epoch(), agent_, session_id_, true, [](const Result<Outcome>&) {});
+}
+
+// Replay first, then the view: so the view is never older than the last event of the replay.
+void DeskSession::catch_up(std::int64_t after) {
+  const auto then = [self = shared_from_this(), after](Result<routing::Replay> replay) {
+    if (!replay) return self->close(1013, "store away");
+    self->deps_.services.store.desk(self->agent_, [self, after, replay = std::move(*replay)](Result<routing::DeskView> view) mutable {
+      if (self->phase_ != Phase::kJoining) return;
+      if (!view || view->missing) return self->close(1013, "store away");
+      if (after < 0) replay.seq = view->seq;
+      auto events = std::move(replay.events);
+      render(self->deps_.services.store, std::move(events),
+             [self, after, replay = std::move(replay), view = std::move(*view)](Result<Rendered> frames) {
+               if (self->phase_ != Phase::kJoining) return;
+               if (!frames) return self->close(1013, "store away");
+               self->welcome(view, replay, after >= 0);
+               for (std::string& frame : *frames) self->socket_->send(frame);
+               self->phase_ = Phase::kLive;
+               for (auto& [seq, frame] : std::exchange(self->early_, {})) self->on_event(seq, frame);
+             });
+    });
+  };
+  if (after < 0) return then(routing::Replay{});
+  deps_.services.store.replay(agent_, after, then);
+}
+
+void DeskSession::welcome(const routing::DeskView& view, const routing::Replay& replay, bool asked) {
+  desk::Welcome w;
+  w.agent = agent_;
+  w.name = view.name;
+  w.availability = view.availability;
+  for (std::string_view rest = view.roles; !rest.empty();) {
+    const auto comma = rest.find(',');
+    w.roles.emplace_back(rest.substr(0, comma));
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+  }
+  w.reset = asked && replay.reset;
+  // After a reset the view is the start; else the replay that follows ends at this id.
+  w.last_id = w.reset ? view.seq : replay.seq;
+  sent_ = w.last_id;
+  for (const routing::Card& card : view.held) {
+    accounts_[card.conversation] = {card.account, card.address};
+    if (card.state == "offered") {
+      desk::ConversationView offer = view_of(card);
+      offer.expires = card.given + 45'000;
+      if (const auto* queue = deps_.services.mirror.queue(card.queue)) offer.expires = card.given + queue->offer_ms;
+      w.offers.push_back(std::move(offer));
+    } else {
+      w.conversations.push_back(view_of(card));
+    }
+  }
+  socket_->send(desk::write(w));
+}
+
+void DeskSession::on_event(std::int64_t seq, const std::string& frame) {
+  if (phase_ == Phase::kJoining) {
+    if (early_.size() < kMaxEarly) early_.emplace_back(seq, frame);
+    return;
+  }
+  if (phase_ != Phase::kLive || seq <= sent_) return;
+  if (seq != sent_ + 1) return on_lost();
+  sent_ = seq;
+  socket_->send(frame);
+}
+
+void DeskSession::on_lost() { close(4010, "events were lost; connect again with last_id"); }
+
+void DeskSession::handle(const desk::Frame& f) {
+  Services& s = deps_.services;
+  using Kind = desk::Frame::Kind;
+  if (!s.store_up() && !f.client_id.empty()) return nack(f.client_id, wire::problem_of({Errc::kUnavailable, ""}));
+  const routing::Command by{f.conversation, f.gen, agent_, f.client_id};
+  switch (f.kind) {
+    case Kind::kAvailability: return s.store.agent_set(agent_, f.value, f.reason, answer(f));
+    case Kind::kAccept: return s.store.accept(by, answer(f));
+    case Kind::kDecline: return s.store.decline(by, f.reason, answer(f));
+    case Kind::kResolve: {
+      std::int64_t wrap_ms = 60'000;
+      // The wrap-up time is the queue's; the mirror knows it unless the conversation is not ours, and then the call is refused.
+      return s.store.cards({f.conversation}, [self = shared_from_this(), f, by, wrap_ms](Result<std::vector<routing::Card>> cards) mutable {
+        if (!cards) return self->nack(f.client_id, wire::problem_of(cards.error()));
+        if (!cards->empty()) {
+          if (const auto* queue = self->deps_.services.mirror.queue(cards->front().queue)) wrap_ms = queue->wrap_ms;
+        }
+        self->deps_.services.store.close(by, f.code, wrap_ms, self->answer(f));
+      });
+    }
+    case Kind::kPark: {
+      const WallTime soon = s.now().wall + 24 * 3'600'000LL;
+      return s.store.park(by, f.until.ms > 0 ? f.until : soon, answer(f));
+    }
+    case Kind::kTransfer: return s.store.transfer(by, f.to_queue, f.to_agent, 45'000, answer(f));
+    case Kind::kReply: return reply(f);
+    case Kind::kNote: {
+      routing::Entry entry;
+      entry.dir = routing::Dir::kNote;
+      entry.content.type = "text";
+      entry.content.text = f.text;
+      entry.at = s.now().wall;
+      entry.agent = agent_;
+      entry.client_id = f.client_id;
+      return s.store.note(by, f.client_id, agent_, routing::encode_entry(entry), answer(f));
+    }
+    case Kind::kTyping: return typing(f);
+    case Kind::kRead: return mark(f);
+    default: return;
+  }
+}
+
+void DeskSession::reply(const desk::Frame& f) {
+  const auto found = accounts_.find(f.conversation);
+  if (found == accounts_.end()) {
+    // Learn which account the conversation belongs to, once.
+    hold();
+    return deps_.services.store.cards({f.conversation}, [self = shared_from_this(), f](Result<std::vector<routing::Card>> cards) {
+      self->release();
+      if (!cards) return self->nack(f.client_id, wire::problem_of(cards.error()));
+      if (cards->empty() || cards->front().owner != self->agent_) {
+        return self->nack(f.client_id, wire::problem(403, "not_yours", "This conversation is not yours. Accept its offer first."));
+      }
+      if (self->accounts_.size() > 1'000) self->accounts_.clear();
+      self->accounts_[f.conversation] = {cards->front().account, cards->front().address};
+      self->reply(f);
+    });
+  }
+  Services& s = deps_.services;
+  const auto& [account, address] = found->second;
+  if (auto fine = s.outbox.check(account, f.content); !fine) {
+    return nack(f.client_id, wire::problem(422, "content_refused", fine.error().detail));
+  }
+  routing::Entry entry;
+  entry.dir = routing::Dir::kOut;
+  entry.content = f.content;
+  entry.at = s.now().wall;
+  entry.agent = agent_;
+  entry.client_id = f.client_id;
+  routing::Reply what;
+  what.by = {f.conversation, f.gen, agent_, ""};
+  what.client_id = f.client_id;
+  what.author = agent_;
+  what.entry = routing::encode_entry(entry);
+  what.needs_window = s.outbox.needs_window(account, f.content);
+  what.lease = s.outbox.lease(account);
+  auto done = answer(f);
+  s.store.reply(what, [self = shared_from_this(), f, account = account, at = entry.at, done = std::move(done)](Result<Outcome> out) {
+    if (out && out->what == Outcome::What::kOk && out->claimed) {
+      self->deps_.services.outbox.hand_over({out->ref, account, out->address, f.content, Lane::kConversation, at});
+    }
+    done(std::move(out));
+  });
+}
+
+void DeskSession::typing(const desk::Frame& f) {
+  // WhatsApp shows typing in answer to a message of the citizen: his last one.
+  Services& s = deps_.services;
+  s.store.cards({f.conversation}, [self = shared_from_this()](const Result<std::vector<routing::Card>>& cards) {
+    if (!cards || cards->empty() || cards->front().owner != self->agent_) return;
+    const auto entry = routing::decode_entry(cards->front().last_entry);
+    if (entry && entry->dir == routing::Dir::kIn && !entry->provider_id.empty()) {
+      self->deps_.tell_owner(cards->front().account, "typing " + entry->provider_id);
+    }
+  });
+}
+
+void DeskSession::mark(const desk::Frame& f) {
+  const auto ref = parse_message_id(f.message);
+  if (!ref || ref->conversation != f.conversation) return;
+  Services& s = deps_.services;
+  s.store.cards({f.conversation}, [self = shared_from_this(), ref = *ref](const Result<std::vector<routing::Card>>& cards) {
+    if (!cards || cards->empty() || cards->front().owner != self->agent_) return;
+    self->deps_.services.store.entries(ref.conversation, {ref.n}, [self, account = cards->front().account](const Result<std::vector<routing::Line>>& lines) {
+      if (!lines || lines->empty()) return;
+      const auto entry = routing::decode_entry(lines->front().entry);
+      if (entry && entry->dir == routing::Dir::kIn && !entry->provider_id.empty()) self->deps_.tell_owner(account, "read " + entry->provider_id);
+    });
+  });
+}
+
+routing::Store::Done<routing::Outcome> DeskSession::answer(const desk::Frame& frame) {
+  hold();
+  return [self = shared_from_this(), client_id = frame.client_id, conversation = frame.conversation](Result<Outcome> out) {
+    self->release();
+    if (!out) return self->nack(client_id, wire::problem_of(out.error()));
+    switch (out->what) {
+      case Outcome::What::kOk:
+      case Outcome::What::kRepeat:
+        return self->ack(client_id, out->ref.n > 0            ? public_id(out->ref)
+                                    : conversation.empty() ? std::string()
+                                                           : conversation_id(conversation));
+      case Outcome::What::kStale: return self->nack(client_id, stale_problem(*out));
+      case Outcome::What::kMissing:
+        return self->nack(client_id, wire::problem(404, "not_found", "There is no such conversation, or it is archived."));
+      case Outcome::What::kRefused: return self->nack(client_id, refused_problem(out->why));
+      case Outcome::What::kWindow:
+        return self->nack(client_id, wire::problem(409, "window_closed",
+                                                   "The citizen's last message is more than 24 hours old, so WhatsApp takes no free "
+                                                   "text. Send an approved template instead."));
+      case Outcome::What::kLost: return self->nack(client_id, wire::problem_of({Errc::kUnavailable, ""}));
+    }
+  };
+}
+
+void DeskSession::ack(const std::string& client_id, const std::string& id) { socket_->send(desk::write_ack(client_id, id)); }
+void DeskSession::nack(const std::string& client_id, const wire::Problem& problem) { socket_->send(desk::write_nack(client_id, problem)); }
+
+void DeskSession::ended(std::uint16_t) {
+  if (phase_ == Phase::kClosed) return;
+  const bool joined = phase_ != Phase::kNew;
+  phase_ = Phase::kClosed;
+  if (joined) {
+    deps_.hub.leave(agent_, this);
+    deps_.end_session(agent_, session_id_);
+  }
+  const auto self = shared_from_this();  // `gone` drops the registry's reference
+  deps_.gone(this);
+}
+
+}  // namespace belfry::gateway

@@ -1,0 +1,73 @@
+// One tab of an agent: belfry.desk.v1 over one WebSocket, from hello to close.
+//
+//   hello -> subscribe -> session in the store -> replay and view -> welcome, the missed events, then live ones
+//
+// Each frame that changes something is answered once, by ack or nack, when the store has answered. At most eight are in the
+// store's hands at a time: past that the socket is not read.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/desk/frames.h"
+#include "gateway/desk_hub.h"
+#include "gateway/exchange.h"
+#include "gateway/services.h"
+
+namespace belfry::gateway {
+
+class DeskSession : public DeskListener, public std::enable_shared_from_this<DeskSession> {
+ public:
+  struct Deps {
+    Services& services;
+    DeskHub& hub;
+    std::function<void(std::string_view account, std::string payload)> tell_owner;
+    // A session's end must reach the store even if the store is away right now.
+    std::function<void(const std::string& agent, const std::string& session)> end_session;
+    std::function<void(DeskSession*)> gone;  // the last call: the registry may drop its reference
+  };
+
+  DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, std::string agent, std::string session_id);
+
+  void start();
+  void close(std::uint16_t code, std::string_view reason);
+  // After this shard's sessions were lost in the store (its lease lapsed): they are announced again.
+  void announce();
+
+  void on_event(std::int64_t seq, const std::string& frame) override;
+  void on_lost() override;
+
+ private:
+  using Outcome = routing::Outcome;
+  void on_text(std::string&& text);
+  void hello(const desk::Frame& frame);
+  void catch_up(std::int64_t after);
+  void welcome(const routing::DeskView& view, const routing::Replay& replay, bool asked);
+  void handle(const desk::Frame& frame);
+  void reply(const desk::Frame& frame);
+  void mark(const desk::Frame& frame);
+  void typing(const desk::Frame& frame);
+  // Answers `frame` when the store has.
+  routing::Store::Done<Outcome> answer(const desk::Frame& frame);
+  void ack(const std::string& client_id, const std::string& id);
+  void nack(const std::string& client_id, const wire::Problem& problem);
+  void ended(std::uint16_t code);
+  void hold();
+  void release();
+
+  Deps deps_;
+  std::shared_ptr<WebSocket> socket_;
+  std::string agent_;
+  std::string session_id_;
+  enum class Phase : std::uint8_t { kNew, kJoining, kLive, kClosed } phase_ = Phase::kNew;
+  std::int64_t sent_ = -1;                    // the last event id that was sent
+  std::vector<std::pair<std::int64_t, std::string>> early_;  // live events that came before the welcome
+  int open_ = 0;                              // frames the store has not answered
+  std::map<std::string, std::pair<std::string, std::string>> accounts_;  // conversation -> account, address (small cache)
+};
+
+}  // namespace belfry::gateway

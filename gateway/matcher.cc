@@ -1,0 +1,158 @@
+#include "gateway/matcher.h"
+
+#include <utility>
+
+#include "routing/store_redis.h"
+
+namespace belfry::gateway {
+namespace {
+
+constexpr int kMatchBatch = 64;
+constexpr std::int64_t kTick = 100;
+// After an outage every shard gets one lease time to say that it lives before anything of it is swept.
+constexpr std::int64_t kGrace = 4'500;
+constexpr std::int64_t kSyncAtMostEvery = 5'000;
+
+}  // namespace
+
+Matcher::Matcher(Deps deps) : deps_(std::move(deps)), timer_(deps_.loop) {}
+
+void Matcher::start() { tick(); }
+
+void Matcher::stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
+
+void Matcher::on_lease(bool held, Instant until) {
+  held_ = held;
+  until_ = until;
+}
+
+bool Matcher::owner() const { return held_ && deps_.now().mono < until_; }
+
+void Matcher::on_store_up() {
+  store_up_since_ = deps_.now().mono;
+  resync();
+}
+
+void Matcher::on_stream_up() { read(); }
+
+std::int64_t Matcher::unaccounted() const {
+  std::int64_t sum = 0;
+  for (const auto& [conversation, difference] : unaccounted_) sum += difference;
+  return sum;
+}
+
+void Matcher::resync() {
+  if (syncing_ || stopped_) return;
+  syncing_ = true;
+  sync_wanted_ = false;
+  last_sync_ = deps_.now().mono;
+  deps_.store.snapshot([this](Result<routing::Snapshot> snapshot) {
+    syncing_ = false;
+    if (!snapshot) {
+      sync_wanted_ = true;
+      return;
+    }
+    ++counts_.snapshots;
+    deps_.mirror.reset(std::move(*snapshot));
+    read();
+    match();
+  });
+}
+
+void Matcher::read() {
+  if (reading_ || stopped_ || !deps_.mirror.ready() || !deps_.stream.up()) return;
+  reading_ = true;
+  const std::string key = routing::key_of(deps_.prefix, "ev");
+  const std::string from = deps_.mirror.stream_id();
+  deps_.stream.command(routing::encode({"XREAD", "COUNT", "1000", "BLOCK", "1000", "STREAMS", key, from}),
+                       [this, from](Result<routing::Value> reply) {
+                         reading_ = false;
+                         if (!reply || reply->is_error()) return;  // on_stream_up reads again
+                         // A snapshot taken meanwhile is newer than what this read began from.
+                         if (reply->is_array() && !reply->array.empty() && reply->array[0].array.size() == 2 &&
+                             deps_.mirror.stream_id() == from) {
+                           for (const routing::Value& entry : reply->array[0].array[1].array) {
+                             if (!deps_.mirror.apply(entry)) sync_wanted_ = true;
+                           }
+                           match();
+                         }
+                         read();
+                       });
+}
+
+void Matcher::match() {
+  if (!owner() || !deps_.mirror.ready() || matching_ >= kMatchBatch) return;
+  for (const routing::Offer& offer : deps_.mirror.match(deps_.now().wall, kMatchBatch - matching_)) {
+    ++matching_;
+    deps_.store.offer(offer, [this, offer](const Result<routing::Outcome>& out) {
+      --matching_;
+      if (out && out->what == routing::Outcome::What::kOk) {
+        ++counts_.offers;
+      } else {
+        ++counts_.offers_refused;
+        deps_.mirror.failed(offer);
+        sync_wanted_ = true;
+      }
+      if (matching_ == 0 && out) match();
+    });
+  }
+}
+
+void Matcher::tick() {
+  if (stopped_) return;
+  const Instant now = deps_.now().mono;
+  if (sync_wanted_ && now - last_sync_ > kSyncAtMostEvery) resync();
+  read();
+  match();
+  if (owner() && store_up_since_.ms > 0 && now - store_up_since_ > kGrace) {
+    sweep();
+    recount();
+  }
+  timer_.expires_after(std::chrono::milliseconds(kTick));
+  timer_.async_wait([this](std::error_code error) {
+    if (!error) tick();
+  });
+}
+
+void Matcher::sweep() {
+  if (sweeping_) return;
+  sweeping_ = true;
+  deps_.store.sweep(100, [this](const Result<routing::Outcome>& out) {
+    sweeping_ = false;
+    if (!out) {
+      store_up_since_ = deps_.now().mono;  // an outage: everybody gets his lease time again
+      return;
+    }
+    counts_.swept += static_cast<std::uint64_t>(out->gen);
+    if (out->gen >= 100) sweep();
+  });
+}
+
+// One conversation a tick, round and round: exact under traffic, because one call changes bytes and counters together.
+void Matcher::recount() {
+  if (counting_) return;
+  counting_ = true;
+  const std::int64_t id = count_at_ + 1;
+  deps_.store.recount(std::to_string(id), [this, id](const Result<routing::Outcome>& out) {
+    counting_ = false;
+    if (!out) return;
+    count_at_ = id;
+    if (out->what == routing::Outcome::What::kMissing) {
+      unaccounted_.erase(id);
+      if (++count_misses_ >= 100) count_at_ = count_misses_ = 0;
+      return;
+    }
+    count_misses_ = 0;
+    ++counts_.recounted;
+    if (out->gen == 0) {
+      unaccounted_.erase(id);
+    } else {
+      unaccounted_[id] = out->gen;
+    }
+  });
+}
+
+}  // namespace belfry::gateway

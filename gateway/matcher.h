@@ -1,0 +1,73 @@
+// Keeps this shard's mirror close to the truth and, on the shard that holds the lease `matcher`, brings waiting
+// conversations and free agents together and sweeps what is due. The lease is for efficiency only: two matchers at once
+// would make stale offers, which the store refuses, and never a second owner.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "gateway/redis_link.h"
+#include "routing/mirror.h"
+#include "routing/store.h"
+
+namespace belfry::gateway {
+
+class Matcher {
+ public:
+  struct Deps {
+    asio::io_context& loop;
+    routing::Store& store;
+    RedisLink& stream;  // of its own: it waits in XREAD
+    routing::Mirror& mirror;
+    std::string prefix;
+    std::function<Now()> now;
+  };
+  explicit Matcher(Deps deps);
+
+  void start();
+  void stop();
+  // Whether this shard holds the lease, and until when.
+  void on_lease(bool held, Instant until);
+  void on_stream_up();
+  void on_store_up();
+
+  struct Counts {
+    std::uint64_t offers = 0, offers_refused = 0, swept = 0, snapshots = 0, recounted = 0;
+  };
+  const Counts& counts() const { return counts_; }
+  // The sum of what counters say and bytes do not: stays 0.
+  std::int64_t unaccounted() const;
+  bool owner() const;
+
+ private:
+  void read();
+  void resync();
+  void match();
+  void tick();
+  void sweep();
+  void recount();
+
+  Deps deps_;
+  asio::steady_timer timer_;
+  bool stopped_ = false;
+  bool reading_ = false;
+  bool syncing_ = false;
+  bool held_ = false;
+  Instant until_;
+  Instant store_up_since_;
+  Instant last_sync_;
+  bool sync_wanted_ = false;
+  int matching_ = 0;  // offers in the store's hands
+  bool sweeping_ = false;
+  bool counting_ = false;
+  std::int64_t count_at_ = 0;
+  int count_misses_ = 0;
+  std::map<std::int64_t, std::int64_t> unaccounted_;
+  Counts counts_;
+};
+
+}  // namespace belfry::gateway

@@ -1,0 +1,343 @@
+#include "gateway/outgoing.h"
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <utility>
+
+#include "adapters/whatsapp/request.h"
+#include "gateway/http_call.h"
+#include "gateway/media_store.h"
+#include "routing/record.h"
+
+namespace belfry::gateway {
+namespace {
+
+constexpr int kClaimBatch = 64;
+constexpr std::size_t kSettleBatch = 64;
+constexpr std::int64_t kLeaseMargin = 1'000;
+constexpr std::int64_t kSettleRetry = 200;
+constexpr std::size_t kMaxUpload = 100UL << 20;  // what Meta takes of a document
+
+}  // namespace
+
+struct Outgoing::Lane {
+  Lane(asio::io_context& loop, whatsapp::Account a, AccountInfo i) : config(std::move(a)), info(std::move(i)), timer(loop) {}
+
+  whatsapp::Account config;
+  AccountInfo info;
+  // Survives the lease: answers to calls in flight still come, and each is settled.
+  std::unique_ptr<whatsapp::Sender> sender;
+  std::int64_t epoch = 0;       // 0: not ours
+  Instant lease_until;
+  bool recovered = false;       // orphans of an earlier owner are marked; only then is anything claimed
+  bool claiming = false;
+  bool again = true;            // the lane may hold more than was claimed last
+  Instant hold_until;           // the provider refuses the whole account
+  std::vector<routing::Settled> settled;
+  std::vector<routing::PutBack> returned;
+  bool flush_posted = false;
+  bool flushing = false;
+  asio::steady_timer timer;
+  Instant wake{INT64_MAX};
+  std::size_t in_flight = 0;
+};
+
+Outgoing::Outgoing(Deps deps, std::vector<whatsapp::Account> accounts, std::vector<AccountInfo> infos) : deps_(std::move(deps)) {
+  for (std::size_t i = 0; i < accounts.size(); ++i) {
+    std::string id = accounts[i].id;
+    lanes_[std::move(id)] = std::make_unique<Lane>(deps_.loop, std::move(accounts[i]), std::move(infos[i]));
+  }
+}
+
+Outgoing::~Outgoing() = default;
+
+const AccountInfo* Outgoing::account(std::string_view id) const {
+  const auto it = lanes_.find(id);
+  return it == lanes_.end() ? nullptr : &it->second->info;
+}
+
+std::vector<AccountInfo> Outgoing::accounts() const {
+  std::vector<AccountInfo> all;
+  for (const auto& [id, lane] : lanes_) all.push_back(lane->info);
+  return all;
+}
+
+Result<void> Outgoing::check(std::string_view account_id, const Content& content) const {
+  if (account(account_id) == nullptr) return fail(Errc::kNotFound, "there is no such account: see belfryctl account list");
+  return whatsapp::check(content);
+}
+
+bool Outgoing::needs_window(std::string_view account_id, const Content& content) const {
+  return account(account_id) != nullptr && content.type != "template";
+}
+
+Result<std::string> Outgoing::address(std::string_view account_id, std::string_view to) const {
+  const AccountInfo* info = account(account_id);
+  if (info == nullptr) return fail(Errc::kNotFound, "there is no such account: see belfryctl account list");
+  std::string id(to);
+  if (id.starts_with("+")) {
+    std::erase_if(id, [](char c) { return c == '+' || c == ' ' || c == '-' || c == '(' || c == ')'; });
+    if (id.size() < 7 || id.size() > 15 || id.find_first_not_of("0123456789") != std::string::npos) {
+      return fail(Errc::kBadInput, "`to` is not a phone number: write it as +<country code><number>, 7 to 15 digits");
+    }
+  }
+  if (!whatsapp::is_safe_id(id)) return fail(Errc::kBadInput, "`to` is neither a phone number (+49...) nor a WhatsApp user id");
+  return whatsapp::address_of(info->portfolio, id);
+}
+
+Outgoing::Lane* Outgoing::owned(std::string_view account_id) {
+  const auto it = lanes_.find(account_id);
+  if (it == lanes_.end()) return nullptr;
+  Lane& lane = *it->second;
+  const bool mine = lane.epoch != 0 && lane.recovered && lane.lease_until - deps_.now().mono > kLeaseMargin;
+  return mine && !draining_ ? &lane : nullptr;
+}
+
+routing::LeaseRef Outgoing::lease(std::string_view account_id) {
+  Lane* lane = owned(account_id);
+  const Now now = deps_.now();
+  if (lane == nullptr || lane->claiming || now.mono < lane->hold_until || lane->sender->credit(now).messages <= 0) return {deps_.shard, 0};
+  return {deps_.shard, lane->epoch};
+}
+
+void Outgoing::hand_over(Outbound message) {
+  const auto it = lanes_.find(message.account);
+  if (it == lanes_.end() || !it->second->sender) return;  // cannot be: only an owner's lease is claimed under
+  deliver(*it->second, std::move(message));
+}
+
+void Outgoing::deliver(Lane& lane, Outbound message) {
+  ++lane.in_flight;
+  Effects effects;
+  lane.sender->send(deps_.now(), std::move(message), effects);
+  run(lane, std::move(effects));
+}
+
+void Outgoing::on_leases(const std::vector<routing::Granted>& leases, Instant until) {
+  for (auto& [id, lane_ptr] : lanes_) {
+    Lane& lane = *lane_ptr;
+    const auto grant = std::find_if(leases.begin(), leases.end(), [&, name = "acct:" + id](const auto& g) { return g.name == name; });
+    if (grant == leases.end()) {
+      lane.epoch = 0;
+      continue;
+    }
+    lane.lease_until = until;
+    if (lane.epoch != grant->epoch) {
+      lane.epoch = grant->epoch;
+      lane.recovered = false;
+      lane.again = true;
+      if (!lane.sender) lane.sender = std::make_unique<whatsapp::Sender>(lane.config, deps_.now());
+    }
+    if (!lane.recovered) {
+      deps_.store.orphans(id, {deps_.shard, lane.epoch}, [this, &lane, epoch = lane.epoch](Result<routing::Outcome> out) {
+        if (!out || out->what != routing::Outcome::What::kOk || lane.epoch != epoch) return;
+        if (out->gen > 0) deps_.report("sends_uncertain", lane.info.id, std::to_string(out->gen));
+        lane.recovered = true;
+        pump(lane);
+      });
+      continue;
+    }
+    lane.again = true;  // also finds what was put back and is due by now
+    pump(lane);
+  }
+}
+
+void Outgoing::on_store_up() {
+  for (auto& [id, lane] : lanes_) flush_later(*lane);
+}
+
+void Outgoing::on_lane(std::string_view account_id, std::string_view payload) {
+  Lane* lane = owned(account_id);
+  if (lane == nullptr) return;
+  if (payload.empty()) {
+    lane->again = true;
+    pump(*lane);
+    return;
+  }
+  const auto space = payload.find(' ');
+  const std::string_view verb = payload.substr(0, space);
+  const std::string_view object = space == std::string_view::npos ? std::string_view{} : payload.substr(space + 1);
+  Effects effects;
+  if (verb == "read") lane->sender->mark_read(deps_.now(), object, effects);
+  if (verb == "typing") lane->sender->typing(deps_.now(), object, effects);
+  if (verb == "in") lane->sender->on_inbound(deps_.now(), std::string(object));
+  run(*lane, std::move(effects));
+}
+
+void Outgoing::on_inbound(std::string_view account_id, const std::string& address_text) {
+  if (Lane* lane = owned(account_id); lane != nullptr) {
+    lane->sender->on_inbound(deps_.now(), address_text);
+  } else if (account(account_id) != nullptr) {
+    deps_.tell_owner(account_id, "in " + address_text);
+  }
+}
+
+void Outgoing::pump(Lane& lane) {
+  if (owned(lane.info.id) != &lane || lane.claiming || !lane.again) return;
+  const Now now = deps_.now();
+  if (now.mono < lane.hold_until) return wake_at(lane, lane.hold_until);
+  const Credit credit = lane.sender->credit(now);
+  if (credit.messages <= 0) return wake_at(lane, std::max(credit.ask_again, now.mono + 1));
+  const int most = std::min(credit.messages, kClaimBatch);
+  lane.claiming = true;
+  lane.again = false;
+  deps_.store.claim(lane.info.id, {deps_.shard, lane.epoch}, most, [this, &lane, most](Result<routing::Claims> claims) {
+    lane.claiming = false;
+    if (!claims) {
+      // Unknown or refused: what the call may have claimed all the same is an orphan of this very lease; mark it.
+      lane.recovered = claims.error().code == Errc::kUnavailable || claims.error().code == Errc::kBusy ? lane.recovered : false;
+      lane.epoch = lane.recovered ? lane.epoch : 0;
+      lane.again = true;
+      return;
+    }
+    if (claims->lost) {
+      lane.epoch = 0;
+      return;
+    }
+    for (routing::Claimed& item : claims->items) {
+      auto entry = routing::decode_entry(item.entry);
+      if (!entry) {
+        lane.settled.push_back({item.ref, State::kFailed, "", "unreadable_entry"});
+        flush_later(lane);
+        continue;
+      }
+      deliver(lane, {std::move(item.ref), lane.info.id, std::move(item.address), std::move(entry->content), item.lane, entry->at});
+    }
+    lane.again = lane.again || claims->items.size() == static_cast<std::size_t>(most);
+    pump(lane);
+  });
+}
+
+void Outgoing::call(Lane& lane, const Call& wanted) {
+  deps_.http.call(wanted, [this, &lane, id = wanted.id](Result<HttpResponse> response) { answered(lane, id, std::move(response)); });
+}
+
+void Outgoing::answered(Lane& lane, CallId id, Result<HttpResponse> response) {
+  Effects effects;
+  lane.sender->on_response(deps_.now(), id, std::move(response), effects);
+  run(lane, std::move(effects));
+  lane.again = true;
+  pump(lane);
+}
+
+void Outgoing::run(Lane& lane, Effects effects) {
+  for (Effect& effect : effects) {
+    if (auto* wanted = std::get_if<Call>(&effect)) {
+      call(lane, *wanted);
+    } else if (auto* upload = std::get_if<belfry::Upload>(&effect)) {
+      // A file of ours inside a request's body; the sender keeps at most eight open.
+      deps_.files.read(upload->sha256, 0, kMaxUpload, [this, &lane, upload = *upload](Result<std::string> file) {
+        if (!file) return answered(lane, upload.id, tl::unexpected(std::move(file.error())));
+        call(lane, {upload.id, "POST", upload.url, upload.headers, upload.before + *file + upload.after, upload.timeout_ms});
+      });
+    } else if (auto* settle = std::get_if<Settle>(&effect)) {
+      if (lane.in_flight > 0) --lane.in_flight;
+      if (auto* receipt = std::get_if<Receipt>(&settle->what)) {
+        if (receipt->state == State::kSent) ++counts_.sent;
+        if (receipt->state == State::kFailed) ++counts_.failed;
+        if (receipt->state == State::kUncertain) ++counts_.uncertain;
+        if (receipt->ref) lane.settled.push_back({*receipt->ref, receipt->state, receipt->provider_id, receipt->reason});
+      } else {
+        const Returned& back = std::get<Returned>(settle->what);
+        ++counts_.returned;
+        lane.returned.push_back({back.ref, back.not_before});
+        const Now now = deps_.now();
+        wake_at(lane, now.mono + std::max<std::int64_t>(1, back.not_before - now.wall));
+      }
+      flush_later(lane);
+    } else if (auto* wake = std::get_if<Wake>(&effect)) {
+      wake_at(lane, wake->at);
+    } else if (auto* hold = std::get_if<Hold>(&effect)) {
+      const Now now = deps_.now();
+      lane.hold_until = now.mono + (hold->until - now.wall);
+      deps_.report("account_held", lane.info.id, hold->reason);
+      wake_at(lane, lane.hold_until);
+    }
+  }
+}
+
+void Outgoing::flush_later(Lane& lane) {
+  if (lane.flush_posted || lane.flushing || (lane.settled.empty() && lane.returned.empty())) return;
+  lane.flush_posted = true;
+  asio::post(deps_.loop, [this, &lane] {
+    lane.flush_posted = false;
+    flush(lane);
+  });
+}
+
+// One settle at a time, at most 64 items: so a store that is away sees one failing call, not one per message.
+void Outgoing::flush(Lane& lane) {
+  if (lane.flushing) return;
+  if (!lane.returned.empty()) {
+    const std::vector<routing::PutBack> items = std::exchange(lane.returned, {});
+    lane.flushing = true;
+    deps_.store.put_back(lane.info.id, {deps_.shard, lane.epoch}, items, [this, &lane, items](Result<routing::Outcome> out) {
+      lane.flushing = false;
+      if (!out) {
+        ++counts_.settle_retries;
+        lane.returned.insert(lane.returned.begin(), items.begin(), items.end());
+        return wake_at(lane, deps_.now().mono + kSettleRetry);
+      }
+      lane.again = true;
+      flush(lane);
+    });
+    return;
+  }
+  if (lane.settled.empty()) return;
+  const auto count = static_cast<std::ptrdiff_t>(std::min(lane.settled.size(), kSettleBatch));
+  std::vector<routing::Settled> items(lane.settled.begin(), lane.settled.begin() + count);
+  lane.settled.erase(lane.settled.begin(), lane.settled.begin() + count);
+  lane.flushing = true;
+  deps_.store.settle(lane.info.id, items, [this, &lane, items](Result<std::vector<bool>> out) {
+    lane.flushing = false;
+    if (!out) {
+      ++counts_.settle_retries;
+      lane.settled.insert(lane.settled.begin(), items.begin(), items.end());
+      return wake_at(lane, deps_.now().mono + kSettleRetry);
+    }
+    flush(lane);
+  });
+}
+
+void Outgoing::wake_at(Lane& lane, Instant at) {
+  const Instant now = deps_.now().mono;
+  if (at >= lane.wake && lane.wake > now) return;
+  lane.wake = at;
+  lane.timer.expires_after(std::chrono::milliseconds(std::max<std::int64_t>(0, at - now)));
+  lane.timer.async_wait([this, &lane](std::error_code error) {
+    if (error) return;
+    lane.wake = Instant{INT64_MAX};
+    if (lane.sender) {
+      Effects effects;
+      lane.sender->on_wake(deps_.now(), effects);
+      run(lane, std::move(effects));
+    }
+    flush_later(lane);
+    lane.again = true;
+    pump(lane);
+  });
+}
+
+bool Outgoing::drain() {
+  if (!draining_) {
+    draining_ = true;
+    for (auto& [id, lane] : lanes_) {
+      if (!lane->sender) continue;
+      Effects effects;
+      lane->sender->drain(deps_.now(), effects);
+      run(*lane, std::move(effects));
+    }
+  }
+  for (auto& [id, lane] : lanes_) {
+    if (lane->in_flight > 0 || !lane->settled.empty() || !lane->returned.empty() || lane->flushing) return false;
+  }
+  return true;
+}
+
+std::size_t Outgoing::in_flight() const {
+  std::size_t sum = 0;
+  for (const auto& [id, lane] : lanes_) sum += lane->in_flight;
+  return sum;
+}
+
+}  // namespace belfry::gateway

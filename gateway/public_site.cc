@@ -1,0 +1,123 @@
+#include "gateway/public_site.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "adapters/wire/crypto.h"
+#include "adapters/wire/problem.h"
+
+namespace belfry::gateway {
+namespace {
+
+constexpr std::string_view kDeskProtocol = "belfry.desk.v1";
+constexpr std::size_t kMaxDesks = 10'000;
+
+// The tokens of Sec-WebSocket-Protocol, over all its lines.
+std::vector<std::string> offered_protocols(const HttpRequest& request) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : request.headers) {
+    if (name != "sec-websocket-protocol") continue;
+    for (std::string_view rest = value; !rest.empty();) {
+      const auto comma = rest.find(',');
+      std::string_view token = rest.substr(0, comma);
+      rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+      while (!token.empty() && (token.front() == ' ' || token.front() == '\t')) token.remove_prefix(1);
+      while (!token.empty() && (token.back() == ' ' || token.back() == '\t')) token.remove_suffix(1);
+      if (!token.empty()) out.emplace_back(token);
+    }
+  }
+  return out;
+}
+
+HttpResponse not_found() {
+  HttpResponse response{404, {}, "There is nothing at this address.\n"};
+  response.headers.add("content-type", "text/plain; charset=utf-8");
+  return response;
+}
+
+}  // namespace
+
+Admission PublicSite::admit(const HttpRequest& head) {
+  const std::string_view path = head.path;
+  if (path.starts_with("/webhooks/")) {
+    if (!deps_.webhook.known(path)) return not_found();
+    return Webhook::kMaxBody;
+  }
+  if (deps_.api.handles(path)) return deps_.api.admit(head);
+  return std::size_t{0};
+}
+
+void PublicSite::serve(std::shared_ptr<Exchange> exchange) {
+  const HttpRequest& request = exchange->request();
+  const std::string_view path = request.path;
+  if (deps_.webhook.known(path)) return deps_.webhook.serve(std::move(exchange));
+  if (deps_.api.handles(path)) return deps_.api.serve(std::move(exchange));
+  if (path == "/ws/desk") return open_desk(exchange);
+  if (path == "/" || path == "/desk") {
+    HttpResponse response{302, {}, ""};
+    response.headers.add("location", "/desk/");
+    return exchange->answer(std::move(response));
+  }
+  if (path.starts_with("/desk/")) return exchange->answer(deps_.files.serve(request));
+  exchange->answer(not_found());
+}
+
+bool PublicSite::own_origin(const HttpRequest& request, std::string_view origin) const {
+  return origin == deps_.public_origin || origin == request.scheme + "://" + request.authority;
+}
+
+void PublicSite::open_desk(const std::shared_ptr<Exchange>& exchange) {
+  const HttpRequest& request = exchange->request();
+  if (!exchange->wants_websocket()) {
+    wire::Problem p = wire::problem(426, "upgrade_required", "This is a WebSocket: connect with wss and the subprotocol belfry.desk.v1.");
+    HttpResponse response = wire::to_response(p);
+    response.headers.add("upgrade", "websocket");
+    response.headers.add("sec-websocket-version", "13");
+    return exchange->answer(std::move(response));
+  }
+  const std::vector<std::string> offered = offered_protocols(request);
+  if (std::find(offered.begin(), offered.end(), kDeskProtocol) == offered.end()) {
+    return exchange->answer(wire::to_response(wire::problem(400, "no_subprotocol", "Offer the subprotocol belfry.desk.v1.")));
+  }
+  if (desks_.size() >= kMaxDesks) return exchange->answer(wire::to_response(wire::problem_of({Errc::kBusy, ""})));
+  if (!deps_.services.store_up()) return exchange->answer(wire::to_response(wire::problem_of({Errc::kUnavailable, ""})));
+  const std::string origin(request.headers.get("origin"));
+  if (request.headers.has("origin") && !own_origin(request, origin)) {
+    return exchange->answer(wire::to_response(wire::problem(403, "foreign_origin", "This desk is opened from its own page only.")));
+  }
+  const auto then = [this, exchange](Result<Subject> subject) {
+    if (!subject) return exchange->answer(wire::to_response(wire::problem_of(subject.error())));
+    if (subject->agent.empty()) {
+      return exchange->answer(wire::to_response(wire::problem(403, "not_an_agent", "A desk needs an agent: use a key of role agent, or sign in as one.")));
+    }
+    start_desk(exchange, *subject);
+  };
+  const auto ticket = std::find_if(offered.begin(), offered.end(), [](const std::string& p) { return p.starts_with("ticket."); });
+  if (ticket != offered.end()) return deps_.auth.redeem_ticket(ticket->substr(7), origin, then);
+  // Without a ticket only a program's key is good enough: a cookie alone must never open a socket.
+  if (!request.headers.has("authorization")) {
+    return exchange->answer(wire::to_response(wire::problem_of({Errc::kUnauthorized, ""})));
+  }
+  deps_.auth.authenticate(request, then);
+}
+
+void PublicSite::start_desk(const std::shared_ptr<Exchange>& exchange, const Subject& subject) {
+  auto socket = exchange->upgrade(kDeskProtocol, {});
+  if (!socket) return;  // the peer left while we asked who he is
+  DeskSession::Deps deps{deps_.services, deps_.hub, deps_.tell_owner, deps_.end_session, [this](DeskSession* session) { desks_.erase(session); }};
+  auto session = std::make_shared<DeskSession>(std::move(deps), std::move(socket), subject.agent, wire::to_hex(wire::random_bytes(8)));
+  desks_.emplace(session.get(), session);
+  session->start();
+}
+
+void PublicSite::close_desks(std::uint16_t code, const std::string& reason) {
+  std::vector<std::shared_ptr<DeskSession>> all;
+  for (const auto& [raw, session] : desks_) all.push_back(session);
+  for (const auto& session : all) session->close(code, reason);
+}
+
+void PublicSite::announce_desks() {
+  for (const auto& [raw, session] : desks_) session->announce();
+}
+
+}  // namespace belfry::gateway

@@ -1,0 +1,64 @@
+// What the rooms behind the front door share on one shard. A value of references: who builds the shard owns them all.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "belfry/clock.h"
+#include "belfry/message.h"
+#include "belfry/result.h"
+#include "routing/mirror.h"
+#include "routing/store.h"
+#include "routing/store_redis.h"
+
+namespace belfry::gateway {
+
+class HttpClient;
+class WorkPool;
+struct Config;
+
+// One account as the rest of the gateway sees it.
+struct AccountInfo {
+  std::string id, channel, portfolio, queue;
+};
+
+// The way out: what agents and programs send, on its way to an account's sender, wherever that is.
+class Outbox {
+ public:
+  virtual ~Outbox() = default;
+  virtual const AccountInfo* account(std::string_view id) const = 0;
+  virtual std::vector<AccountInfo> accounts() const = 0;
+  // May this account's channel carry it? The error's detail is for the person who wrote it: what is wrong, and the remedy.
+  virtual Result<void> check(std::string_view account, const Content& content) const = 0;
+  // Whether the channel wants an open 24-hour window for it (a template does not).
+  virtual bool needs_window(std::string_view account, const Content& content) const = 0;
+  // The address of a recipient as the API names him ("+49 151..." or a provider's user id).
+  virtual Result<std::string> address(std::string_view account, std::string_view to) const = 0;
+  // The lease to pass to Store::reply and Store::send: set when this shard owns the account and its sender has credit.
+  virtual routing::LeaseRef lease(std::string_view account) = 0;
+  // A reply or send that came back claimed: it goes to the sender now.
+  virtual void hand_over(Outbound message) = 0;
+};
+
+struct Services {
+  asio::io_context& loop;
+  const Config& config;
+  std::string prefix;        // of the site's keys
+  routing::Store& store;
+  routing::Carry carry;      // single Redis commands: sessions, keys, idempotency
+  routing::Mirror& mirror;
+  WorkPool& work;
+  HttpClient& http;
+  Outbox& outbox;
+  std::function<Now()> now;
+  std::function<bool()> store_up;            // false: answer 503 at once
+  std::string shard;                         // "host.0"
+  std::function<std::int64_t()> shard_epoch; // 0 until the store knows this shard
+};
+
+}  // namespace belfry::gateway

@@ -1,0 +1,379 @@
+#include "gateway/shard.h"
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <chrono>
+#include <deque>
+#include <utility>
+
+#include "adapters/wire/crypto.h"
+#include "gateway/api/api.h"
+#include "gateway/auth/auth.h"
+#include "gateway/desk_hub.h"
+#include "gateway/http_call.h"
+#include "gateway/listener.h"
+#include "gateway/log.h"
+#include "gateway/matcher.h"
+#include "gateway/media_fetch.h"
+#include "gateway/media_store.h"
+#include "gateway/outgoing.h"
+#include "gateway/public_site.h"
+#include "gateway/shard_metrics.h"
+#include "gateway/webhook.h"
+#include "gateway/work_pool.h"
+
+namespace belfry::gateway {
+namespace {
+
+constexpr std::int64_t kLeaseTtl = 4'000;
+constexpr std::int64_t kBeat = 1'000;
+
+Now read_clock() {
+  using namespace std::chrono;
+  return {Instant{duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count()},
+          WallTime{duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count()}};
+}
+
+RedisLinkOptions link_options(const std::string& name) {
+  RedisLinkOptions options;
+  options.name = name;
+  options.jitter = [] { return static_cast<double>(static_cast<unsigned char>(wire::random_bytes(1)[0])) / 256.0; };
+  return options;
+}
+
+}  // namespace
+
+// belfryctl's side door: who may open the socket is the operator.
+class OperatorSite : public Site {
+ public:
+  explicit OperatorSite(Api& api) : api_(api) {}
+  Admission admit(const HttpRequest& head) override {
+    return Api::handles(head.path) ? api_.admit(head) : Admission(HttpResponse{404, {}, ""});
+  }
+  void serve(std::shared_ptr<Exchange> exchange) override { api_.serve_as(std::move(exchange), operator_subject()); }
+
+ private:
+  Api& api_;
+};
+
+// Members are built in this order and unwound in reverse: sockets go before what they use.
+struct Shard::Body {
+  Body(const Plan& p, int i);
+
+  void on_store_up();
+  void on_store_down(const Error& why);
+  void begin_epoch();
+  void beat();
+  void beat_later();
+  void subscribe_all();
+  void on_message(std::string_view channel, std::string_view payload);
+  void tell_owner(std::string_view account, const std::string& payload);
+  void end_session(const std::string& agent, const std::string& session);
+  void retry_ended_sessions();
+  void publish_counts();
+  void finish_stop();
+
+  const Plan& plan;
+  int index;
+  std::string id;
+  asio::io_context loop{1};
+  std::string prefix;
+
+  RedisLink commands;
+  RedisLink subscriber;
+  RedisLink stream;
+  std::unique_ptr<routing::Store> store;
+  routing::Mirror mirror;
+  std::unique_ptr<HttpClient> http;
+  std::unique_ptr<MediaStore> files;
+  std::unique_ptr<Outgoing> outgoing;
+  Services services;
+  DeskHub hub;
+  std::unique_ptr<MediaFetch> media;
+  Auth auth;
+  Api api;
+  OperatorSite operator_site;
+  Webhook webhook;
+  PublicSite site;
+  Matcher matcher;
+  std::vector<std::unique_ptr<Listener>> listeners;
+  asio::steady_timer beat_timer;
+  asio::steady_timer stop_timer;
+
+  std::int64_t epoch = 0;       // 0: the store does not know us yet
+  bool starting = false;        // node_start is under way
+  bool beating = false;
+  Instant lease_until;
+  std::deque<std::pair<std::string, std::string>> ended;  // sessions whose end the store has not heard
+  bool stopping = false;
+  Instant stop_by;
+  std::function<void()> stopped;
+  std::atomic<bool> redis_up{false};
+  std::atomic<bool> leased{false};
+  ShardMetrics metrics;
+};
+
+Shard::Body::Body(const Plan& p, int i)
+    : plan(p),
+      index(i),
+      id(p.node + "." + std::to_string(i)),
+      prefix(p.config.redis.prefix),
+      commands(loop, p.redis, link_options("belfry-" + id)),
+      subscriber(loop, p.redis, link_options("belfry-" + id + "-sub")),
+      stream(loop, p.redis, link_options("belfry-" + id + "-ev")),
+      store(routing::make_redis_store(
+          [this](std::string command, std::function<void(Result<routing::Value>)> done) { commands.command(command, std::move(done)); },
+          {prefix, {}})),
+      http(make_http_client(loop, p.client_tls.get(), p.config.server.state_dir + "/media")),
+      files(make_media_store(loop, p.config.server.state_dir + "/media")),
+      outgoing(std::make_unique<Outgoing>(
+          Outgoing::Deps{loop, *store, *http, *files, read_clock, id,
+                         [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
+                         [](const std::string& event, const std::string& account, const std::string& detail) {
+                           log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
+                         }},
+          p.whatsapp, p.accounts)),
+      services{loop,
+               p.config,
+               prefix,
+               *store,
+               [this](std::string command, std::function<void(Result<routing::Value>)> done) { commands.command(command, std::move(done)); },
+               mirror,
+               p.work,
+               *http,
+               *outgoing,
+               read_clock,
+               [this] { return redis_up.load(std::memory_order_relaxed); },
+               id,
+               [this] { return epoch; }},
+      hub(DeskHub::Deps{*store,
+                        [this](const std::string& agent, std::function<void(Result<void>)> done) {
+                          subscriber.subscribe(routing::agent_channel(prefix, agent), std::move(done));
+                        },
+                        [this](const std::string& agent) { subscriber.unsubscribe(routing::agent_channel(prefix, agent)); }}),
+      media(std::make_unique<MediaFetch>(services, p.whatsapp, p.config.media.max)),
+      auth(services, AuthOptions{p.config.server.public_url}),
+      api(services, auth, ApiOptions{files.get(), static_cast<std::size_t>(p.config.media.max)}),
+      operator_site(api),
+      webhook(services, p.whatsapp,
+              [this](std::string_view account, const std::string& address) { outgoing->on_inbound(account, address); },
+              [](const std::string& event, const std::string& account, const std::string& detail) {
+                log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
+              }),
+      site(PublicSite::Deps{services, webhook, api, auth, hub, p.files, p.public_origin,
+                            [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
+                            [this](const std::string& agent, const std::string& session) { end_session(agent, session); }}),
+      matcher(Matcher::Deps{loop, *store, stream, mirror, prefix, read_clock}),
+      beat_timer(loop),
+      stop_timer(loop),
+      metrics(p.metrics) {
+  commands.on_up = [this] { on_store_up(); };
+  commands.on_down = [this](const Error& why) { on_store_down(why); };
+  subscriber.on_up = [this] { hub.on_resubscribed(); };
+  subscriber.on_message = [this](std::string_view channel, std::string_view payload) { on_message(channel, payload); };
+  stream.on_up = [this] { matcher.on_stream_up(); };
+}
+
+void Shard::Body::on_store_up() {
+  log_info("redis_up", {{"shard", id}});
+  redis_up = true;
+  // After a fall of the link the epoch is still ours, unless a beat says else.
+  if (epoch == 0) {
+    begin_epoch();
+  } else {
+    beat();
+  }
+  matcher.on_store_up();
+  outgoing->on_store_up();
+  retry_ended_sessions();
+}
+
+void Shard::Body::on_store_down(const Error& why) {
+  if (redis_up.exchange(false)) log_warning("redis_down", {{"shard", id}, {"why", why.detail}});
+}
+
+void Shard::Body::begin_epoch() {
+  if (starting || stopping) return;
+  starting = true;
+  store->node_start(id, kLeaseTtl, [this](const Result<routing::Outcome>& out) {
+    starting = false;
+    if (!out) return;  // the next beat tries again
+    epoch = out->gen;
+    log_info("shard_started", {{"shard", id}, {"epoch", std::to_string(epoch)}});
+    site.announce_desks();
+    beat();
+  });
+}
+
+void Shard::Body::beat_later() {
+  beat_timer.expires_after(std::chrono::milliseconds(kBeat));
+  beat_timer.async_wait([this](std::error_code error) {
+    if (error || stopping) return;
+    beat();
+    beat_later();
+  });
+}
+
+void Shard::Body::publish_counts() {
+  metrics.publish({webhook.counts(), outgoing->counts(), matcher.counts(), media->counts(), webhook.open_tokens(), outgoing->in_flight(),
+                   site.desks(), commands.outstanding(), redis_up, leased, matcher.owner(), mirror.waiting(), mirror.ready_agents(),
+                   matcher.unaccounted()});
+}
+
+void Shard::Body::beat() {
+  publish_counts();
+  leased = epoch != 0 && read_clock().mono < lease_until;
+  if (!redis_up || beating) return;
+  if (epoch == 0) return begin_epoch();
+  std::vector<std::string> wanted{"matcher"};
+  for (const AccountInfo& account : plan.accounts) wanted.push_back("acct:" + account.id);
+  beating = true;
+  const Instant asked = read_clock().mono;
+  store->node_beat(id, epoch, kLeaseTtl, wanted, [this, asked](const Result<routing::Beat>& out) {
+    beating = false;
+    if (!out) return;
+    if (out->lost) {
+      // Swept while we stood still, or another process took our id: start anew, and tell our sessions again.
+      log_warning("lease_lost", {{"shard", id}});
+      epoch = 0;
+      outgoing->on_leases({}, asked);
+      matcher.on_lease(false, asked);
+      return begin_epoch();
+    }
+    lease_until = asked + kLeaseTtl;
+    leased = true;
+    outgoing->on_leases(out->leases, lease_until);
+    media->on_leases(out->leases, lease_until);
+    const bool matching = std::any_of(out->leases.begin(), out->leases.end(), [](const auto& lease) { return lease.name == "matcher"; });
+    matcher.on_lease(matching, lease_until);
+    retry_ended_sessions();
+  });
+}
+
+void Shard::Body::subscribe_all() {
+  for (const AccountInfo& account : plan.accounts) subscriber.subscribe(routing::lane_channel(prefix, account.id));
+}
+
+void Shard::Body::on_message(std::string_view channel, std::string_view payload) {
+  const std::string agents = routing::agent_channel(prefix, "");
+  const std::string lanes = routing::lane_channel(prefix, "");
+  if (channel.starts_with(agents)) {
+    hub.on_publish(channel.substr(agents.size()), payload);
+  } else if (channel.starts_with(lanes)) {
+    outgoing->on_lane(channel.substr(lanes.size()), payload);
+  }
+}
+
+void Shard::Body::tell_owner(std::string_view account, const std::string& payload) {
+  commands.command(routing::encode({"PUBLISH", routing::lane_channel(prefix, account), payload}), [](const Result<routing::Value>&) {});
+}
+
+void Shard::Body::end_session(const std::string& agent, const std::string& session) {
+  ended.emplace_back(agent, session);
+  retry_ended_sessions();
+}
+
+// Bounded by the sessions that were open; after a lost epoch the store has dropped them all anyway.
+void Shard::Body::retry_ended_sessions() {
+  if (!redis_up || epoch == 0) return;
+  for (auto& [agent, session] : std::exchange(ended, {})) {
+    store->session(id, epoch, agent, session, false, [this, agent = agent, session = session](const Result<routing::Outcome>& out) {
+      if (!out) ended.emplace_back(agent, session);
+    });
+  }
+}
+
+void Shard::Body::finish_stop() {
+  if (!stopped) return;
+  stop_timer.cancel();
+  const auto done = std::exchange(stopped, nullptr);
+  const auto end = [this, done] {
+    commands.stop();
+    subscriber.stop();
+    stream.stop();
+    done();
+  };
+  if (epoch == 0 || !redis_up) return end();
+  store->node_stop(id, epoch, [end](const Result<routing::Outcome>&) { end(); });
+}
+
+Shard::Shard(const Plan& plan, int index) : body_(std::make_unique<Body>(plan, index)) {}
+Shard::~Shard() = default;
+
+asio::io_context& Shard::loop() { return body_->loop; }
+const std::string& Shard::id() const { return body_->id; }
+int Shard::index() const { return body_->index; }
+bool Shard::up() const { return body_->redis_up && body_->leased; }
+
+Shard::Health Shard::health() const {
+  Health health{body_->redis_up, body_->leased, ""};
+  if (!health.redis) health.why = "Redis does not answer";
+  else if (!health.leased) health.why = "no lease yet";
+  return health;
+}
+
+Result<std::uint16_t> Shard::listen(const ListenAddress& address) {
+  Body& b = *body_;
+  const LimitsConfig& limits = b.plan.config.limits;
+  ServerLimits server;
+  server.head_timeout_ms = limits.head_timeout_ms;
+  server.body_timeout_ms = limits.body_timeout_ms;
+  server.idle_timeout_ms = limits.idle_timeout_ms;
+  server.max_connections = limits.connections;
+  server.max_per_address = is_loopback(address.host) ? 0 : limits.per_address;  // a proxy on this machine is one address
+  server.h2_websocket = b.plan.config.listen.h2_websocket;
+  const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
+  auto listener = Listener::open(b.loop, host + ":" + std::to_string(address.port), address.tls ? b.plan.server_tls : nullptr, b.site, server);
+  if (!listener) return tl::unexpected(std::move(listener.error()));
+  const std::uint16_t port = (*listener)->port();
+  b.listeners.push_back(std::move(*listener));
+  return port;
+}
+
+Result<void> Shard::listen_operator(const std::string& socket_path) {
+  auto listener = Listener::open(body_->loop, "unix:" + socket_path, nullptr, body_->operator_site, {});
+  if (!listener) return tl::unexpected(std::move(listener.error()));
+  body_->listeners.push_back(std::move(*listener));
+  return {};
+}
+
+void Shard::set_tls(TlsContext tls) {
+  for (auto& listener : body_->listeners) listener->set_tls(tls);
+}
+
+void Shard::start() {
+  Body& b = *body_;
+  b.subscribe_all();
+  b.commands.start();
+  b.subscriber.start();
+  b.stream.start();
+  b.matcher.start();
+  b.beat_later();
+}
+
+void Shard::stop(std::function<void()> done) {
+  Body& b = *body_;
+  b.stopping = true;
+  b.stopped = std::move(done);
+  b.stop_by = read_clock().mono + 7'000;
+  b.matcher.stop();
+  b.site.close_desks(1001, "the gateway restarts");
+  auto left = std::make_shared<std::size_t>(b.listeners.size());
+  for (auto& listener : b.listeners) listener->stop(6'500, [left] { --*left; });
+  // Looks every 20 ms whether all is answered and settled.
+  auto look = std::make_shared<std::function<void()>>();
+  *look = [&b, left, look] {
+    const bool drained = b.outgoing->drain();
+    if ((*left == 0 && drained && b.ended.empty()) || read_clock().mono >= b.stop_by) {
+      asio::post(b.loop, [look] { *look = nullptr; });
+      return b.finish_stop();
+    }
+    b.stop_timer.expires_after(std::chrono::milliseconds(20));
+    b.stop_timer.async_wait([look](std::error_code error) {
+      if (!error && *look) (*look)();
+    });
+  };
+  (*look)();
+}
+
+}  // namespace belfry::gateway

@@ -1,0 +1,78 @@
+// A shard: one thread with its own loop, connections to Redis, adapters, sockets and agents. To Redis it is a node: an id, one
+// lease renewed every second, one epoch. Shards share nothing but the work pool; they meet in Redis.
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "adapters/whatsapp/account.h"
+#include "gateway/config.h"
+#include "gateway/exchange.h"
+#include "gateway/metrics.h"
+#include "gateway/redis_link.h"
+#include "gateway/services.h"
+#include "gateway/static_files.h"
+#include "gateway/tls.h"
+
+namespace belfry::gateway {
+
+// What every shard of a process is built from. Lives as long as the shards.
+struct Plan {
+  const Config& config;
+  RedisTarget redis;
+  TlsContext server_tls;
+  TlsContext client_tls;
+  const StaticFiles& files;
+  WorkPool& work;
+  Metrics& metrics;
+  std::vector<whatsapp::Account> whatsapp;
+  std::vector<AccountInfo> accounts;
+  std::string node;           // "host"
+  std::string public_origin;
+};
+
+class Shard {
+ public:
+  // What is true of a shard right now, for /readyz.
+  struct Health {
+    bool redis = false;
+    bool leased = false;
+    std::string why;
+  };
+
+  Shard(const Plan& plan, int index);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  asio::io_context& loop();
+  const std::string& id() const;
+  int index() const;
+
+  // Before the loop runs. Answers the port that was got, so that the other shards may share it.
+  Result<std::uint16_t> listen(const ListenAddress& address);
+  // The REST API for whoever may open this unix socket: the operator (belfryctl).
+  Result<void> listen_operator(const std::string& socket_path);
+  // SIGHUP: new certificates for connections from now on. On this shard's loop.
+  void set_tls(TlsContext tls);
+
+  void start();             // links, timers; then run the loop
+  bool up() const;          // from any thread: Redis answered and the lease is held
+  Health health() const;    // from any thread
+
+  // Stops in order: no new connections and claims, answers finished, sockets closed with 1001, leases given back.
+  // `done` is called on this loop, within 8 s whatever happens.
+  void stop(std::function<void()> done);
+
+ private:
+  struct Body;
+  std::unique_ptr<Body> body_;
+};
+
+}  // namespace belfry::gateway

@@ -1,0 +1,33 @@
+// Which of the three rooms is shown: waiting, the door, the desk.
+import type { Signal } from '@preact/signals';
+import type { Desk } from '../desk.ts';
+import { t } from '../i18n.ts';
+import { Context } from './context.tsx';
+import { Header } from './header.tsx';
+import { List } from './list.tsx';
+import { Login } from './login.tsx';
+import { Notices } from './notices.tsx';
+import { Thread } from './thread.tsx';
+
+export interface ViewProps {
+  desk: Desk;
+  now: Signal<number>; // the gateway's time, once a second
+}
+
+export function App({ desk, now }: ViewProps) {
+  const session = desk.session.value;
+  if (session === 'unknown') return <main class="door"><h1 class="sr">Belfry</h1><p role="status">{t('loading')}</p></main>;
+  if (session === 'out') return <Login desk={desk} />;
+  return (
+    <div class="desk" data-place={desk.place.value}>
+      <Header desk={desk} now={now} />
+      <main class="panes">
+        <h1 class="sr">{t('title')}</h1>
+        <List desk={desk} now={now} />
+        <Thread desk={desk} now={now} />
+        <Context desk={desk} now={now} />
+      </main>
+      <Notices desk={desk} />
+    </div>
+  );
+}

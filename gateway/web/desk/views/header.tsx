@@ -1,0 +1,59 @@
+// Who sits here, whether he takes conversations, and whether the gateway hears him.
+import type { Desk } from '../desk.ts';
+import { t } from '../i18n.ts';
+import type { Availability } from '../protocol.ts';
+import type { ViewProps } from './app.tsx';
+import { Icon } from './icons.tsx';
+import { LanguageChoice } from './language.tsx';
+
+const choices: readonly Availability[] = ['ready', 'paused', 'offline'];
+
+export function Header({ desk, now }: ViewProps) {
+  const state = desk.state.value;
+  return (
+    <header class="head">
+      <span class="brand"><Icon name="bell" /> Belfry</span>
+      <AvailabilityChoice desk={desk} />
+      {state.availability === 'not_responding' && <span class="left soon">{t('missedShort')}</span>}
+      <Connection desk={desk} now={now} />
+      <span class="spacer" />
+      <LanguageChoice />
+      <span class="agent"><bdi>{state.agent.name || state.agent.id}</bdi></span>
+      <button type="button" class="quiet sign-out" onClick={() => void desk.logout()}>{t('signOut')}</button>
+    </header>
+  );
+}
+
+function AvailabilityChoice({ desk }: { desk: Desk }) {
+  // What was asked for and not yet answered is shown at once; a refusal brings the old value back.
+  const wish = desk.outbox.value.find((entry) => entry.command.t === 'availability')?.command;
+  const value = wish?.t === 'availability' ? wish.value : desk.state.value.availability;
+  return (
+    <fieldset class="segments availability">
+      <legend class="sr">{t('availability')}</legend>
+      {choices.map((choice) => (
+        <label key={choice} class={`segment ${choice}`}>
+          <input type="radio" name="availability" value={choice} checked={value === choice} onChange={() => desk.availability(choice)} />
+          <span><i class="dot" aria-hidden="true" />{t(choice)}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+// The words change rarely (never with the countdown's seconds), so that a screen reader hears a change of state only.
+function Connection({ desk, now }: ViewProps) {
+  const link = desk.link.value;
+  const seconds = link.is === 'waiting' ? Math.max(0, Math.ceil((link.until_ms - (now.value - desk.skewMs())) / 1000)) : 0;
+  const open = link.is === 'open' && desk.welcomed.value;
+  const words = open ? t('connected') : link.is === 'replaced' ? t('replaced') : t('connecting');
+  return (
+    <div class={`connection ${open ? 'is-open' : 'is-shut'}`}>
+      <i class="dot" aria-hidden="true" />
+      <span role="status">{words}</span>
+      {link.is === 'waiting' && seconds > 2 && <span class="countdown">{t('notConnected', { s: seconds })}</span>}
+      {link.is === 'waiting' && seconds > 2 && <button type="button" class="quiet" onClick={() => desk.kick()}>{t('tryNow')}</button>}
+      {link.is === 'replaced' && <button type="button" class="quiet" onClick={() => desk.takeOver()}>{t('useHere')}</button>}
+    </div>
+  );
+}
