@@ -30,12 +30,14 @@ void Mirror::reset(Snapshot snapshot) {
   waiting_.clear();
   by_queue_.clear();
   promises_.clear();
-  promised_to_.clear();
+  accounts_.clear();
   queues_.clear();
   stream_id_ = std::move(snapshot.stream_id);
   for (AgentState& agent : snapshot.agents) {
     auto& slot = agents_[agent.id];
     slot = std::move(agent);
+    accounts_[slot.id].load = slot.load;
+    accounts_[slot.id].last = slot.last_assigned;
     index(slot);
   }
   for (Waiting& waiting : snapshot.waiting) add_waiting(std::move(waiting));
@@ -69,24 +71,31 @@ void Mirror::drop_waiting(const std::string& conversation) {
   waiting_.erase(it);
 }
 
-void Mirror::set_load(const std::string& id, std::int64_t told, std::int64_t last) {
+// The agent as he is seen: what was told of him, and what is promised.
+void Mirror::show(AgentState& agent) {
+  const Account& account = accounts_[agent.id];
+  unindex(agent);
+  agent.load = account.load + account.weight;
+  agent.last_assigned = account.open > 0 ? std::max(account.last, account.at) : account.last;
+  index(agent);
+}
+
+void Mirror::set_load(const std::string& id, std::int64_t load, std::int64_t last) {
   const auto it = agents_.find(id);
   if (it == agents_.end()) return;
-  unindex(it->second);
-  const auto promised = promised_to_.find(id);
-  it->second.load = told + (promised == promised_to_.end() ? 0 : promised->second);
-  if (last > 0) it->second.last_assigned = last;
-  index(it->second);
+  Account& account = accounts_[id];
+  account.load = load;
+  if (last > 0) account.last = last;
+  show(it->second);
 }
 
 void Mirror::promise(const Waiting& waiting, const std::string& id, WallTime now) {
-  AgentState& agent = agents_.at(id);
-  promises_[waiting.conversation] = {id, now.ms, waiting.weight, agent.last_assigned};
-  promised_to_[id] += waiting.weight;
-  unindex(agent);
-  agent.load += waiting.weight;
-  agent.last_assigned = now.ms;
-  index(agent);
+  promises_[waiting.conversation] = {id, now.ms, waiting.weight};
+  Account& account = accounts_[id];
+  account.weight += waiting.weight;
+  account.at = now.ms;
+  ++account.open;
+  show(agents_.at(id));
 }
 
 void Mirror::drop_promise(const std::string& conversation) {
@@ -94,13 +103,10 @@ void Mirror::drop_promise(const std::string& conversation) {
   if (it == promises_.end()) return;
   const Promise was = std::move(it->second);
   promises_.erase(it);
-  promised_to_[was.agent] -= was.weight;
-  const auto slot = agents_.find(was.agent);
-  if (slot == agents_.end()) return;
-  unindex(slot->second);
-  slot->second.load -= was.weight;
-  if (slot->second.last_assigned == was.at) slot->second.last_assigned = was.last_before;
-  index(slot->second);
+  Account& account = accounts_[was.agent];
+  account.weight -= was.weight;
+  --account.open;
+  if (const auto agent = agents_.find(was.agent); agent != agents_.end()) show(agent->second);
 }
 
 bool Mirror::apply(const Value& stream_entry) {
@@ -134,13 +140,12 @@ bool Mirror::apply(const Value& stream_entry) {
     slot.id = agent;
     slot.availability = std::string(field("av"));
     slot.sessions = to_int(field("se"));
-    const auto promised = promised_to_.find(agent);
-    slot.load = to_int(field("l")) + (promised == promised_to_.end() ? 0 : promised->second);
     slot.capacity = to_int(field("cp"));
     slot.gen = to_int(field("ag"));
-    slot.last_assigned = to_int(field("la"));
     slot.queues = split(field("q"));
-    index(slot);
+    accounts_[agent].load = to_int(field("l"));
+    accounts_[agent].last = to_int(field("la"));
+    show(slot);
   } else if (kind == "queue") {
     return false;  // rare, and its fields are read from the queue itself
   }

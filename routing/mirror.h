@@ -51,7 +51,7 @@ class Mirror {
   void unindex(const AgentState& agent);
   void add_waiting(Waiting waiting);
   void drop_waiting(const std::string& conversation);
-  void set_load(const std::string& agent, std::int64_t told, std::int64_t last);
+  void set_load(const std::string& agent, std::int64_t load, std::int64_t last);
   void promise(const Waiting& waiting, const std::string& agent, WallTime now);
   void drop_promise(const std::string& conversation);
 
@@ -62,14 +62,19 @@ class Mirror {
   std::unordered_map<std::string, Waiting> waiting_;
   std::map<std::string, std::set<std::pair<std::int64_t, std::string>>, std::less<>> by_queue_;  // eff, conversation
 
-  // What match proposed and the stream has not spoken of: such a conversation is out of by_queue_, and its weight is part of
-  // the agent's load here. Kept apart from what the stream told, or a lost answer would leave the agent too full for ever.
+  // What match proposed and the stream has not spoken of: such a conversation is out of by_queue_, and until then the agent
+  // is seen as carrying it. Apart from what the stream told, or a lost answer would leave him too full for ever.
   struct Promise {
     std::string agent;
-    std::int64_t at = 0, weight = 0, last_before = 0;
+    std::int64_t at = 0, weight = 0;
   };
-  std::unordered_map<std::string, Promise> promises_;          // by conversation
-  std::unordered_map<std::string, std::int64_t> promised_to_;  // by agent, their weight
+  struct Account {
+    std::int64_t load = 0, last = 0;            // as told
+    std::int64_t weight = 0, at = 0, open = 0;  // promised: how much, the latest when, how many
+  };
+  void show(AgentState& agent);
+  std::unordered_map<std::string, Promise> promises_;  // by conversation
+  std::unordered_map<std::string, Account> accounts_;  // by agent
   std::map<std::string, QueueState, std::less<>> queues_;
 };
 

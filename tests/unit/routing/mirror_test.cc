@@ -1,0 +1,346 @@
+#include "routing/mirror.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "routing/store_memory.h"
+
+namespace belfry::routing {
+namespace {
+
+constexpr std::int64_t kStart = 1'700'000'000'000;
+
+Value text(std::string_view words) { return {.kind = Value::Kind::kString, .text = std::string(words)}; }
+Value stream_entry(std::int64_t id, const Fields& fields) {
+  Value list{.kind = Value::Kind::kArray};
+  for (const auto& [name, value] : fields) {
+    list.array.push_back(text(name));
+    list.array.push_back(text(value));
+  }
+  return {.kind = Value::Kind::kArray, .array = {text(std::to_string(id) + "-0"), std::move(list)}};
+}
+
+AgentState agent(std::string id, std::vector<std::string> queues, std::int64_t load = 0, std::int64_t capacity = 30) {
+  AgentState a;
+  a.id = std::move(id);
+  a.availability = "ready";
+  a.sessions = 1;
+  a.capacity = capacity;
+  a.load = load;
+  a.queues = std::move(queues);
+  return a;
+}
+Waiting waiting(std::string id, std::string queue, std::int64_t eff) {
+  return {std::move(id), std::move(queue), "", 1, eff, kWeight};
+}
+
+std::vector<std::string> shown(const std::vector<Offer>& offers) {
+  std::vector<std::string> out;
+  for (const auto& offer : offers) out.push_back(offer.conversation + " to " + offer.agent);
+  return out;
+}
+
+TEST(Mirror, IsNotReadyBeforeItsFirstSnapshot) {
+  Mirror mirror;
+  EXPECT_FALSE(mirror.ready());
+  EXPECT_FALSE(mirror.hint("water", WallTime{kStart}));
+  EXPECT_TRUE(mirror.match(WallTime{kStart}, 10).empty());
+  mirror.reset({"5-0", {}, {}, {}});
+  EXPECT_TRUE(mirror.ready());
+  EXPECT_EQ(mirror.stream_id(), "5-0");
+}
+
+TEST(Mirror, RefusesWhatIsNoStreamEntry) {
+  Mirror mirror;
+  mirror.reset({"5-0", {}, {}, {}});
+  EXPECT_FALSE(mirror.apply(Value{}));
+  EXPECT_FALSE(mirror.apply(text("x")));
+  EXPECT_TRUE(mirror.apply(stream_entry(6, {{"k", "later versions may say more"}})));
+  EXPECT_FALSE(mirror.apply(stream_entry(7, {{"k", "queue"}, {"q", "water"}}))) << "asks for a snapshot";
+  EXPECT_EQ(mirror.stream_id(), "7-0");
+}
+
+TEST(Mirror, MatchesWhoHasWaitedLongestOverAllQueues) {
+  Mirror mirror;
+  mirror.reset({"0-0",
+                {agent("ana", {"roads", "water"}, 0, 20)},
+                {waiting("1", "roads", 30), waiting("2", "roads", 40), waiting("3", "water", 10), waiting("4", "water", 50)},
+                {}});
+  EXPECT_EQ(shown(mirror.match(WallTime{kStart}, 10)), (std::vector<std::string>{"3 to ana", "1 to ana"}));
+  EXPECT_TRUE(mirror.match(WallTime{kStart}, 10).empty()) << "ana is full, as far as we know";
+}
+
+TEST(Mirror, NobodyWaitsBehindOneThatCannotBeTaken) {
+  Mirror mirror;
+  Waiting banned = waiting("1", "water", 10);
+  banned.excluded = "ana:" + std::to_string(kStart + 1000);
+  mirror.reset({"0-0", {agent("ana", {"water"})}, {banned, waiting("2", "water", 20)}, {}});
+  EXPECT_EQ(shown(mirror.match(WallTime{kStart}, 10)), std::vector<std::string>{"2 to ana"});
+  EXPECT_EQ(shown(mirror.match(WallTime{kStart + 1000}, 10)), std::vector<std::string>{"1 to ana"});
+}
+
+TEST(Mirror, TakesAtMostWhatIsAskedFor) {
+  Mirror mirror;
+  mirror.reset({"0-0", {agent("ana", {"water"})}, {waiting("1", "water", 1), waiting("2", "water", 2)}, {}});
+  EXPECT_EQ(mirror.match(WallTime{kStart}, 0).size(), 0U);
+  EXPECT_EQ(mirror.match(WallTime{kStart}, 1).size(), 1U);
+  EXPECT_EQ(mirror.match(WallTime{kStart}, 1).size(), 1U);
+}
+
+TEST(Mirror, AnOfferHasItsQueuesTerms) {
+  Mirror mirror;
+  mirror.reset({"0-0", {agent("ana", {"water"})}, {waiting("1", "water", 1)}, {{"water", "Water", true, 7'000, 1}}});
+  const auto offers = mirror.match(WallTime{kStart}, 1);
+  ASSERT_EQ(offers.size(), 1U);
+  EXPECT_TRUE(offers[0].auto_accept);
+  EXPECT_EQ(offers[0].ttl_ms, 7'000);
+  EXPECT_EQ(offers[0].reasons, R"({"candidates":1,"load":0,"capacity":30,"idle_ms":-1})");
+}
+
+// Refused, lost, or refused after the stream spoke: the agent's load is what the stream told, no more, no less.
+TEST(Mirror, AProposalLeavesNothingBehind) {
+  const auto fresh = [] {
+    Mirror mirror;
+    mirror.reset({"0-0", {agent("ana", {"water"}, 10)}, {waiting("1", "water", 1)}, {}});
+    return mirror;
+  };
+  const WallTime now{kStart};
+  {
+    Mirror mirror = fresh();
+    const auto offers = mirror.match(now, 1);
+    EXPECT_EQ(mirror.agent("ana")->load, 20);
+    EXPECT_EQ(mirror.waiting_in("water"), 0U);
+    mirror.failed(offers.at(0));
+    EXPECT_EQ(mirror.agent("ana")->load, 10);
+    EXPECT_EQ(mirror.agent("ana")->last_assigned, 0);
+    EXPECT_EQ(mirror.waiting_in("water"), 1U);
+    mirror.failed(offers.at(0));
+    EXPECT_EQ(mirror.agent("ana")->load, 10);
+  }
+  {
+    Mirror mirror = fresh();
+    mirror.match(now, 1);
+    EXPECT_TRUE(mirror.match(now + 5'000, 1).empty());
+    EXPECT_EQ(mirror.match(now + 5'001, 1).size(), 1U) << "no news in five seconds: proposed again";
+    EXPECT_EQ(mirror.agent("ana")->load, 20);
+  }
+  {
+    Mirror mirror = fresh();
+    const auto offers = mirror.match(now, 1);
+    mirror.apply(stream_entry(1, {{"k", "wupwup"}}));
+    mirror.apply(stream_entry(2, {{"k", "closed"}, {"v", "9"}, {"a", "ana"}, {"l", "0"}}));
+    EXPECT_EQ(mirror.agent("ana")->load, 10) << "nothing but what is promised";
+    mirror.failed(offers.at(0));
+    EXPECT_EQ(mirror.agent("ana")->load, 0);
+    mirror.match(now, 1);
+    mirror.apply(stream_entry(3, {{"k", "offered"}, {"v", "1"}, {"a", "ana"}, {"l", "10"}, {"t", std::to_string(kStart)}}));
+    EXPECT_EQ(mirror.agent("ana")->load, 10);
+    mirror.failed(offers.at(0));
+    EXPECT_EQ(mirror.agent("ana")->load, 10);
+    EXPECT_EQ(mirror.waiting(), 0U);
+  }
+}
+
+TEST(Mirror, HintsOnlyWhereNobodyIsOvertaken) {
+  Mirror mirror;
+  Snapshot snapshot{"0-0", {agent("ana", {"roads", "water"})}, {waiting("1", "roads", 1)}, {}};
+  mirror.reset(snapshot);
+  EXPECT_FALSE(mirror.hint("water", WallTime{kStart})) << "someone waits in another of ana's queues";
+  snapshot.agents.push_back(agent("bob", {"water"}, 20));
+  mirror.reset(snapshot);
+  EXPECT_FALSE(mirror.hint("water", WallTime{kStart})) << "the best of water is ana";
+  snapshot.waiting.clear();
+  mirror.reset(snapshot);
+  ASSERT_TRUE(mirror.hint("water", WallTime{kStart}));
+  EXPECT_EQ(mirror.hint("water", WallTime{kStart})->agent, "ana");
+  EXPECT_FALSE(mirror.hint("nowhere", WallTime{kStart}));
+}
+
+// Real streams, made by the reference model under random requests. At any point the picture is the snapshot's, and its
+// choice is that of the plain scan.
+class Stream {
+ public:
+  explicit Stream(std::uint64_t seed) : chance_(seed), store_(make_memory_store([this] { return WallTime{now_}; })) {
+    store_->on_transition = [this](const Fields& fields) { pending_.push_back(stream_entry(++id_, fields)); };
+    for (const char* queue : {"roads", "water", "parks"}) store_->queue_put(queue, {{"name", queue}}, ignore());
+    store_->node_start("s", 1'000'000'000, [this](Result<Outcome> r) { epoch_ = r ? r->gen : 0; });
+    for (const std::string& id : agents_) {
+      configure(id);
+      store_->agent_set(id, "ready", "", ignore());
+      store_->session("s", epoch_, id, "tab", true, ignore());
+    }
+    pending_.clear();
+    snapshot_into(mirror_);
+  }
+
+  void run(int steps) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
+      step();
+      now_ += between(0, 2'000);
+      if (one_in(4)) catch_up();
+      if (one_in(10)) compare();
+    }
+    catch_up();
+    compare();
+  }
+
+ private:
+  std::int64_t between(std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(chance_);
+  }
+  bool one_in(int n) { return between(1, n) == 1; }
+  static Store::Done<Outcome> ignore() {
+    return [](Result<Outcome>) {};
+  }
+  const std::string& any_agent() { return agents_[static_cast<std::size_t>(between(0, 4))]; }
+  void configure(const std::string& id) {
+    static const char* const kQueues[] = {"roads", "water", "roads,water", "water,parks", "parks,roads,water", ""};
+    store_->agent_put(
+        id, {{"name", id}, {"cap", std::to_string(between(0, 5) * 10 + (one_in(5) ? 4 : 0))}, {"queues", kQueues[between(0, 5)]}},
+        ignore());
+  }
+  const model::Conversation* any_conversation() {
+    const auto& all = store_->world().conversations;
+    if (all.empty()) return nullptr;
+    auto it = all.begin();
+    std::advance(it, between(0, static_cast<std::int64_t>(all.size()) - 1));
+    return &it->second;
+  }
+  void snapshot_into(Mirror& mirror) {
+    store_->snapshot([&](Result<Snapshot> s) { mirror.reset(std::move(*s)); });
+  }
+  void catch_up() {
+    for (const Value& entry : pending_) {
+      if (!mirror_.apply(entry)) ADD_FAILURE() << "asks for a snapshot";
+    }
+    pending_.clear();
+  }
+
+  void step() {
+    const model::Conversation* c = any_conversation();
+    switch (between(0, 10)) {
+      case 0:
+      case 1:
+      case 2: {
+        Ingest in;
+        in.account = "w";
+        in.channel = "wa";
+        in.dedupe = std::to_string(++serial_);
+        in.at = WallTime{now_};
+        in.addresses = {"wa:" + std::to_string(between(1, 40))};
+        in.queue = one_in(3) ? "roads" : one_in(2) ? "water" : "parks";
+        in.entry = in.dedupe;
+        in.hint = mirror_.hint(in.queue, WallTime{now_});
+        store_->ingest(in, [](Result<Ingested>) {});
+        break;
+      }
+      case 3:
+      case 4:
+      case 5:
+        for (const Offer& offer : mirror_.match(WallTime{now_}, static_cast<int>(between(1, 3)))) {
+          if (one_in(6)) continue;  // never sent, or its answer was lost
+          store_->offer(offer, [&](Result<Outcome> r) {
+            if (r->what != Outcome::What::kOk && !one_in(6)) mirror_.failed(offer);
+          });
+        }
+        break;
+      case 6:
+        if (c != nullptr) store_->accept({c->id, c->gen, c->owner}, ignore());
+        break;
+      case 7:
+        if (c != nullptr) {
+          one_in(2) ? store_->decline({c->id, c->gen, c->owner}, "", ignore())
+                    : store_->park({c->id, c->gen, c->owner}, WallTime{now_ + 9'000}, ignore());
+        }
+        break;
+      case 8:
+        if (c != nullptr) {
+          one_in(3) ? store_->transfer({c->id, c->gen, c->owner}, "roads", "", 45'000, ignore())
+                    : store_->close({c->id, c->gen, c->owner}, "", one_in(2) ? 0 : 5'000, ignore());
+        }
+        break;
+      case 9: store_->sweep(10, ignore()); break;
+      default:
+        if (one_in(3)) configure(any_agent());
+        store_->agent_set(any_agent(), one_in(4) ? "paused" : "ready", "", ignore());
+        store_->session("s", epoch_, any_agent(), "tab", !one_in(4), ignore());
+    }
+  }
+
+  void compare() {
+    catch_up();
+    now_ += 6'000;  // every proposal is old news
+    mirror_.match(WallTime{now_}, 0);
+    Mirror plain;
+    snapshot_into(plain);
+    Snapshot truth;
+    store_->snapshot([&](Result<Snapshot> s) { truth = std::move(*s); });
+    EXPECT_EQ(mirror_.waiting(), truth.waiting.size());
+    std::vector<const AgentState*> all;
+    for (const AgentState& a : truth.agents) {
+      const AgentState* mine = mirror_.agent(a.id);
+      ASSERT_NE(mine, nullptr);
+      EXPECT_EQ(mine->load, a.load) << a.id;
+      EXPECT_EQ(mine->gen, a.gen) << a.id;
+      EXPECT_EQ(mine->capacity, a.capacity) << a.id;
+      EXPECT_EQ(mine->availability, a.availability) << a.id;
+      EXPECT_EQ(mine->sessions > 0, a.sessions > 0) << a.id;
+      EXPECT_EQ(mine->last_assigned, a.last_assigned) << a.id;
+      EXPECT_EQ(mine->queues, a.queues) << a.id;
+      all.push_back(&a);
+    }
+    for (const Waiting& w : truth.waiting) {
+      const auto scanned = pick(all, w, WallTime{now_});
+      const auto indexed = mirror_.choose(w, WallTime{now_});
+      ASSERT_EQ(scanned.has_value(), indexed.has_value()) << w.conversation;
+      if (scanned) {
+        EXPECT_EQ(scanned->agent, indexed->agent);
+        EXPECT_EQ(scanned->agent_gen, indexed->agent_gen);
+        EXPECT_EQ(scanned->reasons.load, indexed->reasons.load);
+        EXPECT_EQ(scanned->reasons.idle_ms, indexed->reasons.idle_ms);
+      }
+    }
+    // match is the plain greedy: the longest waiting first, each to the best agent that is left.
+    std::sort(truth.waiting.begin(), truth.waiting.end(), [](const Waiting& a, const Waiting& b) {
+      return std::pair(a.eff, a.conversation) < std::pair(b.eff, b.conversation);
+    });
+    std::vector<std::string> expected;
+    for (const Waiting& w : truth.waiting) {
+      const auto choice = pick(all, w, WallTime{now_});
+      if (!choice) continue;
+      expected.push_back(w.conversation + " to " + choice->agent);
+      for (AgentState& a : truth.agents) {
+        if (a.id != choice->agent) continue;
+        a.load += w.weight;
+        a.last_assigned = now_;
+      }
+    }
+    EXPECT_EQ(shown(mirror_.match(WallTime{now_}, 1000)), expected);
+    for (const Offer& offer : plain.match(WallTime{now_}, 1000)) mirror_.failed(offer);
+  }
+
+  std::mt19937_64 chance_;
+  std::int64_t now_ = kStart;
+  std::unique_ptr<MemoryStore> store_;
+  Mirror mirror_;
+  std::vector<Value> pending_;
+  std::int64_t id_ = 0, serial_ = 0, epoch_ = 0;
+  const std::vector<std::string> agents_{"ana", "bob", "cho", "dee", "eve"};
+};
+
+TEST(Mirror, FollowsTheStoreAndChoosesLikeThePlainScan) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Stream(seed).run(400);
+    if (::testing::Test::HasFailure()) break;
+  }
+}
+
+}  // namespace
+}  // namespace belfry::routing
