@@ -119,7 +119,7 @@ class DiskUpload final : public Upload, public std::enable_shared_from_this<Disk
     busy_ = true;
     in_flight_ = waiting_.size();
     disk_->run(
-        [disk = disk_, file = file_, bytes = std::exchange(waiting_, {})]() -> Result<bool> {
+        [disk = disk_.get(), file = file_, bytes = std::exchange(waiting_, {})]() -> Result<bool> {
           if (file->fd < 0) {
             file->temporary = disk->dir + "/tmp/" + wire::to_hex(wire::random_bytes(16));
             file->fd = ::open(file->temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -152,7 +152,7 @@ class DiskUpload final : public Upload, public std::enable_shared_from_this<Disk
   void finish_now() {
     busy_ = true;  // for ever: nothing follows
     disk_->run(
-        [disk = disk_, file = file_, error = error_, expected = expected_, size = size_]() -> Result<StoredMedia> {
+        [disk = disk_.get(), file = file_, error = error_, expected = expected_, size = size_]() -> Result<StoredMedia> {
           if (error) return tl::unexpected(*error);
           if (file->fd < 0) return fail(Errc::kBadInput, "media is empty");
           const std::string sha256 = wire::to_hex(file->digest.finish());

@@ -29,7 +29,8 @@ void Mirror::reset(Snapshot snapshot) {
   agents_.clear();
   waiting_.clear();
   by_queue_.clear();
-  proposed_.clear();
+  promises_.clear();
+  promised_to_.clear();
   queues_.clear();
   stream_id_ = std::move(snapshot.stream_id);
   for (AgentState& agent : snapshot.agents) {
@@ -61,20 +62,45 @@ void Mirror::add_waiting(Waiting waiting) {
 }
 
 void Mirror::drop_waiting(const std::string& conversation) {
-  proposed_.erase(conversation);
+  drop_promise(conversation);
   const auto it = waiting_.find(conversation);
   if (it == waiting_.end()) return;
   if (const auto q = by_queue_.find(it->second.queue); q != by_queue_.end()) q->second.erase({it->second.eff, conversation});
   waiting_.erase(it);
 }
 
-void Mirror::set_load(const std::string& id, std::int64_t load, std::int64_t last) {
+void Mirror::set_load(const std::string& id, std::int64_t told, std::int64_t last) {
   const auto it = agents_.find(id);
   if (it == agents_.end()) return;
   unindex(it->second);
-  it->second.load = load;
+  const auto promised = promised_to_.find(id);
+  it->second.load = told + (promised == promised_to_.end() ? 0 : promised->second);
   if (last > 0) it->second.last_assigned = last;
   index(it->second);
+}
+
+void Mirror::promise(const Waiting& waiting, const std::string& id, WallTime now) {
+  AgentState& agent = agents_.at(id);
+  promises_[waiting.conversation] = {id, now.ms, waiting.weight, agent.last_assigned};
+  promised_to_[id] += waiting.weight;
+  unindex(agent);
+  agent.load += waiting.weight;
+  agent.last_assigned = now.ms;
+  index(agent);
+}
+
+void Mirror::drop_promise(const std::string& conversation) {
+  const auto it = promises_.find(conversation);
+  if (it == promises_.end()) return;
+  const Promise was = std::move(it->second);
+  promises_.erase(it);
+  promised_to_[was.agent] -= was.weight;
+  const auto slot = agents_.find(was.agent);
+  if (slot == agents_.end()) return;
+  unindex(slot->second);
+  slot->second.load -= was.weight;
+  if (slot->second.last_assigned == was.at) slot->second.last_assigned = was.last_before;
+  index(slot->second);
 }
 
 bool Mirror::apply(const Value& stream_entry) {
@@ -92,7 +118,8 @@ bool Mirror::apply(const Value& stream_entry) {
   const std::string agent(field("a"));
   if (kind == "queued" || kind == "requeued") {
     if (kind == "requeued" && !agent.empty()) set_load(agent, to_int(field("l")), 0);
-    add_waiting({conversation, std::string(field("q")), std::string(field("n")), to_int(field("g")), to_int(field("e")), to_int(field("w"))});
+    add_waiting({conversation, std::string(field("q")), std::string(field("n")), to_int(field("g")), to_int(field("e")),
+                 to_int(field("w"))});
   } else if (kind == "offered" || kind == "assigned") {
     drop_waiting(conversation);
     set_load(agent, to_int(field("l")), to_int(field("t")));
@@ -107,7 +134,8 @@ bool Mirror::apply(const Value& stream_entry) {
     slot.id = agent;
     slot.availability = std::string(field("av"));
     slot.sessions = to_int(field("se"));
-    slot.load = to_int(field("l"));
+    const auto promised = promised_to_.find(agent);
+    slot.load = to_int(field("l")) + (promised == promised_to_.end() ? 0 : promised->second);
     slot.capacity = to_int(field("cp"));
     slot.gen = to_int(field("ag"));
     slot.last_assigned = to_int(field("la"));
@@ -147,49 +175,51 @@ std::optional<Hint> Mirror::hint(std::string_view queue, WallTime now) const {
 std::vector<Offer> Mirror::match(WallTime now, int most) {
   std::vector<Offer> offers;
   // A proposal that nothing came of in five seconds is proposed again.
-  for (auto it = proposed_.begin(); it != proposed_.end();) {
-    if (now.ms - it->second > 5'000) {
-      const std::string conversation = it->first;
-      it = proposed_.erase(it);
-      if (const auto w = waiting_.find(conversation); w != waiting_.end()) by_queue_[w->second.queue].insert({w->second.eff, conversation});
-    } else {
-      ++it;
-    }
+  std::vector<std::string> overdue;
+  for (const auto& [conversation, made] : promises_) {
+    if (now.ms - made.at > 5'000) overdue.push_back(conversation);
   }
-  for (auto& [queue, order] : by_queue_) {
+  for (const std::string& conversation : overdue) {
+    drop_promise(conversation);
+    if (const auto w = waiting_.find(conversation); w != waiting_.end())
+      by_queue_[w->second.queue].insert({w->second.eff, conversation});
+  }
+  // Over all queues, who has waited longest goes first: one queue's crowd must not take the agents it shares with another.
+  std::set<std::pair<std::int64_t, std::string>> heads;  // the next to be looked at of each queue that has a free agent
+  const auto look_at = [&](const std::string& queue, std::set<std::pair<std::int64_t, std::string>>::const_iterator at) {
     const auto free = free_.find(queue);
-    for (auto it = order.begin(); it != order.end() && static_cast<int>(offers.size()) < most;) {
-      if (free == free_.end() || free->second.empty()) break;
-      const Waiting& waiting = waiting_.at(it->second);
-      const auto choice = choose(waiting, now);
-      if (!choice) {
-        ++it;
-        continue;
-      }
-      const auto settings = queues_.find(queue);
-      Offer offer{waiting.conversation, waiting.gen, choice->agent, 45'000, false, to_json(choice->reasons)};
-      if (settings != queues_.end()) {
-        offer.ttl_ms = settings->second.offer_ms;
-        offer.auto_accept = settings->second.auto_accept;
-      }
-      proposed_[waiting.conversation] = now.ms;
-      // The agent carries it from now on, as far as this picture goes.
-      set_load(choice->agent, agents_.at(choice->agent).load + waiting.weight, now.ms);
-      it = order.erase(it);
-      offers.push_back(std::move(offer));
+    if (at != by_queue_[queue].end() && free != free_.end() && !free->second.empty()) heads.insert(*at);
+  };
+  for (const auto& [queue, order] : by_queue_) look_at(queue, order.begin());
+  while (!heads.empty() && static_cast<int>(offers.size()) < most) {
+    const auto head = heads.extract(heads.begin()).value();
+    const Waiting& waiting = waiting_.at(head.second);
+    auto& order = by_queue_[waiting.queue];
+    const auto it = order.find(head);
+    const auto choice = choose(waiting, now);
+    if (!choice) {
+      look_at(waiting.queue, std::next(it));
+      continue;
     }
+    Offer offer{waiting.conversation, waiting.gen, choice->agent, 45'000, false, to_json(choice->reasons)};
+    if (const auto settings = queues_.find(waiting.queue); settings != queues_.end()) {
+      offer.ttl_ms = settings->second.offer_ms;
+      offer.auto_accept = settings->second.auto_accept;
+    }
+    promise(waiting, choice->agent, now);
+    look_at(waiting.queue, order.erase(it));
+    offers.push_back(std::move(offer));
   }
   return offers;
 }
 
 void Mirror::failed(const Offer& offer) {
-  proposed_.erase(offer.conversation);
-  const auto w = waiting_.find(offer.conversation);
-  if (w == waiting_.end()) return;
-  by_queue_[w->second.queue].insert({w->second.eff, offer.conversation});
-  if (const auto a = agents_.find(offer.agent); a != agents_.end()) {
-    set_load(offer.agent, std::max<std::int64_t>(0, a->second.load - w->second.weight), 0);
-  }
+  // Only what is still promised: the stream may have spoken since, or another proposal been made.
+  const auto made = promises_.find(offer.conversation);
+  if (made == promises_.end() || made->second.agent != offer.agent) return;
+  drop_promise(offer.conversation);
+  if (const auto w = waiting_.find(offer.conversation); w != waiting_.end())
+    by_queue_[w->second.queue].insert({w->second.eff, offer.conversation});
 }
 
 const QueueState* Mirror::queue(std::string_view id) const {
@@ -205,8 +235,8 @@ std::size_t Mirror::waiting_in(std::string_view queue) const {
   return it == by_queue_.end() ? 0 : it->second.size();
 }
 std::size_t Mirror::ready_agents() const {
-  return static_cast<std::size_t>(
-      std::count_if(agents_.begin(), agents_.end(), [](const auto& a) { return a.second.availability == "ready" && a.second.sessions > 0; }));
+  return static_cast<std::size_t>(std::count_if(
+      agents_.begin(), agents_.end(), [](const auto& a) { return a.second.availability == "ready" && a.second.sessions > 0; }));
 }
 
 }  // namespace belfry::routing

@@ -51,7 +51,9 @@ class Mirror {
   void unindex(const AgentState& agent);
   void add_waiting(Waiting waiting);
   void drop_waiting(const std::string& conversation);
-  void set_load(const std::string& agent, std::int64_t load, std::int64_t last);
+  void set_load(const std::string& agent, std::int64_t told, std::int64_t last);
+  void promise(const Waiting& waiting, const std::string& agent, WallTime now);
+  void drop_promise(const std::string& conversation);
 
   bool ready_ = false;
   std::string stream_id_ = "0-0";
@@ -59,7 +61,15 @@ class Mirror {
   std::map<std::string, std::set<const AgentState*, ByPreference>, std::less<>> free_;  // by queue
   std::unordered_map<std::string, Waiting> waiting_;
   std::map<std::string, std::set<std::pair<std::int64_t, std::string>>, std::less<>> by_queue_;  // eff, conversation
-  std::unordered_map<std::string, std::int64_t> proposed_;  // conversation -> when; out of by_queue_ until the stream speaks
+
+  // What match proposed and the stream has not spoken of: such a conversation is out of by_queue_, and its weight is part of
+  // the agent's load here. Kept apart from what the stream told, or a lost answer would leave the agent too full for ever.
+  struct Promise {
+    std::string agent;
+    std::int64_t at = 0, weight = 0, last_before = 0;
+  };
+  std::unordered_map<std::string, Promise> promises_;          // by conversation
+  std::unordered_map<std::string, std::int64_t> promised_to_;  // by agent, their weight
   std::map<std::string, QueueState, std::less<>> queues_;
 };
 

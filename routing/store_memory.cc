@@ -13,8 +13,8 @@ using model::Road;
 
 constexpr std::int64_t kHour = 3'600'000;
 constexpr std::int64_t kDay = 24 * kHour;
-constexpr std::int64_t kBan = 120'000;         // not offered again to whom let it go
-constexpr std::int64_t kAbsence = 600'000;     // an agent without a session keeps his work this long
+constexpr std::int64_t kBan = 120'000;          // not offered again to whom let it go
+constexpr std::int64_t kAbsence = 600'000;      // an agent without a session keeps his work this long
 constexpr std::int64_t kUncertainFor = 10'000;  // then the next of the conversation may be sent
 constexpr std::size_t kReplayed = 500;
 
@@ -469,8 +469,8 @@ class Memory final : public MemoryStore {
     done(ok(created ? 1 : 0));
   }
 
-  void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent_id, std::string_view session_id, bool open,
-               Done<Outcome> done) override {
+  void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent_id, std::string_view session_id,
+               bool open, Done<Outcome> done) override {
     now_ = clock_().ms;
     const std::string key(agent_id);
     Agent* agent = look(w_.agents, key);
@@ -760,7 +760,8 @@ class Memory final : public MemoryStore {
     const auto bans = split(c.excluded);
     return std::any_of(bans.begin(), bans.end(), [&](const std::string& ban) {
       const auto colon = ban.rfind(':');
-      return colon != std::string::npos && ban.substr(0, colon) == agent && number(std::string_view(ban).substr(colon + 1)) > now_;
+      return colon != std::string::npos && ban.substr(0, colon) == agent &&
+             number(std::string_view(ban).substr(colon + 1)) > now_;
     });
   }
 
@@ -807,8 +808,7 @@ class Memory final : public MemoryStore {
     c.owner.clear();
     c.weight = c.base;
     w_.waiting[c.queue].insert({c.eff, c.id});
-    transition("requeued", c, owner,
-               {{"l", text(load)}, {"w", text(c.base)}, {"e", text(c.eff)}, {"n", c.excluded}, {"x", why}});
+    transition("requeued", c, owner, {{"l", text(load)}, {"w", text(c.base)}, {"e", text(c.eff)}, {"n", c.excluded}, {"x", why}});
   }
 
   // A parked conversation, or one in wrap-up, has news: back to its agent if he can take it, else to its queue.
@@ -987,7 +987,8 @@ class Memory final : public MemoryStore {
     return false;
   }
 
-  // The contact these addresses lead to, "" if none; missing addresses are written. Also the conversation the first one led to last.
+  // The contact these addresses lead to, "" if none; missing addresses are written. Also the conversation the first one led to
+  // last.
   std::pair<std::string, Conversation*> contact_of(const Ingest& what, const std::array<std::string, 3>& addresses) {
     const std::string aliases = addresses[1] + " " + addresses[2];
     std::string contact;

@@ -45,8 +45,8 @@ struct Conversation {
   std::string excluded;  // "ana:<until>,bob:<until>": not to be offered it again before then
   std::int64_t gen = 1, weight = 0, base = 0, eff = 0, open = 0;
   std::int64_t first = 0, window_until = 0, given = 0, last = 0;
-  std::int64_t turn = 0;    // the outbound entry in flight, or about to be; 0: none
-  std::deque<Held> hold;    // those that wait for it
+  std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
+  std::deque<Held> hold;     // those that wait for it
   std::vector<LogLine> log;  // entry n is log[n - 1]
 };
 
@@ -69,7 +69,7 @@ struct Agent {
 
 struct Shard {
   std::int64_t epoch = 0;
-  std::optional<std::int64_t> until;                          // unset: not running
+  std::optional<std::int64_t> until;                       // unset: not running
   std::set<std::pair<std::string, std::string>> sessions;  // agent, session
 };
 

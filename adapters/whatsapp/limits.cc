@@ -76,7 +76,7 @@ void Pace::slow_down(Instant now) {
   // All messages of one burst are refused together: that is one reason to slow down, not many.
   if (now - cut_ < 1'000) return;
   rate_ = std::max(rate(now) / 2, full_ / 16);
-  changed_ = cut_ = now;
+  changed_ = cut_ = last_sent_ = now;
   bucket_.set_rate(now, refill(rate_));
   bucket_.take(now, std::max(0.0, bucket_.tokens(now)));
 }

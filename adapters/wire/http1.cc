@@ -18,9 +18,9 @@ namespace {
 
 constexpr std::size_t kTakeAtMost = 256UL * 1024;
 constexpr std::size_t kDiscardAtMost = 64UL * 1024;  // of a body nobody wants, to keep the connection
-constexpr std::size_t kMaxChunkFraming = 1024;     // extensions of all chunks of one body
-constexpr int kMaxEmptyLines = 4;                  // before a request line (RFC 9112 section 2.2)
-constexpr std::size_t kBodyPadding = 64;           // SIMDJSON_PADDING: the body is parsed in place
+constexpr std::size_t kMaxChunkFraming = 1024;       // extensions of all chunks of one body
+constexpr int kMaxEmptyLines = 4;                    // before a request line (RFC 9112 section 2.2)
+constexpr std::size_t kBodyPadding = 64;             // SIMDJSON_PADDING: the body is parsed in place
 
 constexpr bool is_token_octet(char c) {
   if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
@@ -172,29 +172,23 @@ class Http1Server final : public ServerCodec {
   }
 
   std::string take() override {
-    const std::size_t size = out_.size() - out_at_;
-    if (out_at_ == 0 && size <= kTakeAtMost) return std::exchange(out_, {});
-    std::string piece = out_.substr(out_at_, kTakeAtMost);
-    out_at_ += piece.size();
-    if (out_at_ == out_.size()) {
-      out_ = {};
-      out_at_ = 0;
-    } else if (out_at_ > 4 * kTakeAtMost && out_at_ > out_.size() / 2) {
-      out_.erase(0, out_at_);  // a stream that never runs dry must not keep what is long gone
-      out_at_ = 0;
+    std::string piece = take_piece();
+    if (stalled_ && out_.size() - out_at_ < kTakeAtMost) {
+      stalled_ = false;
+      advance();
     }
     return piece;
   }
 
   bool wants_close() const override { return closing_ && out_.size() == out_at_; }
   bool wants_bytes() const override {
-    return closing_ || (pending_.size() < config_.max_read_ahead && unconsumed_ < config_.max_read_ahead);
+    return closing_ || (!stalled_ && pending_.size() < config_.max_read_ahead && unconsumed_ < config_.max_read_ahead);
   }
-  bool idle() const override { return state_ == State::kHead && pending_.empty(); }
+  bool idle() const override { return state_ == State::kHead && pending_.empty() && !stalled_; }
 
   Phase phase() const override {
     switch (state_) {
-      case State::kHead: return pending_.empty() ? Phase::kIdle : Phase::kHead;
+      case State::kHead: return stalled_ ? Phase::kBusy : pending_.empty() ? Phase::kIdle : Phase::kHead;
       case State::kFixedBody:
       case State::kChunkSize:
       case State::kChunkData:
@@ -304,6 +298,21 @@ class Http1Server final : public ServerCodec {
 
   static bool allows_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
+  std::string take_piece() {
+    const std::size_t size = out_.size() - out_at_;
+    if (out_at_ == 0 && size <= kTakeAtMost) return std::exchange(out_, {});
+    std::string piece = out_.substr(out_at_, kTakeAtMost);
+    out_at_ += piece.size();
+    if (out_at_ == out_.size()) {
+      out_ = {};
+      out_at_ = 0;
+    } else if (out_at_ > 4 * kTakeAtMost && out_at_ > out_.size() / 2) {
+      out_.erase(0, out_at_);  // a stream that never runs dry must not keep what is long gone
+      out_at_ = 0;
+    }
+    return piece;
+  }
+
   // Runs the machine when an answer came from outside of feed().
   void advance() {
     if (running_) return;
@@ -326,7 +335,7 @@ class Http1Server final : public ServerCodec {
     }
     in_ = {};
     // The peer will send no more: what still lacks octets never comes.
-    if (ended_ && state_ != State::kAnswer && state_ != State::kTunnel) closing_ = true;
+    if (ended_ && !stalled_ && state_ != State::kAnswer && state_ != State::kTunnel) closing_ = true;
   }
 
   // One step of the machine; false when it needs more octets or an answer.
@@ -343,7 +352,10 @@ class Http1Server final : public ServerCodec {
       }
     }
     switch (state_) {
-      case State::kHead: return !in_.empty() && read_head();
+      case State::kHead:
+        // A peer that asks ahead and does not read would have us pile up answers.
+        stalled_ = out_.size() - out_at_ >= kTakeAtMost;
+        return !stalled_ && !in_.empty() && read_head();
       case State::kFixedBody: return !in_.empty() && read_fixed_body();
       case State::kChunkSize: return !in_.empty() && read_chunk_size();
       case State::kChunkData: return !in_.empty() && read_chunk_data();
@@ -764,6 +776,7 @@ class Http1Server final : public ServerCodec {
   std::size_t lines_ = 0;
   int empty_lines_ = 0;
   bool running_ = false;
+  bool stalled_ = false;  // the next head waits until out_ is shorter
   bool ended_ = false;
   bool failed_ = false;
   bool closing_ = false;  // what is in out_ is the last; input is ignored

@@ -21,10 +21,10 @@ namespace belfry::wire {
 struct Http1Config {
   std::size_t max_request_line = 8UL * 1024;  // 414 above it
   std::size_t max_head = 16UL * 1024;         // 431 above it; trailers too
-  std::size_t max_headers = 64;             // 431 above it
+  std::size_t max_headers = 64;               // 431 above it
   std::size_t max_read_ahead = 64UL * 1024;   // octets held while an answer is owed; then wants_bytes() is false
-  bool secure = false;                      // the scheme of requests
-  std::string peer;                         // becomes HttpRequest::peer
+  bool secure = false;                        // the scheme of requests
+  std::string peer;                           // becomes HttpRequest::peer
   // The text of the Date field ("Sun, 06 Nov 1994 08:49:37 GMT"), kept fresh by its owner, who must outlive the codec. Null:
   // none.
   const std::string* date = nullptr;

@@ -55,6 +55,7 @@ class WebSocketServer {
 
   void feed(std::string_view bytes);
   std::string take();  // what to send now
+  std::size_t pending() const { return out_.size(); }
 
   void send(bool text, std::string_view message);
   void ping();

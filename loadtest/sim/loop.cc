@@ -38,5 +38,6 @@ void Loop::on_signal(std::function<void()> task) {
 
 void Loop::run() { impl_->io.run(); }
 void Loop::stop() { impl_->io.stop(); }
+void Loop::restart() { impl_->io.restart(); }
 
 }  // namespace sim

@@ -19,6 +19,7 @@ class Loop {
   void on_signal(std::function<void()> task);               // the first SIGINT or SIGTERM; a second one ends the process
   void run();                                               // until stop()
   void stop();                                              // from any thread
+  void restart();                                           // before the next run(), after a stop()
 
   struct Impl;
   Impl& impl() { return *impl_; }

@@ -21,7 +21,12 @@ struct Role {
 
 constexpr Role kRoles[] = {
     {"meta", sim::meta_role, "plays Meta: Graph API, signed webhooks, statuses, faults; replays recorded bytes"},
+    {"citizens", sim::citizens_role, "citizens who write in five languages, through a meta that runs elsewhere"},
+    {"town", sim::town_role, "meta and citizens in one process: what ./dev run starts"},
+    {"agents", sim::agents_role, "robot agents on desk sockets, who check the desk's promises"},
     {"load", sim::load_role, "load generator: signed webhooks over keep-alive connections, with or without desks"},
+    {"check", sim::check_role, "compares a truth journal with what belfryd holds"},
+    {"ports", sim::ports_role, "prints free ports, for scripts that must name them in a file"},
     {"selftest", sim::selftest_role, "the roles against each other, no belfryd needed"},
 };
 

@@ -14,6 +14,7 @@ int town_role(const Arguments& arguments);
 int agents_role(const Arguments& arguments);
 int load_role(const Arguments& arguments);
 int check_role(const Arguments& arguments);
+int ports_role(const Arguments& arguments);
 int selftest_role(const Arguments& arguments);
 
 }  // namespace sim

@@ -70,7 +70,8 @@ end
 
 local function let_go(T, agent, conv, weight)
   call('SREM', T .. ':agentc:' .. agent, conv)
-  return call('HINCRBY', T .. ':agent:' .. agent, 'load', -weight)
+  -- Not -weight: minus nought is written "-0", which Redis does not take for a number.
+  return call('HINCRBY', T .. ':agent:' .. agent, 'load', 0 - weight)
 end
 
 -- A command that saw an older generation changes nothing; it hears what is true now.

@@ -84,6 +84,7 @@ const fitsItsWidth = async (page, where) => {
   const [wide, shown] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   assert.ok(wide <= shown, `${where}: ${wide} px in ${shown} px`);
 };
+const atItsEnd = (log) => log.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 5);
 const until = async (what, check) => {
   const end = Date.now() + kPatienceMs;
   while (!(await check())) {
@@ -160,6 +161,7 @@ test('a day at the desk, by keyboard', { skip, timeout: 120_000 }, () => withFak
   await page.getByText('Resolved.').waitFor();
   await page.getByText('This conversation is closed.').waitFor();
   assert.equal(world.hall.state, 'closed');
+  await until('the title has the focus', () => page.locator('#thread-title').evaluate((title) => title === document.activeElement));
   await page.keyboard.press('Alt+KeyJ');
   await page.getByRole('heading', { name: 'سلمى الحداد' }).waitFor();
 
@@ -182,6 +184,7 @@ test('everything a thread can hold', { skip, timeout: 60_000 }, () => withFake(a
   await log.getByText('131026: the phone cannot receive this message').waitFor();
   assert.equal(await log.locator('.day').count(), 2);
   assert.equal(await log.locator('img').evaluate((image) => image.decode().then(() => image.naturalWidth)), 480);
+  await until('the end is in view, below the picture that came late', () => atItsEnd(log));
   assert.equal(await log.locator('.words').first().getAttribute('dir'), 'auto');
   await accessible(page, 'the thread');
 
@@ -278,15 +281,23 @@ test('offers: declined, withdrawn, taken by somebody faster', { skip, timeout: 6
   await accessible(page, 'an empty desk');
   ask('conv_1', 'Eva');
   gateway.offer('conv_1');
-  await page.getByRole('button', { name: 'Decline Eva' }).click();
+  await page.getByRole('button', { name: 'Decline Eva' }).press('Enter');
   await page.locator('.offer').waitFor({ state: 'detached' });
+  await until('the list has the focus', () => page.locator('nav.list').evaluate((list) => list === document.activeElement));
   await until('declined', () => gateway.conversations.get('conv_1').state === 'queued');
 
   ask('conv_2', 'Omar');
   gateway.offer('conv_2');
   await page.getByText('Answer within').waitFor();
-  gateway.rescind('conv_2');
+  gateway.rescind('conv_2', 'agent_lost');
   await page.getByText('The offer was withdrawn.').waitFor();
+  gateway.offer('conv_2');
+  await page.getByText('Answer within').waitFor();
+  gateway.rescind('conv_2', 'timeout');
+  await page.getByRole('alert').filter({ hasText: 'You let an offer pass' }).waitFor();
+  await accessible(page, 'a missed offer');
+  await page.getByRole('radio', { name: 'Ready' }).check();
+  await page.getByText('Offer missed').waitFor({ state: 'detached' });
 
   ask('conv_3', 'Mia');
   gateway.offer('conv_3');
@@ -306,7 +317,7 @@ test('a long log opens at its end and gives its older pages on demand', { skip, 
   await page.locator('.line').click();
   const log = page.getByRole('log');
   await log.getByText('line 300').waitFor();
-  await until('the end is in view', () => log.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 5));
+  await until('the end is in view', () => atItsEnd(log));
   assert.equal(await log.locator('.message').count(), 50);
   await log.evaluate((box) => { box.scrollTop = 0; });
   const place = () => log.getByText('line 251', { exact: true }).evaluate((words) => words.getBoundingClientRect().top);
@@ -318,7 +329,7 @@ test('a long log opens at its end and gives its older pages on demand', { skip, 
   await log.getByText('line 301').waitFor();
   assert.ok(Math.abs(await place() - before) < 60, 'a new message does not move him either');
   await page.getByRole('button', { name: 'To the newest message' }).click();
-  await until('the end is in view', () => log.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 5));
+  await until('the end is in view', () => atItsEnd(log));
   await done();
 }));
 
@@ -347,6 +358,8 @@ for (const [name, options] of Object.entries({
     await page.locator('.line', { hasText: 'João' }).click();
     await page.getByRole('log').getByText('mais ou menos').waitFor();
     await page.locator('.log[aria-busy="false"]').waitFor();
+    await page.locator('.log img').evaluate((image) => image.decode());
+    await until('the end is in view', () => atItsEnd(page.getByRole('log')));
     await look('3-thread');
     if (options.viewport.width < 1080) {
       await page.locator('.to-context').click();

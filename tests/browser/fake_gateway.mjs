@@ -157,8 +157,7 @@ export class FakeGateway {
     const [, id, rest] = /^\/api\/v1\/conversations\/([^/]+)(\/messages)?$/.exec(url.pathname) ?? [];
     const conversation = this.conversations.get(id);
     if (conversation && !rest) {
-      const { log, ...info } = conversation;
-      return answer(200, info);
+      return answer(200, this.info(conversation));
     }
     if (conversation) {
       const after = Number(url.searchParams.get('after') ?? 0);
@@ -168,7 +167,8 @@ export class FakeGateway {
     }
     if (url.pathname === '/api/v1/media/media_pier') {
       response.writeHead(200, { 'Content-Type': 'image/svg+xml', 'Content-Disposition': 'attachment', 'X-Content-Type-Options': 'nosniff', 'Content-Security-Policy': 'sandbox' });
-      return response.end(picture);
+      setTimeout(() => response.end(picture), 300); // late, as pictures are
+      return undefined;
     }
     return answer(404, problem(404, 'not_found', 'There is nothing here.'));
   }
@@ -205,22 +205,21 @@ export class FakeGateway {
   }
 
   info({ log, ...conversation }) {
-    const { id, ...rest } = conversation;
-    return { conversation: id, ...rest, last_n: log.length };
+    return { ...conversation, messages: log.length };
   }
 
   frame(client, frame) {
     this.frames.push(frame);
     const say = (body) => client.readyState === 1 && client.send(JSON.stringify(body));
     if (frame.t === 'ping') return say({ t: 'pong' });
-    if (frame.t === 'typing') return undefined;
+    if (frame.t === 'typing' || frame.t === 'read') return undefined;
     if (frame.t === 'hello') {
       const last = frame.last_id === undefined ? undefined : Number(frame.last_id);
       const reset = last === undefined || last < this.lost || last > this.events.length;
       say({
         t: 'welcome', agent: this.agent, roles: ['agent'], availability: this.availability, last_id: String(this.events.length), reset,
         conversations: [...this.conversations.values()].filter((each) => each.owner === this.agent.id && each.state !== 'closed').map((each) => this.info(each)),
-        offers: [...this.offers.values()],
+        offers: [...this.offers.values()].map(({ conversation, ...offer }) => ({ id: conversation, ...offer })),
       });
       client.greeted = true;
       if (!reset) for (const event of this.events.slice(last)) say(event);
@@ -244,7 +243,7 @@ export class FakeGateway {
         Object.assign(conversation, { state: 'active', owner: this.agent.id, gen: conversation.gen + 1 });
         this.offers.delete(conversation.id);
         answer({ t: 'ack', id: conversation.id });
-        return this.event({ kind: 'assigned', conversation: conversation.id, gen: conversation.gen });
+        return this.event({ kind: 'assigned', conversation: conversation.id, gen: conversation.gen, view: this.info(conversation) });
       case 'decline':
         if (frame.gen !== conversation.gen) return stale();
         answer({ t: 'ack', id: conversation.id });
@@ -272,8 +271,6 @@ export class FakeGateway {
         answer({ t: 'ack', id: message.id });
         return this.event({ kind: 'message', conversation: conversation.id, message });
       }
-      case 'read':
-        return answer({ t: 'ack', id: frame.message });
       default:
         return answer({ t: 'nack', problem: problem(400, 'unknown_frame', `No frame is called ${frame.t}.`) });
     }

@@ -15,7 +15,10 @@ export interface Page {
 
 const kPatienceMs = 20_000;
 const kOffline = 0; // the status of a call that got no answer at all
+const kSameClockMs = 2000; // below this the difference is only the road and the rounding
 const kToken = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/; // what may stand in a subprotocol's name (RFC 9110)
+
+export const kNoAgent = 'no_agent'; // signed in, but as somebody who has no desk
 
 export interface Clock {
   skew_ms: number; // the gateway's clock minus ours, by the Date field of its answers
@@ -74,7 +77,8 @@ export class Api {
       const response = await this.fetcher(path, options);
       const date = Date.parse(response.headers.get('date') ?? '');
       // Date has whole seconds: half a second is the best guess for what it left out.
-      if (Number.isFinite(date)) this.clock.skew_ms = date + 500 - this.nowMs();
+      const skew = date + 500 - this.nowMs();
+      if (Number.isFinite(skew)) this.clock.skew_ms = Math.abs(skew) < kSameClockMs ? 0 : skew;
       const text = await response.text();
       let data: unknown = null;
       try {
@@ -95,7 +99,7 @@ export class Api {
 function readSession(answer: Answer<unknown>): Answer<Session> {
   if (!answer.ok) return answer;
   const body = answer.data as { agent?: { id?: unknown; name?: unknown }; roles?: unknown } | null;
-  if (typeof body?.agent?.id !== 'string') return { ok: false, problem: {} };
+  if (typeof body?.agent?.id !== 'string') return { ok: false, problem: { code: kNoAgent } };
   const name = typeof body.agent.name === 'string' ? body.agent.name : '';
   const roles = Array.isArray(body.roles) ? body.roles.filter((role): role is string => typeof role === 'string') : [];
   return { ok: true, data: { agent: { id: body.agent.id, name }, roles } };

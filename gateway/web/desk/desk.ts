@@ -3,7 +3,7 @@
 // It joins the pure parts (state, outbox) with the world (link, api, storage), all of which are handed in.
 import { batch, computed, signal } from '@preact/signals';
 import type { Problem } from '../shared/problem.ts';
-import type { Answer, Api, Session } from './api.ts';
+import { type Answer, type Api, type Session, kNoAgent } from './api.ts';
 import { type LinkStatus, Link, type LinkWorld } from './link.ts';
 import * as box from './outbox.ts';
 import { type Availability, type Command, type Message, type ServerFrame, kMaxFrameBytes, readFrame } from './protocol.ts';
@@ -20,7 +20,7 @@ export interface DeskWorld extends Omit<LinkWorld, 'ticket'> {
 // A line for the agent: `key` names a sentence of the page, `problem` is what the gateway said.
 export interface Notice {
   tone: 'calm' | 'wrong';
-  key: 'taken' | 'withdrawn' | 'resolved' | 'refused' | 'full' | 'tooLong' | 'history';
+  key: 'taken' | 'missed' | 'withdrawn' | 'resolved' | 'refused' | 'full' | 'tooLong' | 'history';
   problem?: Problem;
   name?: string;
 }
@@ -88,7 +88,7 @@ export class Desk {
   async begin(): Promise<void> {
     const answer = await this.world.api.session();
     if (answer.ok) this.enter(answer.data);
-    else if (answer.problem.status === 401 || answer.problem.status === 403) this.session.value = 'out';
+    else if (answer.problem.status === 401 || answer.problem.status === 403 || answer.problem.code === kNoAgent) this.session.value = 'out';
     else this.world.after(2000, () => void this.begin()); // the gateway is away: a login would fail as well
   }
 
@@ -191,7 +191,8 @@ export class Desk {
         if (frame.id !== undefined) this.gaps = 0;
         this.state.value = step.state;
         if (step.rescinded && !this.asked.peek().has(step.rescinded.offer.conversation)) {
-          this.notice.value = { tone: 'calm', key: 'withdrawn', name: step.rescinded.offer.contact.name };
+          const missed = step.rescinded.why === 'timeout';
+          this.notice.value = { tone: missed ? 'wrong' : 'calm', key: missed ? 'missed' : 'withdrawn', name: step.rescinded.offer.contact.name };
         }
         const said = step.arrived?.message.client_id;
         if (said) this.outbox.value = box.without(this.outbox.peek(), said);
@@ -230,12 +231,17 @@ export class Desk {
 
   private refused(clientId: string, problem: Problem): void {
     const entry = box.find(this.outbox.peek(), clientId);
-    if (!entry) return;
+    if (!entry) {
+      // A frame that could not even be read is refused without a name.
+      if (clientId === '') this.notice.value = { tone: 'wrong', key: 'refused', problem };
+      return;
+    }
     const { command } = entry;
     this.outbox.value = box.refused(this.outbox.peek(), clientId, problem);
     if ('conversation' in command && problem.now) this.state.value = st.applyNow(this.state.peek(), command.conversation, problem);
     if (command.t === 'accept' && problem.now) {
       this.state.value = st.withoutOffer(this.state.peek(), command.conversation);
+      if (this.selected.peek() === command.conversation && !this.current.peek()) this.select('');
       if (problem.now.owner !== this.state.peek().agent.id) this.notice.value = { tone: 'wrong', key: 'taken', problem };
     } else if (!box.isWords(command) && command.t !== 'read') {
       this.notice.value = { tone: 'wrong', key: 'refused', problem };
@@ -349,7 +355,7 @@ export class Desk {
       if (!each.mine && each.id !== this.selected.peek()) continue;
       if (!each.known) void this.once(`details ${each.id}`, () => this.details(each.id));
       if (!each.loaded) void this.once(`log ${each.id}`, () => this.log(each.id, Math.max(0, each.last_n - kTail)));
-      else if (each.hole_after > 0) void this.once(`log ${each.id}`, () => this.log(each.id, each.hole_after));
+      else if (each.hole_after >= 0) void this.once(`log ${each.id}`, () => this.log(each.id, each.hole_after));
     }
   }
 

@@ -59,8 +59,10 @@ export function reopened(outbox: Outbox, nowMs: number): Outbox {
 }
 
 export const due = (outbox: Outbox): readonly Entry[] => outbox.filter((entry) => entry.status === 'waiting');
-export const said = (outbox: Outbox, clientId: string): Outbox =>
-  outbox.map((entry) => (entry.client_id === clientId && entry.status === 'waiting' ? { ...entry, status: 'sent' } : entry));
+// `read` is the one command that gets no answer: once said it is done.
+export const said = (outbox: Outbox, clientId: string): Outbox => outbox
+  .filter((entry) => entry.client_id !== clientId || entry.command.t !== 'read')
+  .map((entry) => (entry.client_id === clientId && entry.status === 'waiting' ? { ...entry, status: 'sent' } : entry));
 
 export const frameOf = (entry: Entry): string => JSON.stringify({ ...entry.command, client_id: entry.client_id });
 

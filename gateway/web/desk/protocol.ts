@@ -9,6 +9,8 @@ export const kSubprotocol = 'belfry.desk.v1';
 export const kMaxFrameBytes = 64 * 1024;
 
 export type Availability = 'ready' | 'paused' | 'offline';
+// What the gateway may say besides: the agent let an offer pass, and gets no more until he says he is ready.
+export type Presence = Availability | 'not_responding';
 export type Direction = 'in' | 'out' | 'note';
 
 export interface Person {
@@ -55,8 +57,7 @@ export interface ConversationInfo {
   channel?: string;
   contact?: Person;
   window_until?: string;
-  last_n?: number;
-  messages?: Message[];
+  last_n?: number; // how many messages its log has
 }
 export interface ReceiptNews {
   conversation: string;
@@ -70,7 +71,7 @@ export interface Welcome {
   t: 'welcome';
   agent: Person;
   roles: string[];
-  availability: Availability;
+  availability: Presence;
   last_id: string;
   reset: boolean;
   conversations: ConversationInfo[];
@@ -78,8 +79,9 @@ export interface Welcome {
 }
 export type EventBody =
   | { kind: 'offer'; offer: Offer }
-  | { kind: 'rescinded' | 'assigned'; conversation: string; gen: number; why: string }
-  | { kind: 'message'; conversation: string; message: Message }
+  | { kind: 'rescinded'; conversation: string; gen: number; why: string }
+  | { kind: 'assigned'; conversation: string; gen: number; view?: ConversationInfo }
+  | { kind: 'message'; conversation: string; message: Message; window_until: string }
   | { kind: 'receipt'; receipt: ReceiptNews }
   | { kind: 'conversation'; info: ConversationInfo }
   | { kind: 'typing'; conversation: string }
@@ -122,8 +124,8 @@ const person = (value: unknown): Person => {
   if (!isObject(value)) return { id: text(value), name: '' };
   return { id: text(value.id), name: text(value.name) };
 };
-const availabilityOf = (value: unknown): Availability => {
-  return value === 'ready' || value === 'paused' ? value : 'offline';
+const availabilityOf = (value: unknown): Presence => {
+  return value === 'ready' || value === 'paused' || value === 'not_responding' ? value : 'offline';
 };
 
 function readMedia(value: unknown): MediaRef | undefined {
@@ -197,9 +199,7 @@ export function readConversation(value: unknown): ConversationInfo | undefined {
   if (text(value.channel)) info.channel = text(value.channel);
   if (value.contact) info.contact = person(value.contact);
   if (text(value.window_until)) info.window_until = text(value.window_until);
-  const last = whole(value.last_n) || whole(value.n);
-  if (last > 0) info.last_n = last;
-  if (Array.isArray(value.messages)) info.messages = value.messages.map(readMessage).filter(kept);
+  if (whole(value.messages) > 0) info.last_n = whole(value.messages);
   return info;
 }
 
@@ -212,12 +212,16 @@ function readBody(frame: Json): EventBody | undefined {
       return offer && { kind: 'offer', offer };
     }
     case 'rescinded':
-    case 'assigned':
+      return conversation === '' ? undefined : { kind: 'rescinded', conversation, gen: whole(frame.gen), why: text(frame.why) };
+    case 'assigned': {
       if (conversation === '') return undefined;
-      return { kind: frame.kind, conversation, gen: whole(frame.gen), why: text(frame.why) };
+      const view = isObject(frame.view) ? readConversation({ ...frame.view, conversation }) : undefined;
+      return { kind: 'assigned', conversation, gen: whole(frame.gen), ...(view ? { view } : {}) };
+    }
     case 'message': {
       const message = readMessage(frame.message);
-      return conversation !== '' && message ? { kind: 'message', conversation, message } : undefined;
+      if (conversation === '' || !message) return undefined;
+      return { kind: 'message', conversation, message, window_until: text(frame.window_until) };
     }
     case 'receipt': {
       const message = text(frame.message);

@@ -5,7 +5,7 @@
 import { compareDecimal, isNext } from '../shared/decimal.ts';
 import type { Problem } from '../shared/problem.ts';
 import type {
-  Availability, Command, ConversationInfo, EventFrame, Message, Offer, Person, ReceiptNews, Welcome,
+  Command, ConversationInfo, EventFrame, Message, Offer, Person, Presence, ReceiptNews, Welcome,
 } from './protocol.ts';
 import { numberOf } from './protocol.ts';
 
@@ -22,7 +22,7 @@ export interface Conversation {
   messages: readonly Message[]; // in log order
   loaded: boolean; // the end of its log was fetched, or it began under our eyes
   oldest: number; // history is here from this n on; 1 is all of it
-  hole_after: number; // messages after this n were missed and must be fetched; 0 is none
+  hole_after: number; // messages after this n must be fetched (again); -1 is none
   last_n: number; // the newest n anyone told us of
   seen_n: number; // the agent has looked at everything up to here
   typing_until: number; // milliseconds; 0 is not typing
@@ -31,7 +31,7 @@ export interface Conversation {
 export interface State {
   agent: Person;
   roles: readonly string[];
-  availability: Availability;
+  availability: Presence;
   last_id?: string; // of the newest event that is part of this state
   conversations: Readonly<Record<string, Conversation>>;
   offers: readonly Offer[];
@@ -45,7 +45,9 @@ export interface Step {
   arrived?: { conversation: string; message: Message };
 }
 
+const kNone = -1;
 const kTypingMs = 6000;
+const kNamelessMax = 100;
 const kDayMs = 24 * 3600 * 1000;
 const kEarlyMax = 500;
 const kOthersMax = 100; // conversations that are no longer ours and still in memory
@@ -76,7 +78,7 @@ function advance(message: Message, state: string, reason: string | undefined): M
 function stub(id: string): Conversation {
   return {
     id, gen: 0, state: '', mine: false, queue: '', channel: '', contact: { id: '', name: '' }, window_until: '', known: false,
-    messages: [], loaded: false, oldest: 1, hole_after: 0, last_n: 0, seen_n: 0, typing_until: 0,
+    messages: [], loaded: false, oldest: 1, hole_after: kNone, last_n: 0, seen_n: 0, typing_until: 0,
   };
 }
 
@@ -110,7 +112,8 @@ function withMessage(state: State, id: string, message: Message): State {
   const newest = old.messages[old.messages.length - 1]?.n ?? 0;
   const next: Conversation = { ...old, messages: insert(old.messages, whole), last_n: Math.max(old.last_n, message.n) };
   if (!old.loaded && message.n === 1) next.loaded = true;
-  if (old.loaded && message.n > newest + 1 && old.hole_after === 0) next.hole_after = newest;
+  if (old.loaded && message.n > newest + 1) next.hole_after = earlier(next.hole_after, newest);
+  if (old.loaded && lacksOriginal(old, message)) next.hole_after = earlier(next.hole_after, firstNameless(old));
   if (message.dir === 'in') {
     next.typing_until = 0;
     next.window_until = laterWindow(old, message);
@@ -120,6 +123,23 @@ function withMessage(state: State, id: string, message: Message): State {
   const rest = { ...state.early };
   delete rest[message.id];
   return { ...done, early: rest };
+}
+
+const earlier = (a: number, b: number): number => (a === kNone ? b : b === kNone ? a : Math.min(a, b));
+
+// A reaction names its message by the provider's id, which our own messages get only after they were sent: no event tells it, so
+// the log is read again from the first message that has none.
+const lacksOriginal = (conversation: Conversation, message: Message): boolean =>
+  isChange(message) && message.of !== undefined && !conversation.messages.some((each) => each.provider_id === message.of);
+function firstNameless(conversation: Conversation): number {
+  const first = conversation.messages.slice(-kNamelessMax).find((each) => each.dir === 'out' && each.provider_id === undefined);
+  return first ? first.n - 1 : kNone;
+}
+
+function withWindow(state: State, id: string, until: string): State {
+  const conversation = state.conversations[id];
+  if (!conversation || !(Date.parse(until) > (Date.parse(conversation.window_until) || 0))) return state;
+  return put(state, { ...conversation, window_until: until });
 }
 
 // WhatsApp's window is 24 hours from what the citizen last wrote; reactions, edits and revokes are not assumed to extend it.
@@ -161,15 +181,16 @@ function withInfo(state: State, info: ConversationInfo): State {
   if (info.channel && info.contact) next.known = true;
   if (info.last_n) next.last_n = Math.max(old.last_n, info.last_n);
   if (info.window_until && Date.parse(info.window_until) > (Date.parse(old.window_until) || 0)) next.window_until = info.window_until;
-  if (info.gen >= old.gen) {
+  // An event about a conversation that is archived meanwhile has lost its gen, but closed is closed.
+  if (info.gen === 0 && info.state === 'closed') Object.assign(next, { state: 'closed', mine: false });
+  else if (info.gen >= old.gen) {
     next.gen = info.gen;
     if (info.state) next.state = info.state;
     if (info.queue) next.queue = info.queue;
     if (info.owner !== undefined) next.mine = info.owner === state.agent.id && info.owner !== '';
     else if (info.state && !['active', 'parked', 'wrapup'].includes(info.state)) next.mine = false;
   }
-  let done = put(state, next);
-  for (const message of info.messages ?? []) done = withMessage(done, info.conversation, message);
+  const done = put(state, next);
   const gen = done.conversations[info.conversation]!.gen;
   const offers = done.offers.filter((offer) => offer.conversation !== info.conversation || offer.gen >= gen);
   return offers.length === done.offers.length ? done : { ...done, offers };
@@ -202,7 +223,7 @@ function welcomed(before: State, welcome: Welcome): State {
     // Events were lost: what was loaded may lack messages and receipts, so it is fetched again over what is here.
     const stale = Object.values(state.conversations).map((each): [string, Conversation] => [
       each.id,
-      { ...each, gen: behind ? 0 : each.gen, loaded: false, hole_after: 0 },
+      { ...each, gen: behind ? 0 : each.gen, loaded: false, hole_after: kNone },
     ]);
     state = { ...state, early: {}, conversations: Object.fromEntries(stale) };
   }
@@ -223,18 +244,23 @@ function withEvent(state: State, frame: EventFrame, nowMs: number): Step {
     }
     case 'rescinded': {
       const offer = state.offers.find((each) => each.conversation === body.conversation);
-      if (!offer || (body.gen !== 0 && offer.gen > body.gen)) return { state };
-      return { state: withoutOffer(state, body.conversation), rescinded: { offer, why: body.why } };
+      const held = state.conversations[body.conversation];
+      // It may also be one that we hold: then it went back to its queue.
+      const done = held?.mine ? withInfo(state, { conversation: body.conversation, gen: body.gen, state: 'queued', owner: '' }) : state;
+      if (!offer || (body.gen !== 0 && offer.gen > body.gen)) return { state: done };
+      const availability = body.why === 'timeout' ? 'not_responding' : done.availability;
+      return { state: { ...withoutOffer(done, body.conversation), availability }, rescinded: { offer, why: body.why } };
     }
     case 'assigned': {
       const offer = state.offers.find((each) => each.conversation === body.conversation);
-      const info: ConversationInfo = { conversation: body.conversation, gen: body.gen, state: 'active', owner: state.agent.id };
-      if (offer) Object.assign(info, { queue: offer.queue, channel: offer.channel, contact: offer.contact });
+      const told = offer ? { queue: offer.queue, channel: offer.channel, contact: offer.contact } : {};
+      const now = { conversation: body.conversation, gen: body.gen, state: 'active', owner: state.agent.id };
+      const info: ConversationInfo = { ...told, ...body.view, ...now };
       return { state: withInfo(withoutOffer(state, body.conversation), info) };
     }
     case 'message':
       return {
-        state: withMessage(state, body.conversation, body.message),
+        state: withWindow(withMessage(state, body.conversation, body.message), body.conversation, body.window_until),
         arrived: { conversation: body.conversation, message: body.message },
       };
     case 'receipt':
@@ -307,7 +333,7 @@ export function applyHistory(state: State, id: string, after: number, items: rea
   let done = state;
   for (const item of items) done = withMessage(done, id, item);
   const old = done.conversations[id] ?? stub(id);
-  const next: Conversation = { ...old, loaded: true, hole_after: more ? (items[items.length - 1]?.n ?? 0) : 0 };
+  const next: Conversation = { ...old, loaded: true, hole_after: more ? (items[items.length - 1]?.n ?? kNone) : kNone };
   if (!state.conversations[id]?.loaded) {
     // Between what was here before and what came may lie a hole: what is older is fetched again when asked for.
     next.oldest = after + 1;

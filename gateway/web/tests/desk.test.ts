@@ -183,6 +183,7 @@ test('accept: asked once, selected at once, and somebody faster is told as such'
   house.tell({ t: 'nack', client_id: 'u1', problem: { status: 409, now: { gen: 3, state: 'active', owner: 'agent_2' } } });
   assert.equal(house.desk.state.value.offers.length, 0);
   assert.equal(house.desk.notice.value?.key, 'taken');
+  assert.deepEqual([house.desk.selected.value, house.desk.place.value], ['', 'list']);
   assert.equal(house.desk.asked.value.size, 0);
 });
 
@@ -275,4 +276,16 @@ test('a session that ended shows the door', async () => {
   house.socket.onclose!({ code: 4001, reason: '' });
   await house.pass(500);
   assert.equal(house.desk.session.value, 'out');
+});
+
+test('a login without a desk is told so, and a frame nobody could read is not passed over', async () => {
+  const house = new House();
+  const answer = house.answer.bind(house);
+  house.answer = (call) => (call.endsWith('/session') ? new Response('{"kind":"key","id":"k","roles":["admin"]}') : answer(call));
+  await house.desk.begin();
+  assert.equal(house.desk.session.value, 'out');
+  house.answer = answer;
+  await house.up();
+  house.tell({ t: 'nack', client_id: '', problem: { detail: 'the frame is not JSON' } });
+  assert.equal(house.desk.notice.value?.problem?.detail, 'the frame is not JSON');
 });

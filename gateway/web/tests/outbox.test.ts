@@ -66,3 +66,8 @@ test('storage gives back only what has the right shape', () => {
   assert.deepEqual(revive(JSON.parse(JSON.stringify(box))), box);
   for (const odd of [null, 7, 'x', {}, [null], [{ client_id: 'u' }], [{ ...box[0], status: 'lost' }]]) assert.deepEqual(revive(odd), []);
 });
+
+test('read gets no answer: said is done', () => {
+  const box = must(add([], { t: 'read', conversation: 'a', message: 'msg_a.1' }, 'u1', 0));
+  assert.deepEqual(said(box, 'u1'), []);
+});

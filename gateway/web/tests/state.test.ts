@@ -87,7 +87,7 @@ test('a jump in n marks a hole, and fetching fills it', () => {
   assert.equal(state.conversations.conv_c!.hole_after, 1);
   state = applyHistory(state, 'conv_c', 1, [message(2), message(3), message(4)]);
   assert.deepEqual(numbers(state), [1, 2, 3, 4]);
-  assert.equal(state.conversations.conv_c!.hole_after, 0);
+  assert.equal(state.conversations.conv_c!.hole_after, -1);
 });
 
 test('receipts only move forward: every order of the same news ends the same', () => {
@@ -196,7 +196,7 @@ test('a stale gen brings what is true now', () => {
 });
 
 test('history from the tail, then older pages, with live messages in between', () => {
-  let state = ours({ last_n: 120 });
+  let state = ours({ messages: 120 });
   state = { ...state, conversations: { conv_c: { ...state.conversations.conv_c!, loaded: false } } };
   state = run(state, event(11, said(121))).state;
   const page = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => message(from + at));
@@ -211,4 +211,52 @@ test('seen only moves forward', () => {
   const state = applySeen(ours(), 'conv_c', 5);
   assert.equal(applySeen(state, 'conv_c', 3), state);
   assert.equal(applySeen(state, 'conv_nobody', 3), state);
+});
+
+test('what is assigned brings its view', () => {
+  const view = { id: 'conv_n', gen: 4, state: 'active', owner: 'agent_1', queue: 'q', channel: 'whatsapp', contact: { id: 'c', name: 'Eva' }, messages: 70, window_until: '2026-03-02T09:59:00Z' };
+  const state = run(ours(), event(11, { kind: 'assigned', conversation: 'conv_n', gen: 4, view })).state;
+  const { mine, known, last_n, contact, window_until } = state.conversations.conv_n!;
+  assert.deepEqual([mine, known, last_n, contact.name, window_until], [true, true, 70, 'Eva', '2026-03-02T09:59:00Z']);
+});
+
+test('a held conversation that went back to its queue is not ours', () => {
+  const state = run(ours(), event(11, { kind: 'rescinded', conversation: 'conv_c', gen: 4, why: 'agent_lost' })).state;
+  assert.deepEqual([state.conversations.conv_c!.mine, state.conversations.conv_c!.state], [false, 'queued']);
+  assert.equal(state.availability, 'ready');
+});
+
+test('a missed offer means no more offers until one says ready', () => {
+  const offer = { kind: 'offer', conversation: 'conv_o', gen: 2, queue: 'q', channel: 'sms', contact: { id: 'c', name: 'Eva' }, preview: '?', expires_at: '' };
+  const state = run(ours(), event(11, offer), event(12, { kind: 'rescinded', conversation: 'conv_o', gen: 3, why: 'timeout' })).state;
+  assert.equal(state.availability, 'not_responding');
+  assert.equal(applyAck(state, { t: 'availability', value: 'ready' }, '', 'u', '').availability, 'ready');
+  assert.equal(applyWelcome(state, welcome({ availability: 'not_responding' })).availability, 'not_responding');
+});
+
+test('an archived conversation is closed, though nobody knows its gen any more', () => {
+  const state = run(ours(), event(11, { kind: 'conversation', conversation: 'conv_c', gen: 0, state: 'closed' })).state;
+  assert.deepEqual([state.conversations.conv_c!.mine, state.conversations.conv_c!.state, state.conversations.conv_c!.gen], [false, 'closed', 3]);
+});
+
+test('the window that comes with a message counts', () => {
+  const frame = { ...said(1, { at: '2026-03-01T10:00:00Z', dir: 'out', state: 'queued' }), window_until: '2026-03-04T00:00:00Z' };
+  assert.equal(run(ours(), event(11, frame)).state.conversations.conv_c!.window_until, '2026-03-04T00:00:00Z');
+});
+
+test('a reaction to a message of ours has the log read again, for the provider’s id that no event told', () => {
+  const mine = { dir: 'out', state: 'queued', provider_id: undefined };
+  let state = run(ours(), event(11, said(1)), event(12, said(2, mine)), event(13, said(3, { type: 'reaction', text: '+', of: 'wamid.late' }))).state;
+  assert.equal(state.conversations.conv_c!.hole_after, 1);
+  state = applyHistory(state, 'conv_c', 1, [message(2, { dir: 'out', state: 'sent', provider_id: 'wamid.late' }), message(3, { type: 'reaction', text: '+', of: 'wamid.late' })]);
+  assert.equal(state.conversations.conv_c!.hole_after, -1);
+  assert.equal(state.conversations.conv_c!.messages[1]!.provider_id, 'wamid.late');
+  state = run(state, event(14, said(4, { type: 'reaction', text: '', of: 'wamid.late' }))).state;
+  assert.equal(state.conversations.conv_c!.hole_after, -1);
+});
+
+test('media that was being fetched is there when the message is told again', () => {
+  const before = run(ours(), event(11, said(1, { type: 'image', media: { mime: 'image/png' } }))).state;
+  const after = run(before, event(12, said(1, { type: 'image', media: { mime: 'image/png', id: 'msg_c.1', size: 7 } }))).state;
+  assert.deepEqual([before, after].map((each) => each.conversations.conv_c!.messages[0]!.media!.ready), [false, true]);
 });

@@ -344,6 +344,29 @@ TEST(Http1, StopsReadingAheadOfABusySite) {
   EXPECT_EQ(peer.requests.size(), 1 + more.size() / 28);
 }
 
+TEST(Http1, DoesNotPileUpAnswers) {
+  class Large : public Peer {
+   public:
+    void on_request(StreamId stream, HttpRequest request) override {
+      requests.push_back(std::move(request));
+      HttpResponse response;
+      response.body.assign(200'000, 'x');
+      codec->respond(stream, std::move(response));
+    }
+  };
+  Large peer;
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  peer.codec->feed(many);
+  EXPECT_EQ(peer.requests.size(), 2U);
+  EXPECT_FALSE(peer.codec->wants_bytes());
+  peer.codec->input_ended();
+  EXPECT_FALSE(peer.codec->wants_close());
+  EXPECT_GT(peer.take().size(), 20'000'000U);
+  EXPECT_EQ(peer.requests.size(), 100U);
+  EXPECT_TRUE(peer.codec->wants_close());
+}
+
 TEST(Http1, PersistsAsAsked) {
   const std::pair<std::string, bool> table[] = {
       {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", true},

@@ -14,6 +14,7 @@ export function Header({ desk, now }: ViewProps) {
     <header class="head">
       <span class="brand"><Icon name="bell" /> Belfry</span>
       <AvailabilityChoice desk={desk} />
+      {state.availability === 'not_responding' && <span class="left soon">{t('missedShort')}</span>}
       <Connection desk={desk} now={now} />
       <span class="spacer" />
       <LanguageChoice />

@@ -1,4 +1,5 @@
 // The left pane: what is offered, and what is mine, with those who wait longest on top.
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { leftText, t, waitText, type Key } from '../i18n.ts';
 import type { Offer } from '../protocol.ts';
 import type { Conversation } from '../state.ts';
@@ -19,7 +20,7 @@ export function List({ desk, now }: ViewProps) {
   const { offers, availability } = desk.state.value;
   const mine = desk.mine.value;
   return (
-    <nav class="pane list" aria-label={t('conversations')}>
+    <nav class="pane list" tabIndex={-1} aria-label={t('conversations')}>
       <span class="sr" role="status">{desk.welcomed.value && `${t('offers')}: ${offers.length}`}</span>
       {offers.length > 0 && (
         <section class="offers" aria-labelledby="offers-title">
@@ -41,11 +42,19 @@ export function List({ desk, now }: ViewProps) {
 }
 
 function OfferCard({ desk, now, offer }: ViewProps & { offer: Offer }) {
+  const card = useRef<HTMLLIElement>(null);
+  // A card that goes while it has the focus hands it to the list instead of dropping it.
+  useLayoutEffect(() => () => {
+    const list = card.current?.closest('nav');
+    if (list && card.current?.contains(document.activeElement)) {
+      setTimeout(() => { if (document.activeElement === document.body) list.focus(); }, 0);
+    }
+  }, []);
   const left = Date.parse(offer.expires_at) - now.value;
   const busy = desk.asked.value.has(offer.conversation);
   const name = offer.contact.name || t('nameless');
   return (
-    <li class="offer">
+    <li class="offer" ref={card}>
       <p class="who"><bdi>{name}</bdi> <Channel channel={offer.channel} /></p>
       {offer.preview !== '' && <p class="preview" dir="auto">{offer.preview}</p>}
       <p class={left < 10_000 ? 'left soon' : 'left'}>

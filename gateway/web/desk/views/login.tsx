@@ -1,6 +1,7 @@
 // The door: login and password, and what the gateway says if it does not open.
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { kNoAgent } from '../api.ts';
 import type { Desk } from '../desk.ts';
 import { t } from '../i18n.ts';
 import { Icon } from './icons.tsx';
@@ -20,7 +21,7 @@ export function Login({ desk }: { desk: Desk }) {
     const answer = await desk.login(login.current.value.trim(), password.current.value);
     busy.value = false;
     if (answer.ok) return;
-    wrong.value = answer.problem.detail ?? t(answer.problem.status === 0 ? 'noAnswer' : 'loginWrong');
+    wrong.value = answer.problem.detail ?? t(answer.problem.code === kNoAgent ? 'noAgent' : answer.problem.status === 0 ? 'noAnswer' : 'loginWrong');
     password.current?.select();
   };
 

@@ -23,16 +23,22 @@ export function Thread({ desk, now }: ViewProps) {
     if (id !== '' && matchMedia('(max-width: 719px)').matches && desk.place.value === 'thread') title.current?.focus();
   }, [id, desk.place.value]);
 
+  const open = conversation !== undefined && conversation.mine && !isOver(conversation);
+  // What had the focus may go with the conversation (Resolve, the composer): the title takes it, so that it is not lost.
+  useEffect(() => {
+    if (!open && document.activeElement === document.body) title.current?.focus();
+  }, [open]);
+
   if (!conversation) {
     return (
       <section class="pane thread is-empty" aria-label={t('conversation')}>
-        <p>{t('pick')}</p>
+        <button type="button" class="quiet back" onClick={() => desk.select('')}><Icon name="back" flips /> {t('back')}</button>
+        {desk.asked.value.has(desk.selected.value) ? <p>{t('asking')}</p> : <p>{t('pick')}</p>}
         <p class="hint">{t('pickHint')}</p>
       </section>
     );
   }
   const name = conversation.contact.name || t('nameless');
-  const open = conversation.mine && !isOver(conversation);
   const resolving = desk.asked.value.has(id);
   return (
     <section class="pane thread" aria-labelledby="thread-title">
@@ -80,13 +86,18 @@ function Log({ desk }: { desk: Desk }) {
     const timer = setTimeout(() => { settled.value = true; }, 300);
     return () => clearTimeout(timer);
   }, [conversation?.loaded]);
-  // A composer that grows or a keyboard that slides in must not hide the newest message.
+  // A composer that grows, a keyboard that slides in or a picture that arrives late must not hide the newest message.
   useEffect(() => {
     const box = log.current;
     if (!box) return undefined;
-    const watch = new ResizeObserver(() => { if (!away.value) box.scrollTop = box.scrollHeight; });
+    const follow = (): void => { if (!away.value) box.scrollTop = box.scrollHeight; };
+    const watch = new ResizeObserver(follow);
     watch.observe(box);
-    return () => watch.disconnect();
+    box.addEventListener('load', follow, true);
+    return () => {
+      watch.disconnect();
+      box.removeEventListener('load', follow, true);
+    };
   }, []);
 
   if (!conversation) return null;

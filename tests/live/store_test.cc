@@ -1,0 +1,1451 @@
+// The store over a real Redis against the reference model: random requests by seed, every reply, event, lane wake-up and
+// transition compared, the hidden state too, and the invariants after every step. Then what matters most, by name.
+//
+// SEEDS=N runs N seeds instead of the default; SEED=S runs that one. A failing seed prints itself and its last requests.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "routing/library.h"
+#include "routing/resp.h"
+#include "routing/store_memory.h"
+#include "routing/store_redis.h"
+#include "tests/sim/invariants.h"
+
+// GCC 12 sees an overlap in `"x" + std::string` that is not there (GCC bug 105651).
+#pragma GCC diagnostic ignored "-Wrestrict"
+
+namespace belfry::routing {
+namespace {
+
+constexpr std::int64_t kStart = 1'900'000'000'000;  // later than Redis' own clock: what expires by it stays for the test
+constexpr std::int64_t kMinute = 60'000;
+constexpr std::int64_t kHour = 60 * kMinute;
+
+// ---- a Redis of our own ----
+
+class Server {
+ public:
+  Server() {
+    dir_ = std::filesystem::temp_directory_path() / ("belfry_store_test." + std::to_string(::getpid()));
+    std::filesystem::create_directories(dir_);
+    socket_ = dir_ / "redis.sock";
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const std::string log = dir_ / "log";
+      ::execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_.c_str(), "--save", "", "--appendonly", "no",
+               "--logfile", log.c_str(), "--dir", dir_.c_str(), static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+  }
+  ~Server() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    std::error_code ignored;
+    std::filesystem::remove_all(dir_, ignored);
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  const std::string& socket() const { return socket_; }
+
+ private:
+  std::filesystem::path dir_;
+  std::string socket_;
+  pid_t pid_ = -1;
+};
+
+class Link {
+ public:
+  explicit Link(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(static_cast<char*>(address.sun_path), sizeof(address.sun_path) - 1);
+    for (int tries = 0; tries < 500; ++tries) {
+      fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return;
+      ::close(fd_);
+      fd_ = -1;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+  ~Link() { ::close(fd_); }
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  bool up() const { return fd_ >= 0; }
+
+  void write(std::string_view bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n <= 0) return;
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+  }
+  Result<Value> read() {
+    for (;;) {
+      auto reply = decoder_.next();
+      if (!reply) return tl::unexpected(reply.error());
+      if (*reply) return std::move(**reply);
+      char buffer[16384];
+      const ssize_t n = ::recv(fd_, static_cast<char*>(buffer), sizeof(buffer), 0);
+      if (n <= 0) return fail(Errc::kClosed, "redis closed the link");
+      decoder_.feed({static_cast<char*>(buffer), static_cast<std::size_t>(n)});
+    }
+  }
+  Value run(std::initializer_list<std::string_view> args) {
+    write(encode(args));
+    auto reply = read();
+    return reply ? std::move(*reply) : Value{.kind = Value::Kind::kError, .text = "link"};
+  }
+
+ private:
+  int fd_ = -1;
+  Decoder decoder_;
+};
+
+// ---- replies as text, to be compared and to be read ----
+
+std::string show(const std::string& s) {
+  return s.size() > 60 ? s.substr(0, 60) + "..#" + std::to_string(std::hash<std::string>{}(s)) : s;
+}
+std::string show(const MessageRef& r) { return r.conversation + "." + std::to_string(r.n); }
+std::string show(const Outcome& o) {
+  static const char* const kNames[] = {"ok", "repeat", "stale", "missing", "refused", "window", "lost"};
+  std::ostringstream out;
+  out << kNames[static_cast<int>(o.what)] << " gen " << o.gen << " state " << o.state << " owner " << o.owner << " why " << o.why
+      << " ref " << show(o.ref) << " claimed " << o.claimed << " to " << o.address << " window " << o.window_until.ms;
+  return out.str();
+}
+std::string show(const Ingested& i) {
+  static const char* const kNames[] = {"new", "ok", "dup", "none"};
+  std::ostringstream out;
+  out << kNames[static_cast<int>(i.kind)] << " " << show(i.ref) << " contact " << i.contact << " gen " << i.gen << " " << i.state
+      << " " << i.owner;
+  return out.str();
+}
+std::string show(const Claims& c) {
+  std::string out = c.lost ? "lost" : "ok";
+  for (const auto& i : c.items) {
+    out +=
+        " [" + show(i.ref) + " to " + i.address + " lane " + std::to_string(static_cast<int>(i.lane)) + " " + show(i.entry) + "]";
+  }
+  return out;
+}
+std::string show(const std::vector<bool>& bits) {
+  std::string out;
+  for (const bool bit : bits) out += bit ? '1' : '0';
+  return out;
+}
+std::string show(const Beat& b) {
+  std::string out = b.lost ? "lost" : "ok";
+  for (const auto& l : b.leases) out += " " + l.name + "@" + std::to_string(l.epoch);
+  return out;
+}
+std::string show(const Card& c) {
+  std::ostringstream out;
+  out << c.conversation << " " << c.state << " own " << c.owner << " q " << c.queue << " ch " << c.channel << " acct "
+      << c.account << " contact " << c.contact << " nm " << c.name << " addr " << c.address << " why " << c.why << " gen "
+      << c.gen << " n " << c.n << " open " << c.open << " first " << c.first.ms << " win " << c.window_until.ms << " given "
+      << c.given.ms << " last " << c.last.ms << " " << show(c.last_entry) << "\n";
+  return out.str();
+}
+std::string show(const std::vector<Card>& cards) {
+  std::string out;
+  for (const auto& c : cards) out += show(c);
+  return out;
+}
+std::string show(const DeskView& d) {
+  std::ostringstream out;
+  out << d.missing << " seq " << d.seq << " " << d.availability << " " << d.reason << " " << d.name << " " << d.roles << " "
+      << d.queues << "\n";
+  auto held = d.held;
+  std::sort(held.begin(), held.end(), [](const Card& a, const Card& b) { return a.conversation < b.conversation; });
+  return out.str() + show(held);
+}
+std::string show(const AgentEvent& e) {
+  return std::to_string(e.seq) + "|" + e.kind + "|" + e.conversation + "|" + e.x + "|" + e.y + "|" + std::to_string(e.at.ms) +
+         "|" + e.extra + "|" + show(e.body);
+}
+std::string show(const Replay& r) {
+  std::string out = (r.reset ? "reset " : "ok ") + std::to_string(r.seq);
+  for (const auto& e : r.events) out += "\n" + show(e);
+  return out;
+}
+std::string show(const std::vector<Line>& lines) {
+  std::string out;
+  for (const auto& l : lines) {
+    out += std::to_string(l.n) + " " + static_cast<char>(l.state) + " " + show(l.entry) + " " + l.provider_id + " " + l.reason +
+           "\n";
+  }
+  return out;
+}
+std::string show(const Page& p) { return std::to_string(p.total) + "\n" + show(p.lines); }
+std::string show(const Conversations& c) { return show(c.cards) + "next " + c.next; }
+std::string show(const Snapshot& s) {  // without the stream's id, which is Redis' own
+  std::vector<std::string> lines;
+  for (const auto& a : s.agents) {
+    std::ostringstream out;
+    out << "agent " << a.id << " " << a.availability << " " << a.sessions << " " << a.load << "/" << a.capacity << " " << a.gen
+        << " " << a.last_assigned;
+    for (const auto& q : a.queues) out << " " << q;
+    lines.push_back(out.str());
+  }
+  for (const auto& w : s.waiting) {
+    std::ostringstream out;
+    out << "waiting " << w.conversation << " " << w.queue << " " << w.excluded << " " << w.gen << " " << w.eff << " " << w.weight;
+    lines.push_back(out.str());
+  }
+  for (const auto& q : s.queues) {
+    std::ostringstream out;
+    out << "queue " << q.id << " " << q.name << " " << q.auto_accept << " " << q.offer_ms << " " << q.wrap_ms;
+    lines.push_back(out.str());
+  }
+  std::sort(lines.begin(), lines.end());
+  std::string out;
+  for (const auto& line : lines) out += line + "\n";
+  return out;
+}
+template <class T>
+std::string show(const Result<T>& r) {
+  return r ? show(*r) : "error " + std::string(name_of(r.error().code)) + " " + r.error().detail;
+}
+
+// ---- both stores, side by side ----
+
+// One server, and its links, for the whole program.
+struct Bench {
+  Server server;
+  Link link{server.socket()};
+  Link ears{server.socket()};
+};
+Bench& bench() {
+  static Bench b;
+  return b;
+}
+
+class Pair {
+ public:
+  Pair() {
+    Bench& b = bench();
+    EXPECT_TRUE(b.link.up() && b.ears.up()) << "redis-server does not start";
+    b.link.run({"FLUSHALL"});
+    b.ears.run({"PSUBSCRIBE", "{t}:a:*", "{t}:lane:*"});
+    b.ears.read();  // the answer for the second pattern
+    hear();
+    const auto clock = [this] { return WallTime{now}; };
+    memory = make_memory_store(clock);
+    redis = make_redis_store(
+        [this](std::string command, std::function<void(Result<Value>)> done) {
+          bench().link.write(command);
+          auto reply = bench().link.read();
+          if (reply && reply->is_error()) refused_ = reply->text;
+          done(std::move(reply));
+        },
+        {"t", clock});
+    watch = std::make_unique<invariant::Watch>(*memory);
+    memory->on_event = [this](const std::string& agent, const AgentEvent& event) {
+      told_.push_back(agent + " " + show(event));
+      watch->on_event(agent, event);
+    };
+    memory->on_lane = [this](const std::string& account) { woken_.push_back(account); };
+    memory->on_transition = [this](const Fields& fields) {
+      std::string line;
+      for (const auto& [name, value] : fields) line += name + "=" + value + " ";
+      changed_.push_back(line);
+      watch->on_transition(fields);
+    };
+  }
+
+  // Asks both. The model's answer is returned; a difference is a failure.
+  template <class T, class F>
+  T ask(const std::string& what, F call) {
+    asked_.push_back(std::to_string(now - kStart) + " " + what);
+    if (asked_.size() > 25) asked_.pop_front();
+    std::optional<Result<T>> mine;
+    std::optional<Result<T>> theirs;
+    call(*memory, [&](Result<T> r) { mine = std::move(r); });
+    call(*redis, [&](Result<T> r) { theirs = std::move(r); });
+    const std::string a = mine ? show(*mine) : "nothing";
+    const std::string b = theirs ? show(*theirs) : "nothing";
+    if (a != b) failed("replies differ\n model: " + a + "\n redis: " + b + "  " + refused_);
+    compare_news();
+    for (const auto& violation : watch->check()) failed(violation);
+    asked_.back() += "  ->  " + a.substr(0, 200);
+    if constexpr (std::is_same_v<T, Outcome> || std::is_same_v<T, Ingested>) {
+      std::string kind = what.substr(0, what.find(' ')) + " " + a.substr(0, a.find(' '));
+      if constexpr (std::is_same_v<T, Outcome>)
+        if (mine && *mine && !(*mine)->why.empty()) kind.append(" ").append((*mine)->why);
+      ++tally()[kind];
+    }
+    return mine && *mine ? std::move(**mine) : T{};
+  }
+
+  // How often each command ended in each way: what the random requests reached.
+  static std::map<std::string, int>& tally() {
+    static std::map<std::string, int> counts;
+    return counts;
+  }
+
+  void compare_news() {
+    std::vector<std::string> told;
+    std::vector<std::string> woken;
+    for (const auto& [channel, payload] : hear()) {
+      if (channel.starts_with("{t}:a:")) {
+        const auto event = parse_agent_event(payload);
+        told.push_back(channel.substr(6) + " " + (event ? show(*event) : "?" + payload));
+      } else {
+        woken.push_back(channel.substr(9));
+      }
+    }
+    std::vector<std::string> changed;
+    const Value entries = bench().link.run({"XRANGE", "{t}:ev", stream_ == "" ? "-" : "(" + stream_, "+"});
+    for (const Value& entry : entries.array) {
+      stream_ = entry.array[0].text;
+      std::string line;
+      const auto& fields = entry.array[1].array;
+      for (std::size_t i = 0; i + 1 < fields.size(); i += 2) line += fields[i].text + "=" + fields[i + 1].text + " ";
+      changed.push_back(line);
+    }
+    // Between agents there is no order; each agent's events carry their own number.
+    compare("events", told_, told);
+    compare("lane wake-ups", woken_, woken);
+    compare("transitions", changed_, changed);
+    told_.clear();
+    woken_.clear();
+    changed_.clear();
+  }
+
+  // What no reply shows: sets, deadlines, lanes, claims.
+  void compare_hidden() {
+    std::vector<std::string> mine;
+    std::vector<std::string> theirs;
+    const auto& w = memory->world();
+    Link& link = bench().link;
+    const auto list = [&](const std::string& name, const std::string& key, std::vector<std::string> values, const char* command,
+                          bool scored = false) {
+      std::vector<std::string> got;
+      const bool is_zset = std::string_view(command) == "ZRANGE";
+      const Value reply = is_zset                                 ? link.run({"ZRANGE", "{t}:" + key, "0", "-1", "WITHSCORES"})
+                          : std::string_view(command) == "LRANGE" ? link.run({"LRANGE", "{t}:" + key, "0", "-1"})
+                                                                  : link.run({command, "{t}:" + key});
+      const bool pairs = scored || std::string_view(command) == "HGETALL";
+      for (std::size_t i = 0; i < reply.array.size(); ++i) {
+        got.push_back(reply.array[i].text);
+        if (pairs && i + 1 < reply.array.size()) got.back() += "@" + reply.array[++i].text;
+      }
+      if (std::string_view(command) == "SMEMBERS" || std::string_view(command) == "HGETALL") {
+        std::sort(got.begin(), got.end());
+        std::sort(values.begin(), values.end());
+      }
+      const auto join = [&](const std::vector<std::string>& items) {
+        std::string out = name + ":";
+        for (const auto& item : items) out += " " + item;
+        return out;
+      };
+      mine.push_back(join(values));
+      theirs.push_back(join(got));
+    };
+    std::vector<std::string> values;
+    for (const auto& [at, d] : w.deadlines) values.push_back(at.second + "@" + std::to_string(at.first));
+    list("deadlines", "dl", values, "ZRANGE", true);
+    for (const auto& [queue, waiting] : w.waiting) {
+      values.clear();
+      for (const auto& [eff, id] : waiting) values.push_back(id + "@" + std::to_string(eff));
+      list("queue " + queue, "q:" + queue, values, "ZRANGE", true);
+    }
+    for (const auto& [agent, a] : w.agents) {
+      list("held by " + agent, "agentc:" + agent, {a.held.begin(), a.held.end()}, "SMEMBERS");
+    }
+    for (const auto& [account, road] : w.roads) {
+      for (std::size_t lane = 0; lane < 3; ++lane) {
+        values.clear();
+        for (const auto& ref : road.lanes[lane]) values.push_back(show(ref));
+        list("out " + account, "out:" + account + ":" + std::to_string(lane), values, "LRANGE");
+        values.clear();
+        for (const auto& [at, item] : road.later[lane]) values.push_back(item + "@" + std::to_string(at));
+        list("later " + account, "later:" + account + ":" + std::to_string(lane), values, "ZRANGE", true);
+      }
+      values.clear();
+      for (const auto& f : road.flights)
+        values.push_back(show(f.ref) + "@" + std::to_string(f.epoch) + "|" + std::to_string(f.lane));
+      list("fly " + account, "fly:" + account, values, "HGETALL");
+    }
+    for (const auto& [id, shard] : w.shards) {
+      values.clear();
+      for (const auto& [agent, session] : shard.sessions) values.push_back(agent + "|" + session);
+      list("sessions " + id, "sess:" + id, values, "SMEMBERS");
+    }
+    values.clear();
+    for (const auto& [name, l] : w.leases) {
+      values.push_back(name + "@" + l.shard + "|" + std::to_string(l.shard_epoch) + "|" + std::to_string(l.epoch) + "|" +
+                       std::to_string(l.until));
+    }
+    list("leases", "lease", values, "HGETALL");
+    for (const auto& [id, c] : w.conversations) {
+      values.clear();
+      for (const auto& h : c.hold) values.push_back(std::to_string(h.lane) + "|" + std::to_string(h.n));
+      list("hold " + id, "hold:" + id, values, "LRANGE");
+      const Value r = link.run({"HMGET", "{t}:conv:" + id, "fly", "wt", "base", "eff"});
+      mine.push_back("conv " + id + " " + (c.turn == 0 ? "" : std::to_string(c.turn)) + " " + std::to_string(c.weight) + " " +
+                     std::to_string(c.base) + " " + std::to_string(c.eff));
+      theirs.push_back("conv " + id);
+      for (const Value& v : r.array) theirs.back() += " " + v.text;
+    }
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      if (mine[i] != theirs[i]) failed("hidden state differs\n model: " + mine[i] + "\n redis: " + theirs[i]);
+    }
+  }
+
+  void failed(const std::string& why) {
+    if (broken) return;
+    broken = true;
+    std::string last;
+    for (const auto& line : asked_) last += "  " + line + "\n";
+    ADD_FAILURE() << title << ": " << why << "\nlast requests:\n" << last;
+  }
+
+  std::int64_t now = kStart;
+  std::unique_ptr<MemoryStore> memory;
+  std::unique_ptr<Store> redis;
+  std::unique_ptr<invariant::Watch> watch;
+  std::string title = "test";
+  bool broken = false;
+
+ private:
+  // Everything published so far: the answer to a ping on the same link comes after it.
+  static std::vector<std::pair<std::string, std::string>> hear() {
+    std::vector<std::pair<std::string, std::string>> out;
+    bench().ears.write(encode({"PING", "now"}));
+    for (;;) {
+      const auto value = bench().ears.read();
+      if (!value || value->array.empty() || value->array[0].text == "pong") return out;
+      if (value->array[0].text == "pmessage") out.emplace_back(value->array[2].text, value->array[3].text);
+    }
+  }
+  void compare(const char* what, std::vector<std::string> a, std::vector<std::string> b) {
+    std::sort(a.begin(), a.end());
+    std::sort(b.begin(), b.end());
+    if (a == b) return;
+    std::string text = std::string(what) + " differ";
+    for (const auto& line : a) {
+      if (std::find(b.begin(), b.end(), line) == b.end()) text += "\n model: " + line;
+    }
+    for (const auto& line : b) {
+      if (std::find(a.begin(), a.end(), line) == a.end()) text += "\n redis: " + line;
+    }
+    failed(text);
+  }
+
+  std::vector<std::string> told_, woken_, changed_;
+  std::string stream_, refused_;
+  std::deque<std::string> asked_;
+};
+
+// ---- each command, to both ----
+
+class Driver : public Pair {
+ public:
+  Ingested ingest(const Ingest& what) {
+    std::string text = "ingest " + what.account + " " + what.dedupe + " from";
+    for (const auto& address : what.addresses) text += " " + address;
+    text += what.may_open ? "" : " change";
+    if (what.hint) text += " hint " + what.hint->agent + "@" + std::to_string(what.hint->agent_gen);
+    const auto out = ask<Ingested>(text, [&](Store& s, auto done) { s.ingest(what, done); });
+    if (out.kind == Ingested::Kind::kNew || out.kind == Ingested::Kind::kOk) watch->on_kept(out.ref, what.entry);
+    return out;
+  }
+  Outcome offer(const Offer& what) {
+    return ask<Outcome>("offer " + what.conversation + "@" + std::to_string(what.gen) + " to " + what.agent,
+                        [&](Store& s, auto done) { s.offer(what, done); });
+  }
+  Outcome accept(const Command& by) {
+    return ask<Outcome>("accept " + text(by), [&](Store& s, auto done) { s.accept(by, done); });
+  }
+  Outcome decline(const Command& by) {
+    return ask<Outcome>("decline " + text(by), [&](Store& s, auto done) { s.decline(by, "busy", done); });
+  }
+  Outcome close(const Command& by, const std::string& code, std::int64_t wrap) {
+    return ask<Outcome>("close " + text(by) + " " + code + " wrap " + std::to_string(wrap),
+                        [&](Store& s, auto done) { s.close(by, code, wrap, done); });
+  }
+  Outcome park(const Command& by, std::int64_t until) {
+    return ask<Outcome>("park " + text(by), [&](Store& s, auto done) { s.park(by, WallTime{until}, done); });
+  }
+  Outcome transfer(const Command& by, const std::string& queue, const std::string& agent) {
+    return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent,
+                        [&](Store& s, auto done) { s.transfer(by, queue, agent, 45'000, done); });
+  }
+  Outcome reply(const Reply& what) {
+    const auto out = ask<Outcome>("reply " + text(what.by) + " client_id " + what.client_id + " lane " +
+                                      std::to_string(static_cast<int>(what.lane)) + " lease " + what.lease.shard + "@" +
+                                      std::to_string(what.lease.epoch),
+                                  [&](Store& s, auto done) { s.reply(what, done); });
+    if (out.claimed) watch->on_handed(out.ref);
+    return out;
+  }
+  Outcome note(const Command& by, const std::string& client_id, const std::string& author, const std::string& entry) {
+    return ask<Outcome>("note " + text(by) + " client_id " + client_id,
+                        [&](Store& s, auto done) { s.note(by, client_id, author, entry, done); });
+  }
+  Outcome send(const Send& what) {
+    const auto out = ask<Outcome>("send " + what.account + " " + what.address + " client_id " + what.client_id,
+                                  [&](Store& s, auto done) { s.send(what, done); });
+    if (out.claimed) watch->on_handed(out.ref);
+    return out;
+  }
+  Claims claim(const std::string& account, const LeaseRef& lease, int most) {
+    const auto out =
+        ask<Claims>("claim " + account + " " + lease.shard + "@" + std::to_string(lease.epoch) + " most " + std::to_string(most),
+                    [&](Store& s, auto done) { s.claim(account, lease, most, done); });
+    for (const auto& item : out.items) watch->on_handed(item.ref);
+    return out;
+  }
+  std::vector<bool> settle(const std::string& account, const std::vector<Settled>& items) {
+    std::string what = "settle " + account;
+    for (const auto& i : items) what.append(" ").append(show(i.ref)) += {'=', static_cast<char>(i.state)};
+    return ask<std::vector<bool>>(what, [&](Store& s, auto done) { s.settle(account, items, done); });
+  }
+  Outcome put_back(const std::string& account, const LeaseRef& lease, const std::vector<PutBack>& items) {
+    std::string what = "put_back " + account + " " + lease.shard + "@" + std::to_string(lease.epoch);
+    for (const auto& i : items) what.append(" ").append(show(i.ref));
+    const auto roads = memory->world().roads;  // as they were
+    const auto out = ask<Outcome>(what, [&](Store& s, auto done) { s.put_back(account, lease, items, done); });
+    if (const auto road = roads.find(account); road != roads.end()) {
+      for (const auto& f : road->second.flights) {
+        for (const auto& i : items) {
+          if (f.ref == i.ref && f.epoch == lease.epoch) watch->on_put_back(f.ref);
+        }
+      }
+    }
+    return out;
+  }
+  Outcome orphans(const std::string& account, const LeaseRef& lease) {
+    return ask<Outcome>("orphans " + account + " " + lease.shard + "@" + std::to_string(lease.epoch),
+                        [&](Store& s, auto done) { s.orphans(account, lease, done); });
+  }
+  Outcome agent_put(const std::string& id, const Fields& fields) {
+    return ask<Outcome>("agent_put " + id, [&](Store& s, auto done) { s.agent_put(id, fields, done); });
+  }
+  Outcome agent_set(const std::string& id, const std::string& value) {
+    return ask<Outcome>("agent_set " + id + " " + value, [&](Store& s, auto done) { s.agent_set(id, value, "why", done); });
+  }
+  Outcome queue_put(const std::string& id, const Fields& fields) {
+    return ask<Outcome>("queue_put " + id, [&](Store& s, auto done) { s.queue_put(id, fields, done); });
+  }
+  Outcome session(const std::string& shard, std::int64_t epoch, const std::string& agent, const std::string& id, bool open) {
+    return ask<Outcome>(
+        std::string(open ? "session " : "session end ") + shard + "@" + std::to_string(epoch) + " " + agent + " " + id,
+        [&](Store& s, auto done) { s.session(shard, epoch, agent, id, open, done); });
+  }
+  Outcome node_start(const std::string& shard, std::int64_t ttl) {
+    return ask<Outcome>("node_start " + shard, [&](Store& s, auto done) { s.node_start(shard, ttl, done); });
+  }
+  Beat node_beat(const std::string& shard, std::int64_t epoch, std::int64_t ttl, const std::vector<std::string>& wanted) {
+    return ask<Beat>("node_beat " + shard + "@" + std::to_string(epoch),
+                     [&](Store& s, auto done) { s.node_beat(shard, epoch, ttl, wanted, done); });
+  }
+  Outcome node_stop(const std::string& shard, std::int64_t epoch) {
+    return ask<Outcome>("node_stop " + shard + "@" + std::to_string(epoch),
+                        [&](Store& s, auto done) { s.node_stop(shard, epoch, done); });
+  }
+  Outcome sweep(int most) {
+    return ask<Outcome>("sweep " + std::to_string(most), [&](Store& s, auto done) { s.sweep(most, done); });
+  }
+  Outcome recount(const std::string& conversation) {
+    return ask<Outcome>("recount " + conversation, [&](Store& s, auto done) { s.recount(conversation, done); });
+  }
+  std::vector<Card> cards(const std::vector<std::string>& ids) {
+    return ask<std::vector<Card>>("cards", [&](Store& s, auto done) { s.cards(ids, done); });
+  }
+  DeskView desk(const std::string& agent) {
+    return ask<DeskView>("desk " + agent, [&](Store& s, auto done) { s.desk(agent, done); });
+  }
+  Replay replay(const std::string& agent, std::int64_t after) {
+    return ask<Replay>("replay " + agent + " after " + std::to_string(after),
+                       [&](Store& s, auto done) { s.replay(agent, after, done); });
+  }
+  std::vector<Line> entries(const std::string& conversation, const std::vector<std::int64_t>& ns) {
+    return ask<std::vector<Line>>("entries " + conversation, [&](Store& s, auto done) { s.entries(conversation, ns, done); });
+  }
+  Page page(const std::string& conversation, std::int64_t after, int limit) {
+    return ask<Page>("page " + conversation, [&](Store& s, auto done) { s.page(conversation, after, limit, done); });
+  }
+  Conversations conversations(const std::string& after, int limit) {
+    return ask<Conversations>("conversations after " + after, [&](Store& s, auto done) { s.conversations(after, limit, done); });
+  }
+  Snapshot snapshot() {
+    return ask<Snapshot>("snapshot", [&](Store& s, auto done) { s.snapshot(done); });
+  }
+
+  // Everything that can be read, and what cannot.
+  void compare_all() {
+    const auto& w = memory->world();
+    std::string after;
+    do {
+      after = conversations(after, 50).next;
+    } while (!after.empty());
+    for (const auto& [id, c] : w.conversations) {
+      page(id, 0, 1000);
+      const Outcome counted = recount(id);
+      if (counted.gen != 0) failed("recount of " + id + " is " + std::to_string(counted.gen));
+    }
+    for (const auto& [id, agent] : w.agents) {
+      desk(id);
+      replay(id, std::max<std::int64_t>(0, agent.seq - 50));
+    }
+    snapshot();
+    compare_hidden();
+    for (const auto& violation : watch->check_kept()) failed(violation);
+  }
+
+  static std::string text(const Command& by) { return by.conversation + "@" + std::to_string(by.gen) + " by " + by.agent; }
+};
+
+// ---- random requests ----
+
+class Fuzz : public Driver {
+ public:
+  explicit Fuzz(std::uint64_t seed) : chance_(seed) { title = "SEED=" + std::to_string(seed); }
+
+  void run(int steps) {
+    for (const char* queue : {"water", "roads"}) queue_put(queue, {{"name", queue}, {"mode", one_in(3) ? "auto" : "offer"}});
+    for (const std::string& agent : agents_) {
+      agent_put(agent, {{"name", "N " + agent},
+                        {"cap", std::to_string(10 * between(1, 4) + (one_in(4) ? 3 : 0))},
+                        {"queues", queues_of_agent()}});
+      agent_set(agent, "ready");
+    }
+    for (const char* shard : {"s1", "s2", "s3"}) {
+      start(shard);
+      beat(shard);
+    }
+    for (const std::string& agent : agents_) open_session(agent);
+    for (int i = 0; i < steps && !broken; ++i) {
+      step();
+      if (i % 60 == 59) compare_all();
+    }
+    if (!broken) compare_all();
+  }
+
+ private:
+  std::int64_t between(std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(chance_);
+  }
+  bool one_in(int n) { return between(1, n) == 1; }
+  template <class T>
+  const T& any(const std::vector<T>& items) {
+    return items[static_cast<std::size_t>(between(0, static_cast<std::int64_t>(items.size()) - 1))];
+  }
+  std::string queues_of_agent() { return one_in(3) ? "water" : one_in(2) ? "roads" : "water,roads"; }
+
+  void start(const std::string& shard) { epochs_[shard] = node_start(shard, 30'000).gen; }
+  void beat(const std::string& shard) {
+    std::vector<std::string> wanted{"matcher"};
+    for (const std::string& account : accounts_) {
+      if (!one_in(3)) wanted.push_back("acct:" + account);
+    }
+    for (const auto& lease : node_beat(shard, one_in(15) ? epochs_[shard] - 1 : epochs_[shard], 30'000, wanted).leases) {
+      if (lease.name.starts_with("acct:")) leases_[lease.name.substr(5)] = {shard, lease.epoch};
+    }
+  }
+  void open_session(const std::string& agent) {
+    const std::string& shard = any(shards_);
+    session(shard, one_in(20) ? 1 : epochs_[shard], agent, "t" + std::to_string(between(1, 3)), true);
+  }
+  // The lease as this test believes it; sometimes another's.
+  LeaseRef lease_of(const std::string& account) {
+    if (one_in(12)) return {any(shards_), between(0, 3)};
+    const auto it = leases_.find(account);
+    return it == leases_.end() ? LeaseRef{} : it->second;
+  }
+  const model::Conversation* some_conversation(const std::string& state = "") {
+    std::vector<const model::Conversation*> found;
+    for (const auto& [id, c] : memory->world().conversations) {
+      if (state.empty() || c.state == state) found.push_back(&c);
+    }
+    return found.empty() ? nullptr : any(found);
+  }
+  // Mostly the right command; sometimes stale, of another's, or of nothing.
+  Command command_on(const std::string& state) {
+    const model::Conversation* c = one_in(8) ? some_conversation() : some_conversation(state);
+    if (c == nullptr && !one_in(8)) c = some_conversation();
+    if (c == nullptr) return {"999", 1, "ana"};
+    Command by{c->id, c->gen, c->owner};
+    if (one_in(10)) --by.gen;
+    if (one_in(15)) by.agent = any(agents_);
+    return by;
+  }
+  std::string unique(const char* kind) {
+    return std::string(kind) + " " + std::to_string(++serial_) + std::string(static_cast<std::size_t>(between(0, 20)), '.');
+  }
+  // Sometimes none, sometimes one that this author used before.
+  std::string client_id(const std::string& author) {
+    auto& used = used_[author];
+    if (one_in(6)) return "";
+    if (!used.empty() && one_in(5)) return any(used);
+    used.push_back(std::string("c").append(std::to_string(++serial_)));
+    return used.back();
+  }
+  std::string fresh_entry() { return unique("entry"); }
+
+  void ingest_something() {
+    if (!sent_.empty() && one_in(5)) {
+      ingest(any(sent_));
+      return;
+    }
+    Ingest in;
+    in.account = any(accounts_);
+    in.channel = "wa";
+    in.dedupe = "wamid." + std::to_string(++serial_);
+    in.at = WallTime{now - between(0, 3) * kHour};
+    const std::string citizen = std::to_string(between(1, 7));
+    in.addresses = {"wa:p:" + citizen};
+    if (one_in(3)) in.addresses.push_back("wa:p:bsuid" + citizen);
+    if (one_in(6)) in.addresses.push_back("wa:p:parent" + citizen);
+    if (one_in(8)) std::swap(in.addresses.front(), in.addresses.back());
+    if (one_in(20)) {
+      in.old_address = in.addresses[0];
+      in.addresses = {"wa:p:new" + citizen};
+    }
+    in.name = one_in(3) ? "" : "Cit " + citizen;
+    in.queue = one_in(2) ? "water" : "roads";
+    in.window_until = WallTime{one_in(4) ? 0 : now + between(0, 24) * kHour};
+    in.may_open = !one_in(6) && in.old_address.empty();
+    in.entry = fresh_entry();
+    if (one_in(2)) {
+      const std::string& agent = any(agents_);
+      in.hint = Hint{agent, memory->world().agents.at(agent).gen - (one_in(6) ? 1 : 0), "{\"load\":0}"};
+    }
+    in.offer_ttl_ms = 20'000;
+    in.auto_accept = one_in(4);
+    ingest(in);
+    sent_.push_back(in);
+  }
+
+  void offer_something() {
+    const model::Conversation* c = one_in(10) ? some_conversation() : some_conversation("queued");
+    if (c == nullptr) return;
+    offer({c->id, c->gen - (one_in(10) ? 1 : 0), one_in(25) ? "nobody" : any(agents_), one_in(3) ? 5'000 : 45'000, one_in(4),
+           "{}"});
+  }
+
+  void reply_something() {
+    Reply what;
+    what.by = command_on("active");
+    if (one_in(6)) what.by.agent.clear();
+    what.author = what.by.agent.empty() ? "key" : what.by.agent;
+    what.client_id = client_id(what.author);
+    what.entry = fresh_entry();
+    what.lane = static_cast<Lane>(between(0, 2));
+    what.needs_window = one_in(4);
+    const auto& all = memory->world().conversations;
+    const auto c = all.find(what.by.conversation);
+    if (c != all.end() && one_in(2)) what.lease = lease_of(c->second.account);
+    reply(what);
+  }
+
+  void send_something() {
+    Send what;
+    what.account = any(accounts_);
+    what.channel = "wa";
+    what.address = one_in(4) ? "wa:p:stranger" + std::to_string(between(1, 3)) : "wa:p:" + std::to_string(between(1, 7));
+    what.name = "S";
+    what.author = "key";
+    what.client_id = client_id(what.author);
+    what.entry = fresh_entry();
+    what.lane = static_cast<Lane>(between(0, 2));
+    what.needs_window = one_in(3);
+    if (one_in(2)) what.lease = lease_of(what.account);
+    send(what);
+  }
+
+  void settle_something() {
+    const std::string& account = any(accounts_);
+    std::vector<MessageRef> outbound;
+    for (const auto& [id, c] : memory->world().conversations) {
+      if (c.account != account) continue;
+      for (std::size_t i = 0; i < c.log.size(); ++i) {
+        const bool waits = rank(c.log[i].state) >= 1 && rank(c.log[i].state) <= 4;
+        if (waits || one_in(9)) outbound.push_back({id, static_cast<std::int64_t>(i + 1)});
+      }
+    }
+    if (outbound.empty()) return;
+    std::vector<Settled> items;
+    for (std::int64_t i = between(1, 4); i > 0; --i) {
+      Settled item;
+      item.ref = any(outbound);
+      if (one_in(40)) item.ref.n += 50;
+      item.state = any(std::vector<State>{State::kSent, State::kSent, State::kUncertain, State::kExpired, State::kFailed,
+                                          State::kDelivered, State::kRead});
+      if (!one_in(3)) item.provider_id = "out." + std::to_string(++serial_);
+      if (item.state == State::kFailed) item.reason = "131026 undeliverable";
+      items.push_back(item);
+    }
+    settle(account, items);
+  }
+
+  void put_back_something() {
+    const std::string& account = any(accounts_);
+    const auto& roads = memory->world().roads;
+    const auto road = roads.find(account);
+    std::vector<PutBack> items;
+    if (road != roads.end()) {
+      for (const auto& f : road->second.flights) {
+        if (one_in(2)) items.push_back({f.ref, WallTime{now + between(0, 5'000)}});
+      }
+    }
+    if (one_in(10)) items.push_back({{"1", 1}, WallTime{now}});
+    put_back(account, lease_of(account), items);
+  }
+
+  void pass_time() {
+    static constexpr std::int64_t kJumps[] = {0, 1, 40, 900, 3'000, 12'000, 31'000, 50'000, 125'000, 11 * kMinute};
+    const std::int64_t jump = kJumps[between(0, one_in(6) ? 9 : 6)];
+    if (now + jump < kStart + 20 * kHour) now += jump;
+    // Shards that live beat; one that does not will lapse.
+    for (const std::string& shard : shards_) {
+      if (!one_in(9)) beat(shard);
+    }
+    if (!one_in(4)) sweep(static_cast<int>(one_in(3) ? between(1, 4) : 100));
+  }
+
+  void step() {
+    if (one_in(8)) {  // somebody comes back
+      const std::string& agent = any(agents_);
+      agent_set(agent, "ready");
+      session("s1", epochs_["s1"], agent, "t1", true);
+    }
+    const std::int64_t dice = between(1, 100);
+    if (dice <= 18) return ingest_something();
+    if (dice <= 28) return offer_something();
+    if (dice <= 36) return void(accept(command_on("offered")));
+    if (dice <= 38) return void(decline(command_on("offered")));
+    if (dice <= 42) {
+      Command by = command_on(one_in(3) ? "wrapup" : "active");
+      if (one_in(12)) by.agent.clear();
+      return void(close(by, one_in(3) ? "" : "fixed", one_in(3) ? 0 : 20'000));
+    }
+    if (dice <= 44) return void(park(command_on("active"), now + between(1, 60) * 1000));
+    if (dice <= 47) {
+      const bool to_agent = one_in(2);
+      return void(transfer(command_on("active"),
+                           to_agent    ? ""
+                           : one_in(8) ? "nowhere"
+                           : one_in(4) ? ""
+                                       : "roads",
+                           to_agent ? any(agents_) : ""));
+    }
+    if (dice <= 58) return reply_something();
+    if (dice <= 60) {
+      Command by = command_on("active");
+      if (one_in(5)) by.agent.clear();
+      return void(note(by, client_id(by.agent), by.agent, fresh_entry()));
+    }
+    if (dice <= 64) return send_something();
+    if (dice <= 70) {
+      const std::string& account = any(accounts_);
+      return void(claim(account, lease_of(account), static_cast<int>(between(0, 5))));
+    }
+    if (dice <= 77) return settle_something();
+    if (dice <= 79) return put_back_something();
+    if (dice <= 81) {
+      const std::string& account = any(accounts_);
+      return void(orphans(account, lease_of(account)));
+    }
+    if (dice <= 83) return open_session(any(agents_));
+    if (dice <= 85) {
+      const std::string& shard = any(shards_);
+      return void(session(shard, epochs_[shard], any(agents_), "t" + std::to_string(between(1, 3)), false));
+    }
+    if (dice <= 87) {
+      return void(agent_set(one_in(20) ? "nobody" : any(agents_),
+                            any(std::vector<std::string>{"ready", "ready", "ready", "paused", "offline", "draining"})));
+    }
+    if (dice == 88)
+      return void(agent_put(any(agents_), {{"cap", std::to_string(between(1, 5) * 10)}, {"queues", queues_of_agent()}}));
+    if (dice == 89) {
+      const std::string& shard = any(shards_);
+      if (one_in(3)) node_stop(shard, epochs_[shard]);
+      start(shard);
+      return beat(shard);
+    }
+    if (dice == 90) return void(queue_put("water", {{"offer_ms", std::to_string(between(1, 60) * 1000)}}));
+    if (dice <= 98) return pass_time();
+    if (dice == 99) return void(cards({"1", "7", "none"}));
+    const model::Conversation* c = some_conversation();
+    if (c != nullptr) entries(c->id, {1, 3, 99});
+    page("nothing", 0, 10);
+    desk("nobody");
+    replay(any(agents_), between(0, 600));
+  }
+
+  std::mt19937_64 chance_;
+  std::int64_t serial_ = 0;
+  std::vector<Ingest> sent_;
+  std::map<std::string, std::int64_t> epochs_;
+  std::map<std::string, LeaseRef> leases_;
+  std::map<std::string, std::vector<std::string>> used_;
+  const std::vector<std::string> agents_{"ana", "bob", "cho", "dee"};
+  const std::vector<std::string> accounts_{"w1", "w2"};
+  const std::vector<std::string> shards_{"s1", "s2", "s3"};
+};
+
+TEST(Store, TheModelAndRedisAnswerAlike) {
+  const char* one = std::getenv("SEED");
+  const char* many = std::getenv("SEEDS");
+  const std::uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
+  const std::uint64_t count = one != nullptr ? 1 : many != nullptr ? std::strtoull(many, nullptr, 10) : 100;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    Fuzz fuzz(seed);
+    fuzz.run(400);
+    if (fuzz.broken) return;
+  }
+  if (one != nullptr) return;
+  // Requests that reach nothing prove nothing.
+  std::string counts;
+  for (const auto& [kind, times] : Fuzz::tally()) counts.append(kind).append(": ").append(std::to_string(times)).append("\n");
+  if (std::getenv("VERBOSE") != nullptr) std::cout << counts;
+  for (const char* kind : {"ingest new",
+                           "ingest ok",
+                           "ingest dup",
+                           "ingest none",
+                           "offer ok",
+                           "offer stale",
+                           "offer refused not_ready",
+                           "offer refused excluded",
+                           "accept ok",
+                           "accept stale",
+                           "decline ok",
+                           "close ok",
+                           "close stale",
+                           "park ok",
+                           "transfer ok",
+                           "transfer refused no_queue",
+                           "transfer refused same_agent",
+                           "transfer refused not_ready",
+                           "reply ok",
+                           "reply repeat",
+                           "reply stale",
+                           "reply window",
+                           "note ok",
+                           "note repeat",
+                           "send ok",
+                           "send repeat",
+                           "send window",
+                           "put_back ok",
+                           "orphans ok",
+                           "orphans lost",
+                           "session ok",
+                           "session lost",
+                           "node_stop ok"}) {
+    EXPECT_GT(Fuzz::tally()[kind], 5) << kind << " in\n" << counts;
+  }
+}
+
+// ---- what matters most, by name; each asks both stores ----
+
+class Named : public Driver {
+ public:
+  Named() {
+    queue_put("water", {{"name", "Water"}});
+    for (const char* agent : {"ana", "bob"}) agent_put(agent, {{"name", agent}, {"cap", "30"}, {"queues", "water"}});
+    epoch = node_start("s1", kHour).gen;
+    for (const char* agent : {"ana", "bob"}) {
+      session("s1", epoch, agent, "tab", true);
+      agent_set(agent, "ready");
+    }
+    lease = {"s1", node_beat("s1", epoch, kHour, {"acct:w"}).leases.at(0).epoch};
+  }
+  ~Named() {
+    if (!broken) compare_all();
+  }
+  Named(const Named&) = delete;
+  Named& operator=(const Named&) = delete;
+
+  Ingest message(const std::string& citizen, const std::string& id) const {
+    Ingest in;
+    in.account = "w";
+    in.channel = "wa";
+    in.dedupe = id;
+    in.at = WallTime{now};
+    in.addresses = {"wa:p:" + citizen};
+    in.name = citizen;
+    in.queue = "water";
+    in.window_until = WallTime{now + 24 * kHour};
+    in.entry = "in " + id;
+    return in;
+  }
+  // A conversation that ana has accepted.
+  Command with_ana(const std::string& citizen) {
+    const std::string id = ingest(message(citizen, "first of " + citizen)).ref.conversation;
+    const Outcome offered = offer({id, 1, "ana", 45'000, false, "{}"});
+    const Outcome accepted = accept({id, offered.gen, "ana"});
+    return {id, accepted.gen, "ana"};
+  }
+  Outcome answer(const Command& by, const std::string& words, bool at_once = false, Lane lane = Lane::kConversation) {
+    Reply what;
+    what.by = by;
+    what.author = by.agent;
+    what.entry = words;
+    what.lane = lane;
+    if (at_once) what.lease = lease;
+    return reply(what);
+  }
+  State state_of_entry(const MessageRef& ref) { return entries(ref.conversation, {ref.n}).at(0).state; }
+
+  std::int64_t epoch = 0;
+  LeaseRef lease;
+};
+
+using What = Outcome::What;
+
+TEST(StoreNamed, AMessageTwiceInTheSameMillisecondIsKeptOnce) {
+  Named t;
+  const Ingest one = t.message("x", "wamid.1");
+  EXPECT_EQ(t.ingest(one).kind, Ingested::Kind::kNew);
+  EXPECT_EQ(t.ingest(one).kind, Ingested::Kind::kDuplicate);
+  Ingest other_account = one;  // the same id of another account is another message
+  other_account.account = "w2";
+  other_account.entry = "other";
+  EXPECT_EQ(t.ingest(other_account).kind, Ingested::Kind::kNew);
+  t.now += 6 * 24 * kHour;  // redelivered for days: its own time names the same day
+  EXPECT_EQ(t.ingest(one).kind, Ingested::Kind::kDuplicate);
+}
+
+// Two shards, two links, both requests on their way before either is answered.
+std::vector<Ingested> at_once(const std::vector<Ingest>& both) {
+  const auto clock = [] { return WallTime{kStart}; };
+  std::vector<std::unique_ptr<Link>> links;
+  std::vector<std::function<void(Result<Value>)>> waiting;
+  std::vector<Ingested> out(both.size());
+  std::vector<std::unique_ptr<Store>> stores;
+  for (std::size_t i = 0; i < both.size(); ++i) {
+    links.push_back(std::make_unique<Link>(bench().server.socket()));
+    stores.push_back(make_redis_store(
+        [&, i](std::string command, std::function<void(Result<Value>)> done) {
+          links[i]->write(command);
+          waiting.push_back(std::move(done));
+        },
+        {"t", clock}));
+  }
+  for (std::size_t i = 0; i < both.size(); ++i) {
+    stores[i]->ingest(both[i], [&, i](Result<Ingested> r) { out[i] = r ? *r : Ingested{}; });
+  }
+  for (std::size_t i = 0; i < both.size(); ++i) waiting[i](links[i]->read());
+  return out;
+}
+
+Ingested at_once_alone(const Ingest& one) {
+  const auto store = make_redis_store(
+      [](std::string command, std::function<void(Result<Value>)> done) {
+        bench().link.write(command);
+        done(bench().link.read());
+      },
+      {"t", [] { return WallTime{kStart}; }});
+  Ingested out;
+  store->ingest(one, [&](Result<Ingested> r) { out = r ? *r : Ingested{}; });
+  return out;
+}
+
+TEST(StoreNamed, TwoShardsGetTheSameMessageAndKeepItOnce) {
+  Named t;
+  const auto out = at_once({t.message("x", "wamid.1"), t.message("x", "wamid.1")});
+  t.broken = true;  // the model was not asked
+  const auto news = std::count_if(out.begin(), out.end(), [](const Ingested& i) { return i.kind == Ingested::Kind::kNew; });
+  const auto again =
+      std::count_if(out.begin(), out.end(), [](const Ingested& i) { return i.kind == Ingested::Kind::kDuplicate; });
+  EXPECT_EQ(news, 1);
+  EXPECT_EQ(again, 1);
+}
+
+TEST(StoreNamed, TwoFirstMessagesOpenOneConversation) {
+  Named t;
+  const auto out = at_once({t.message("x", "wamid.1"), t.message("x", "wamid.2")});
+  t.broken = true;
+  EXPECT_EQ(out[0].ref.conversation, out[1].ref.conversation);
+  EXPECT_NE(out[0].kind, out[1].kind);
+  EXPECT_EQ(out[0].ref.n + out[1].ref.n, 3);
+}
+
+TEST(StoreNamed, ARequeuedConversationKeepsItsPlace) {
+  Named t;
+  const std::string first = t.ingest(t.message("x", "1")).ref.conversation;
+  t.now += 5'000;
+  const std::string second = t.ingest(t.message("y", "2")).ref.conversation;
+  const Outcome offered = t.offer({first, 1, "ana", 45'000, false, "{}"});
+  t.now += 5'000;
+  EXPECT_EQ(t.decline({first, offered.gen, "ana"}).what, What::kOk);
+  const auto waiting = t.snapshot().waiting;
+  ASSERT_EQ(waiting.size(), 2U);
+  EXPECT_EQ(waiting[0].conversation, first);
+  EXPECT_EQ(waiting[0].eff, kStart);
+  EXPECT_EQ(waiting[1].conversation, second);
+  EXPECT_EQ(t.offer({first, offered.gen + 1, "ana", 45'000, false, ""}).why, "excluded");
+  t.now += 120'000;
+  EXPECT_EQ(t.offer({first, offered.gen + 1, "ana", 45'000, false, ""}).what, What::kOk);
+}
+
+TEST(StoreNamed, ALateAcceptChangesNothing) {
+  Named t;
+  const std::string id = t.ingest(t.message("x", "1")).ref.conversation;
+  const Outcome offered = t.offer({id, 1, "ana", 10'000, false, "{}"});
+  t.now += 10'000;
+  EXPECT_EQ(t.sweep(100).gen, 1);
+  EXPECT_EQ(t.desk("ana").availability, "not_responding");
+  const Outcome late = t.accept({id, offered.gen, "ana"});
+  EXPECT_EQ(late.what, What::kStale);
+  EXPECT_EQ(late.state, "queued");
+  EXPECT_EQ(late.gen, offered.gen + 1);
+  const Outcome again = t.offer({id, late.gen, "bob", 10'000, false, "{}"});
+  EXPECT_EQ(again.what, What::kOk);
+  EXPECT_EQ(t.accept({id, again.gen, "ana"}).what, What::kStale);
+  EXPECT_EQ(t.accept({id, again.gen, "bob"}).what, What::kOk);
+}
+
+TEST(StoreNamed, AnAcceptRepeatedIsOkOnce) {
+  Named t;
+  const std::string id = t.ingest(t.message("x", "1")).ref.conversation;
+  const Outcome offered = t.offer({id, 1, "ana", 10'000, false, "{}"});
+  const Outcome accepted = t.accept({id, offered.gen, "ana"});
+  const std::int64_t seq = t.desk("ana").seq;
+  const Outcome repeated = t.accept({id, offered.gen, "ana"});
+  EXPECT_EQ(repeated.what, What::kOk);
+  EXPECT_EQ(repeated.gen, accepted.gen);
+  EXPECT_EQ(t.desk("ana").seq, seq);
+  EXPECT_EQ(t.accept({id, offered.gen, "bob"}).what, What::kStale);
+}
+
+TEST(StoreNamed, AReplyRepeatedByClientIdIsOneReply) {
+  Named t;
+  Reply what;
+  what.by = t.with_ana("x");
+  what.client_id = "c1";
+  what.author = "ana";
+  what.entry = "hello";
+  const Outcome first = t.reply(what);
+  EXPECT_EQ(first.what, What::kOk);
+  // Even when the conversation has moved on: the repeat asks what became of it.
+  EXPECT_EQ(t.close(what.by, "", 0).what, What::kOk);
+  const Outcome again = t.reply(what);
+  EXPECT_EQ(again.what, What::kRepeat);
+  EXPECT_EQ(again.ref, first.ref);
+  what.author = "bob";
+  EXPECT_EQ(t.reply(what).what, What::kStale);  // another author's client_id is another
+  t.now += 24 * kHour;
+  what.author = "ana";
+}
+
+TEST(StoreNamed, ANoteWithoutClientIdIsNeverARepeat) {
+  Named t;
+  const Command by = t.with_ana("x");
+  EXPECT_EQ(t.note(by, "", "ana", "one").ref.n, 2);
+  EXPECT_EQ(t.note(by, "", "ana", "two").ref.n, 3);
+  EXPECT_EQ(t.note(by, "c", "ana", "three").ref.n, 4);
+  EXPECT_EQ(t.note(by, "c", "ana", "three").what, What::kRepeat);
+}
+
+TEST(StoreNamed, OneReplyOfAConversationIsInFlight) {
+  Named t;
+  const Command by = t.with_ana("x");
+  const Command other = t.with_ana("y");
+  const Outcome one = t.answer(by, "one", true);
+  EXPECT_TRUE(one.claimed);
+  EXPECT_FALSE(t.answer(by, "two", true).claimed);
+  EXPECT_TRUE(t.answer(other, "other", true).claimed) << "other conversations pass it";
+  EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty());
+  t.settle("w", {{one.ref, State::kSent, "p1", ""}});
+  // Written after `two` got the turn and before it is claimed, in a lane of its own: it waits.
+  EXPECT_FALSE(t.answer(by, "three", true, Lane::kAlert).claimed);
+  const Claims second = t.claim("w", t.lease, 10);
+  ASSERT_EQ(second.items.size(), 1U);
+  EXPECT_EQ(second.items[0].entry, "two");
+  t.settle("w", {{second.items[0].ref, State::kFailed, "", "131026"}});
+  const Claims third = t.claim("w", t.lease, 10);
+  ASSERT_EQ(third.items.size(), 1U);
+  EXPECT_EQ(third.items[0].entry, "three");
+  EXPECT_EQ(third.items[0].lane, Lane::kAlert);
+}
+
+TEST(StoreNamed, WhatWasSettledInItsLaneIsNotHandedOver) {
+  Named t;
+  const Command by = t.with_ana("x");
+  const MessageRef one = t.answer(by, "one").ref;
+  const MessageRef two = t.answer(by, "two").ref;
+  const MessageRef three = t.answer(by, "three").ref;
+  t.settle("w", {{one, State::kExpired, "", "late"}, {two, State::kExpired, "", "late"}});
+  const Claims claims = t.claim("w", t.lease, 10);
+  ASSERT_EQ(claims.items.size(), 1U);
+  EXPECT_EQ(claims.items[0].ref, three);
+}
+
+TEST(StoreNamed, WhatIsPutBackKeepsItsTurnAndItsLane) {
+  Named t;
+  const Command by = t.with_ana("x");
+  const MessageRef alert = t.answer(by, "alert", true, Lane::kAlert).ref;
+  t.answer(by, "next");
+  t.put_back("w", {"s1", t.lease.epoch + 1}, {{alert, WallTime{t.now}}});  // of another claim: left alone
+  t.put_back("w", t.lease, {{alert, WallTime{t.now + 1'000}}});
+  EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty());
+  t.now += 1'000;
+  const Claims claims = t.claim("w", t.lease, 10);
+  ASSERT_EQ(claims.items.size(), 1U);
+  EXPECT_EQ(claims.items[0].ref, alert);
+  EXPECT_EQ(claims.items[0].lane, Lane::kAlert);
+  // Put back, and then its receipt comes after all: it went out, and does not go again.
+  t.put_back("w", t.lease, {{alert, WallTime{t.now}}});
+  t.settle("w", {{alert, State::kDelivered, "p", ""}});
+  const Claims after = t.claim("w", t.lease, 10);
+  ASSERT_EQ(after.items.size(), 1U);
+  EXPECT_EQ(after.items[0].entry, "next");
+}
+
+TEST(StoreNamed, OrphansBecomeUncertainAndAreNotSentAgain) {
+  Named t;
+  const Command by = t.with_ana("x");
+  const MessageRef one = t.answer(by, "one", true).ref;
+  t.answer(by, "two");
+  const LeaseRef old = t.lease;
+  t.epoch = t.node_start("s1", kHour).gen;  // killed, and back
+  EXPECT_EQ(t.claim("w", {"s1", t.lease.epoch + 1}, 10).lost, true);
+  t.lease = {"s1", t.node_beat("s1", t.epoch, kHour, {"acct:w"}).leases.at(0).epoch};
+  EXPECT_EQ(t.lease.epoch, old.epoch + 1);
+  EXPECT_EQ(t.orphans("w", old).what, What::kLost);
+  EXPECT_EQ(t.orphans("w", t.lease).gen, 1);
+  EXPECT_EQ(t.orphans("w", t.lease).gen, 0);
+  EXPECT_EQ(t.state_of_entry(one), State::kUncertain);
+  EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty()) << "the next one waits ten seconds";
+  t.now += 10'000;
+  t.sweep(100);
+  const Claims claims = t.claim("w", t.lease, 10);
+  ASSERT_EQ(claims.items.size(), 1U);
+  EXPECT_EQ(claims.items[0].entry, "two");
+  EXPECT_EQ(t.settle("w", {{one, State::kDelivered, "p", ""}}), std::vector<bool>{true});  // the status decides
+  EXPECT_EQ(t.settle("w", {{one, State::kSent, "p", ""}}), std::vector<bool>{false});
+  EXPECT_EQ(t.recount(by.conversation).gen, 0);
+}
+
+TEST(StoreNamed, ReplayGoesBackFiveHundredEvents) {
+  Named t;
+  const Command by = t.with_ana("x");
+  for (int i = 0; t.desk("ana").seq < 700; ++i) t.ingest(t.message("x", std::string("m").append(std::to_string(i))));
+  const std::int64_t seq = t.desk("ana").seq;
+  for (const std::int64_t behind : {0, 1, 499, 500}) {
+    const Replay replay = t.replay("ana", seq - behind);
+    EXPECT_FALSE(replay.reset) << behind;
+    ASSERT_EQ(replay.events.size(), static_cast<std::size_t>(behind));
+    if (behind > 0) {
+      EXPECT_EQ(replay.events.front().seq, seq - behind + 1);
+    }
+  }
+  EXPECT_TRUE(t.replay("ana", seq - 501).reset);
+  EXPECT_TRUE(t.replay("ana", seq + 1).reset) << "an id from the future is another agent's, or older than a lost store";
+  // Events land while he resumes.
+  t.ingest(t.message("x", "between"));
+  EXPECT_TRUE(t.replay("ana", seq - 500).reset);
+  EXPECT_EQ(t.replay("ana", seq - 499).events.size(), 500U);
+  t.now += 24 * kHour + 1;
+  EXPECT_TRUE(t.replay("ana", seq - 10).reset);
+  t.ingest(t.message("x", "a day later"));
+  EXPECT_FALSE(t.replay("ana", seq + 1).reset);
+  EXPECT_EQ(t.replay("ana", seq + 1).events.size(), 1U);
+  EXPECT_EQ(by.agent, "ana");
+}
+
+TEST(StoreNamed, AParkedConversationCanLeaveItsAgent) {
+  Named t;
+  const Command closed = t.with_ana("x");
+  Outcome parked = t.park(closed, t.now + kHour);
+  EXPECT_EQ(t.close({closed.conversation, parked.gen, "ana"}, "done", 20'000).state, "closed");
+  const Command moved = t.with_ana("y");
+  t.park(moved, t.now + kMinute);
+  t.agent_set("ana", "paused");
+  t.now += kMinute;
+  t.sweep(100);
+  EXPECT_EQ(t.cards({moved.conversation}).at(0).state, "queued");
+}
+
+TEST(StoreNamed, ACitizensMessageWakesWhatWasParked) {
+  Named t;
+  const Command by = t.with_ana("x");
+  t.park(by, t.now + kHour);
+  EXPECT_EQ(t.snapshot().agents.at(0).load, 0);
+  const Ingested woken = t.ingest(t.message("x", "2"));
+  EXPECT_EQ(woken.state, "active");
+  EXPECT_EQ(woken.owner, "ana");
+  t.park({by.conversation, woken.gen, "ana"}, t.now + kHour);
+  t.session("s1", t.epoch, "ana", "tab", false);
+  const Ingested queued = t.ingest(t.message("x", "3"));
+  EXPECT_EQ(queued.state, "queued");
+  EXPECT_EQ(queued.owner, "");
+}
+
+TEST(StoreNamed, AnAgentWhoLeavesLosesHisWorkWhateverIsChangedMeanwhile) {
+  Named t;
+  const Command by = t.with_ana("x");
+  t.session("s1", t.epoch, "ana", "tab", false);
+  t.now += kMinute;
+  t.agent_put("ana", {{"cap", "20"}});
+  t.agent_set("ana", "paused");
+  t.now += 9 * kMinute;
+  t.sweep(100);
+  EXPECT_EQ(t.cards({by.conversation}).at(0).state, "queued");
+  EXPECT_EQ(t.desk("ana").availability, "offline");
+}
+
+TEST(StoreNamed, AnAgentWhoReturnsKeepsHisWork) {
+  Named t;
+  const Command by = t.with_ana("x");
+  t.session("s1", t.epoch, "ana", "tab", false);
+  t.now += kMinute;
+  t.session("s1", t.epoch, "ana", "tab", true);
+  t.session("s1", t.epoch, "ana", "tab", false);
+  t.now += 9 * kMinute + 30'000;
+  t.sweep(100);  // ten minutes after the first absence, not after the second
+  EXPECT_EQ(t.cards({by.conversation}).at(0).state, "active");
+  t.now += kMinute;
+  t.sweep(100);
+  EXPECT_EQ(t.cards({by.conversation}).at(0).state, "queued");
+}
+
+TEST(StoreNamed, AShardThatStoodStillHearsIt) {
+  Named t;
+  const Outcome s2 = t.node_start("s2", 30'000);
+  t.session("s2", s2.gen, "bob", "other tab", true);
+  t.session("s1", t.epoch, "bob", "tab", false);
+  EXPECT_EQ(t.node_beat("s2", s2.gen, 30'000, {"matcher"}).leases.size(), 1U);
+  t.now += 30'001;
+  t.sweep(100);
+  EXPECT_EQ(t.snapshot().agents.at(1).sessions, 0);
+  EXPECT_TRUE(t.node_beat("s2", s2.gen, 30'000, {"matcher"}).lost);
+  EXPECT_EQ(t.session("s2", s2.gen, "bob", "late tab", true).what, What::kLost);
+  EXPECT_EQ(t.node_stop("s2", s2.gen).what, What::kLost);
+  const Outcome again = t.node_start("s2", 30'000);
+  EXPECT_EQ(t.session("s2", again.gen, "bob", "other tab", true).what, What::kOk);
+  EXPECT_FALSE(t.node_beat("s2", again.gen, 30'000, {"matcher"}).lost);
+  EXPECT_TRUE(t.node_beat("never", 0, 30'000, {"matcher"}).lost);
+}
+
+TEST(StoreNamed, TheClosingCodeIsKeptThroughWrapUp) {
+  Named t;
+  const Command by = t.with_ana("x");
+  const Outcome wrapping = t.close(by, "refund", 20'000);
+  EXPECT_EQ(wrapping.state, "wrapup");
+  EXPECT_EQ(t.close({by.conversation, wrapping.gen, "ana"}, "", 20'000).state, "closed");
+  EXPECT_EQ(t.cards({by.conversation}).at(0).why, "refund");
+  const Command timed = t.with_ana("y");
+  t.close(timed, "", 20'000);
+  t.now += 20'000;
+  t.sweep(100);
+  EXPECT_EQ(t.cards({timed.conversation}).at(0).why, "resolved");
+}
+
+TEST(StoreNamed, AChangeOfAClosedConversationJoinsItsLog) {
+  Named t;
+  const Command by = t.with_ana("x");
+  t.close(by, "", 0);
+  Ingest revoke = t.message("x", "2");
+  revoke.may_open = false;
+  const Ingested late = t.ingest(revoke);
+  EXPECT_EQ(late.kind, Ingested::Kind::kOk);
+  EXPECT_EQ(late.ref, (MessageRef{by.conversation, 2}));
+  EXPECT_EQ(late.state, "closed");
+  Ingest stranger = t.message("nobody", "3");
+  stranger.may_open = false;
+  EXPECT_EQ(t.ingest(stranger).kind, Ingested::Kind::kNone);
+}
+
+TEST(StoreNamed, ASendFindsTheCitizensOpenConversation) {
+  Named t;
+  Ingest from_both = t.message("x", "1");
+  from_both.addresses.push_back("wa:p:alias");
+  const std::string first = t.ingest(from_both).ref.conversation;
+  t.close({first, 1, ""}, "", 0);
+  const Ingested second = t.ingest(t.message("alias", "2"));  // writes from his other address
+  EXPECT_NE(second.ref.conversation, first);
+  Send what;
+  what.account = "w";
+  what.channel = "wa";
+  what.address = "wa:p:x";
+  what.entry = "out";
+  what.needs_window = true;
+  EXPECT_EQ(t.send(what).ref.conversation, second.ref.conversation);
+  what.address = "wa:p:stranger";
+  what.entry = "out 2";
+  EXPECT_EQ(t.send(what).what, What::kWindow);
+  what.needs_window = false;
+  const MessageRef sends = t.send(what).ref;
+  EXPECT_EQ(t.cards({sends.conversation}).at(0).state, "sends");
+  EXPECT_NE(t.ingest(t.message("stranger", "4")).ref.conversation, sends.conversation) << "his answer opens a real one";
+}
+
+TEST(StoreNamed, AnAgentWithoutANameHasADesk) {
+  Named t;
+  t.agent_put("nameless", {{"cap", "10"}});
+  EXPECT_FALSE(t.desk("nameless").missing);
+  EXPECT_TRUE(t.desk("nobody").missing);
+}
+
+TEST(StoreNamed, TheHintIsHonouredOnlyIfNobodyWaits) {
+  Named t;
+  const std::int64_t gen = t.snapshot().agents.at(0).gen;
+  Ingest in = t.message("x", "1");
+  in.hint = Hint{"ana", gen, "{}"};
+  EXPECT_EQ(t.ingest(in).state, "offered");
+  in = t.message("y", "2");
+  in.hint = Hint{"ana", gen - 1, "{}"};
+  EXPECT_EQ(t.ingest(in).state, "queued") << "what he was has passed";
+  in = t.message("z", "3");
+  in.hint = Hint{"ana", gen, "{}"};
+  EXPECT_EQ(t.ingest(in).state, "queued") << "y waits";
+}
+
+TEST(StoreNamed, AServerThatForgotTheFunctionsIsTaughtThemAgain) {
+  Named t;
+  t.ingest(t.message("x", "1"));
+  bench().link.run({"FUNCTION", "FLUSH"});
+  std::optional<Result<Ingested>> heard;
+  const Ingest second = t.message("x", "2");
+  t.redis->ingest(second, [&](Result<Ingested> r) { heard = std::move(r); });
+  ASSERT_TRUE(heard);
+  ASSERT_FALSE(heard->has_value()) << "a server that lost them may have lost more: nothing is acknowledged";
+  EXPECT_EQ(heard->error().code, Errc::kUnavailable);
+  EXPECT_EQ(t.ingest(second).kind, Ingested::Kind::kOk);
+  // A store that has never talked to it loads and repeats within the call.
+  bench().link.run({"FUNCTION", "FLUSH"});
+  EXPECT_EQ(at_once_alone(t.message("x", "3")).kind, Ingested::Kind::kOk);
+  t.broken = true;  // the model did not see the third
+}
+
+TEST(StoreNamed, ARefusedLoadIsHeardAsWhatItIs) {
+  const auto store = make_redis_store(
+      [](std::string command, std::function<void(Result<Value>)> done) {
+        const bool load = command.find("LOAD") != std::string::npos;
+        done(Value{.kind = Value::Kind::kError, .text = load ? "READONLY You can't write" : "ERR Function not found"});
+      },
+      {"t", nullptr});
+  std::optional<Result<Outcome>> heard;
+  store->accept({"1", 1, "ana"}, [&](Result<Outcome> r) { heard = std::move(r); });
+  ASSERT_TRUE(heard && !heard->has_value());
+  EXPECT_EQ(heard->error().code, Errc::kUnavailable);
+}
+
+}  // namespace
+}  // namespace belfry::routing
