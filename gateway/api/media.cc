@@ -5,8 +5,8 @@
 #include "adapters/wire/json.h"
 #include "gateway/api/call.h"
 #include "gateway/api/uploads.h"
+#include "gateway/desk_hub.h"
 #include "gateway/media_store.h"
-#include "routing/record.h"
 
 namespace belfry::gateway::api {
 namespace {
@@ -121,13 +121,17 @@ void get(Room& room, const CallPtr& call) {
     if (cards->empty() || !authorize(call->subject, Action::kRead, {"media", cards->front().owner, cards->front().queue})) {
       return call->problem(not_found("file"));
     }
-    room.services.store.entries(ref->conversation, {ref->n}, [&room, call](Result<std::vector<routing::Line>> lines) {
+    room.services.store.entries(ref->conversation, {ref->n}, [&room, call, ref](Result<std::vector<routing::Line>> lines) {
       if (!lines) return call->error(lines.error());
       if (lines->empty() || lines->front().entry.empty()) return call->problem(not_found("file"));
-      auto entry = routing::decode_entry(lines->front().entry);
-      if (!entry) return call->error(entry.error());
-      if (!entry->content.media) return call->problem(not_found("file"));
-      read_file(room, call, std::move(*entry->content.media));
+      // What is said of a citizen's file counts once it was fetched: view_of knows.
+      auto media = view_of(*ref, lines->front()).content.media;
+      if (!media) return call->problem(not_found("file"));
+      if (lines->front().reason.starts_with("media_failed:")) {
+        return call->problem(
+            wire::problem(404, "media_lost", "The provider did not give the file. Ask the citizen to send it again."));
+      }
+      read_file(room, call, std::move(*media));
     });
   });
 }
@@ -143,7 +147,8 @@ void post(Room& room, const CallPtr& call) {
   const std::string name = clean_filename(query_value(request.query, "filename"));
   auto upload = room.options.media->create(static_cast<std::int64_t>(room.options.max_media));
   upload->write(request.body);
-  upload->finish({}, [&room, call, mime, name](Result<StoredMedia> stored) {
+  // The upload lives until its answer.
+  upload->finish({}, [&room, call, mime, name, upload](Result<StoredMedia> stored) {
     if (!stored) return call->error(stored.error());
     const std::string key = room.commands.key("upload:" + stored->sha256);
     const std::string id = "media_" + stored->sha256;
