@@ -126,7 +126,7 @@ class SocketPump final : public Pump, private Ticked {
     if (closed_ || finishing_ || bytes.empty()) return;
     if (queued() + bytes.size() > max_queued_) overflowed_ = true;
     if (!overflowed_) {
-      if (out_.capacity() < 64) out_ = room_.borrow();
+      if (out_.empty() && out_.capacity() < 64) out_ = room_.borrow();
       out_ += bytes;
     }
     flush_soon();
@@ -401,7 +401,7 @@ class SocketPump final : public Pump, private Ticked {
       BIO_meth_set_write(m, [](BIO* bio, const char* from, int size) -> int {
         auto& me = *static_cast<SocketPump*>(BIO_get_data(bio));
         BIO_clear_retry_flags(bio);
-        if (me.cipher_.capacity() < 64) me.cipher_ = me.room_.borrow();
+        if (me.cipher_.empty() && me.cipher_.capacity() < 64) me.cipher_ = me.room_.borrow();
         me.cipher_.append(from, static_cast<std::size_t>(size));
         return size;
       });

@@ -84,7 +84,7 @@ struct Http1Client::Impl {
     keep_alive = llhttp_should_keep_alive(&parser) == 1;
     if (open != 0) events.on_head(open, std::exchange(response, {}));
     if (dead) return HPE_USER;
-    return is_head ? 1 : 0;
+    return is_head || parser.status_code == 204 || parser.status_code == 304 ? 1 : 0;  // 1: no body follows
   }
 
   void start_answer() {

@@ -80,9 +80,9 @@ plain.on('connection', () => seen.connections++);
 const brief = http.createServer({keepAliveTimeout: 200}, serve);   // closes idle connections soon, and says so
 const secure = https.createServer({...tls, ALPNProtocols: ['http/1.1']}, serve);
 const two = http2.createSecureServer({...tls, allowHTTP1: true}, serve);
+const narrow = http2.createSecureServer({...tls, settings: {maxConcurrentStreams: 3}}, serve);
 two.on('session', s => { seen.sessions++; sessions.push(s); s.on('error', () => {}); });
 two.on('sessionError', () => {});
-const narrow = http2.createSecureServer({...tls, settings: {maxConcurrentStreams: 3}}, serve);
 // Answers once, then closes at the second request without a word: a keep-alive race.
 let onceSeen = [];
 const once = net.createServer(s => {
