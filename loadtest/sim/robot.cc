@@ -131,7 +131,7 @@ void Robot::connect() {
   if (cookie_.empty()) return log_in();
   HttpAsk ask{"POST",
               "/api/v1/tickets",
-              {{"Content-Type", "application/json"}, {"Cookie", cookie_}, {"Origin", config_.origin}},
+              {{"Content-Type", "application/json"}, {"Cookie", cookie_}, {"Origin", config_.origin}, {"X-Belfry-CSRF", "1"}},
               R"({"for":"desk"})"};
   http_.ask(std::move(ask), 10'000, [self = shared_from_this()](const HttpGot& got) {
     const auto body = nlohmann::json::parse(got.body, nullptr, false);
