@@ -78,7 +78,7 @@ struct Http1Client::Impl {
     if (response.status < 100 || response.status > 599 || response.status == 101) return HPE_USER;
     if (response.status < 200) {
       response = {};
-      return 0;
+      return 1;  // no body, whatever its fields say
     }
     final_head = true;
     keep_alive = llhttp_should_keep_alive(&parser) == 1;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -238,7 +237,7 @@ ssize_t Http2Client::Impl::read_body(nghttp2_session*, std::int32_t, std::uint8_
                                      nghttp2_data_source* source, void*) {
   Stream& s = *static_cast<Stream*>(source->ptr);
   const std::size_t size = std::min(room, s.body.size() - s.body_at);
-  std::memcpy(to, s.body.data() + s.body_at, size);
+  std::copy_n(s.body.data() + s.body_at, size, to);
   s.body_at += size;
   if (s.body_at == s.body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
   return static_cast<ssize_t>(size);
