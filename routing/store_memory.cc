@@ -1083,7 +1083,11 @@ class Memory final : public MemoryStore {
     }
     if (!what.may_open) {
       // A change of something already closed joins that log and wakes nobody.
-      if (latest == nullptr) return out;
+      if (latest == nullptr) {
+        // Nothing was kept, so nothing is remembered.
+        w_.seen[{what.channel, what.at.ms / kDay}].members.erase(what.account + "|" + what.dedupe);
+        return out;
+      }
       return describe(*latest, append(*latest, State::kStored, what.entry), Ingested::Kind::kOk);
     }
     const std::string id = text(++w_.last_id);

@@ -1413,6 +1413,7 @@ TEST(StoreNamed, AChangeOfAClosedConversationJoinsItsLog) {
   Ingest stranger = t.message("nobody", "3");
   stranger.may_open = false;
   EXPECT_EQ(t.ingest(stranger).kind, Ingested::Kind::kNone);
+  EXPECT_EQ(t.ingest(stranger).kind, Ingested::Kind::kNone) << "a repeat of what was not kept is no duplicate";
 }
 
 TEST(StoreNamed, ASendFindsTheCitizensOpenConversation) {
