@@ -238,6 +238,11 @@ class Store {
   // Answers, for each, whether its state moved.
   virtual void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) = 0;
   virtual void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) = 0;
+  // After kTimeout of claim, put_back, or a reply or send under a lease: the store may have claimed what the caller never heard
+  // of. Under a new lease epoch (in gen), which shuts out calls still on their way, what the owner holds stays his and the rest
+  // of his claims goes back to its lane. Call it when none of those calls is outstanding; if its own answer is lost, learn the
+  // epoch from node_beat and call it again. put_back must not simply be repeated: the entry may have been claimed again since.
+  virtual void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) = 0;
   // What an earlier owner claimed and never settled becomes uncertain. Answers how many in gen.
   virtual void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) = 0;
 

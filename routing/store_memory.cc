@@ -385,6 +385,26 @@ class Memory final : public MemoryStore {
     done(ok());
   }
 
+  void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) override {
+    now_ = clock_().ms;
+    if (!owns(account, lease)) return done(lost());
+    const std::int64_t epoch = ++w_.leases.at("acct:" + std::string(account)).epoch;
+    Road& road = w_.roads[std::string(account)];
+    std::vector<Flight> kept;
+    for (Flight flight : road.flights) {
+      const bool mine = flight.epoch == lease.epoch;
+      const bool holds = std::find(held.begin(), held.end(), flight.ref) != held.end();
+      if (mine && !holds) {
+        road.lanes[static_cast<std::size_t>(flight.lane)].push_front(flight.ref);
+        continue;
+      }
+      if (mine) flight.epoch = epoch;
+      kept.push_back(flight);
+    }
+    road.flights = kept;
+    done(ok(epoch));
+  }
+
   void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) override {
     now_ = clock_().ms;
     if (!owns(account, lease)) return done(lost());
@@ -418,8 +438,8 @@ class Memory final : public MemoryStore {
     done(std::move(jobs));
   }
 
-  void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size, std::string_view failed,
-                  Done<Outcome> done) override {
+  void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size,
+                  std::string_view failed, Done<Outcome> done) override {
     now_ = clock_().ms;
     std::erase_if(w_.media[std::string(account)], [&](const model::MediaWait& wait) { return wait.ref == ref; });
     Conversation& c = w_.conversations.at(ref.conversation);
@@ -1063,7 +1083,11 @@ class Memory final : public MemoryStore {
     }
     if (!what.may_open) {
       // A change of something already closed joins that log and wakes nobody.
-      if (latest == nullptr) return out;
+      if (latest == nullptr) {
+        // Nothing was kept, so nothing is remembered.
+        w_.seen[{what.channel, what.at.ms / kDay}].members.erase(what.account + "|" + what.dedupe);
+        return out;
+      }
       return describe(*latest, append(*latest, State::kStored, what.entry), Ingested::Kind::kOk);
     }
     const std::string id = text(++w_.last_id);

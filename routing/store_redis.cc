@@ -253,6 +253,14 @@ class RedisStore final : public Store {
     }
     call_list("put_back", args, outcome("put_back", std::move(done), common));
   }
+  void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) override {
+    std::vector<std::string> args{now(), std::string(account), lease.shard, epoch_text(lease)};
+    for (const MessageRef& ref : held) {
+      args.push_back(ref.conversation);
+      args.push_back(std::to_string(ref.n));
+    }
+    call_list("renew", args, outcome("renew", std::move(done), with_gen));
+  }
   void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) override {
     call("orphans", {now(), account, lease.shard, epoch_text(lease)}, outcome("orphans", std::move(done), with_gen));
   }

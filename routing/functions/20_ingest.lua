@@ -121,6 +121,8 @@ local function ingest(keys, a)
       call('HSET', T .. ':conv:' .. conv, 'n', n)
       return {'ok', conv, n, contact, tonumber(call('HGET', T .. ':conv:' .. conv, 'gen')), 'closed', ''}
     end
+    -- Nothing was kept, so nothing is remembered: the caller puts it aside, and if that fails the repeat must not pass for kept.
+    call('SREM', T .. ':dd:' .. a[3] .. ':' .. a[4], a[6])
     return {'none', contact or ''}
   end
   conv, contact = open_conversation(T, now, a, contact)

@@ -252,10 +252,38 @@ local function orphans(keys, a)
   return {'ok', count}
 end
 
+-- renew(now, account, shard, lease epoch, then conv, n for each entry that the owner holds) -> lost | ok epoch
+-- For an owner who missed an answer of claim, put_back or a reply under his lease: the new epoch shuts out whatever of his is
+-- still on its way; what he holds stays his, what else was claimed for him was never handed over and goes back to its lane.
+-- Reads and writes: lease, fly, out.
+local function renew(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local account = a[2]
+  if not owns(T, 'acct:' .. account, a[3], a[4], now) then return {'lost'} end
+  local shard, shard_epoch, epoch, till = lease_of(T, 'acct:' .. account)
+  call('HSET', T .. ':lease', 'acct:' .. account, shard .. '|' .. shard_epoch .. '|' .. (epoch + 1) .. '|' .. int(till))
+  local held = {}
+  for i = 5, #a, 2 do held[a[i] .. '.' .. a[i + 1]] = true end
+  local all = call('HGETALL', T .. ':fly:' .. account)
+  for i = 1, #all, 2 do
+    local under, lane = string.match(all[i + 1], '^(%d+)|(%d)$')
+    if under == a[4] then
+      if held[all[i]] then
+        call('HSET', T .. ':fly:' .. account, all[i], (epoch + 1) .. '|' .. lane)
+      else
+        call('HDEL', T .. ':fly:' .. account, all[i])
+        call('LPUSH', T .. ':out:' .. account .. ':' .. lane, all[i])
+      end
+    end
+  end
+  return {'ok', epoch + 1}
+end
+
 redis.register_function('reply_' .. VERSION, reply)
 redis.register_function('note_' .. VERSION, note)
 redis.register_function('send_' .. VERSION, send)
 redis.register_function('claim_' .. VERSION, claim)
 redis.register_function{function_name = 'settle_' .. VERSION, callback = settle, flags = {'allow-oom'}}
 redis.register_function{function_name = 'put_back_' .. VERSION, callback = put_back, flags = {'allow-oom'}}
+redis.register_function{function_name = 'renew_' .. VERSION, callback = renew, flags = {'allow-oom'}}
 redis.register_function{function_name = 'orphans_' .. VERSION, callback = orphans, flags = {'allow-oom'}}
