@@ -207,6 +207,8 @@ class Watch {
   // I11, and I6: this inbound message is kept, there, once. Its entry is like no other's.
   void on_kept(const MessageRef& ref, const std::string& entry) { kept_[entry] = {ref.conversation, ref.n}; }
 
+  bool knows(const std::string& entry) const { return entries_.contains(entry); }
+
   // After a step. What is answered holds; what is not is listed.
   Found check() {
     const World& w = store_.world();

@@ -1,0 +1,1024 @@
+#include "tests/sim/town.h"
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "adapters/whatsapp/account.h"
+#include "adapters/whatsapp/sender.h"
+#include "routing/mirror.h"
+#include "routing/record.h"
+#include "routing/store_memory.h"
+#include "tests/sim/invariants.h"
+
+// GCC 12 sees an overlap in `"x" + std::string` that is not there (GCC bug 105651).
+#pragma GCC diagnostic ignored "-Wrestrict"
+
+namespace belfry::sim {
+namespace {
+
+using namespace routing;
+using What = Outcome::What;
+
+constexpr std::int64_t kStart = 1'800'000'000'000;
+constexpr std::int64_t kSecond = 1'000;
+constexpr std::int64_t kLeaseTtl = 4 * kSecond;
+constexpr std::int64_t kLeaseMargin = kSecond;
+constexpr std::int64_t kWild = 70 * kSecond;       // how long things go wrong
+constexpr std::int64_t kCalm = 25 * 60 * kSecond;  // how long the town may need to come to rest
+constexpr const char* kAccount = "w";
+
+std::string item_of(const MessageRef& ref) { return ref.conversation + "." + std::to_string(ref.n); }
+
+// The lane of the account on the shard that holds its lease: the rules of store.h for an owner, and the real sender.
+struct Owner {
+  std::int64_t epoch = 0;  // 0: not ours, or unknown since an answer was lost
+  std::int64_t until = 0;
+  bool recovered = false;  // renewed and cleared of orphans; only then is anything claimed
+  bool busy = false;       // renew, orphans or claim under way
+  bool again = true;
+  int outstanding = 0;  // calls that may claim
+  std::unique_ptr<whatsapp::Sender> sender;
+  std::set<std::pair<std::string, std::int64_t>> held;  // handed to the sender, not settled and not put back
+  std::deque<Settled> settled;
+  std::vector<PutBack> returned;
+  bool settling = false;
+};
+
+struct Tab {
+  std::string agent, session;
+  int shard = -1;  // -1: closed
+  int life = 0;    // counts connections
+  std::int64_t seen = 0;
+  bool started = false;  // has a view
+  bool replaying = false;
+  std::map<std::string, std::map<std::int64_t, char>> view;  // conversation -> n -> state
+};
+
+struct Shard {
+  int index = 0;
+  std::string id;
+  bool alive = false;
+  int life = 0;  // counts starts
+  std::int64_t stalled_until = 0, answer_at = 0;
+  std::int64_t epoch = 0;
+  bool beating = false, sweeping = false, matcher = false;
+  std::int64_t matcher_until = 0;
+  Mirror mirror;
+  std::size_t read_at = 0;
+  bool syncing = false;
+  Owner lane;
+};
+
+class Town {
+ public:
+  explicit Town(const Options& options)
+      : chance_(options.seed), store_(make_memory_store([this] { return WallTime{now_}; })), watch_(*store_) {
+    account_.id = kAccount;
+    account_.portfolio = "p";
+    account_.phone_number_id = "100";
+    account_.access_token = Secret("token");
+    account_.ref_key = Secret(std::string(32, 'k'));
+    store_->on_transition = [this](const Fields& fields) {
+      watch_.on_transition(fields);
+      Value list{.kind = Value::Kind::kArray};
+      for (const auto& [name, value] : fields) {
+        list.array.push_back({.kind = Value::Kind::kString, .text = name});
+        list.array.push_back({.kind = Value::Kind::kString, .text = value});
+      }
+      Value id{.kind = Value::Kind::kString, .text = std::to_string(stream_.size() + 1) + "-0"};
+      stream_.push_back({.kind = Value::Kind::kArray, .array = {std::move(id), std::move(list)}});
+    };
+    store_->on_event = [this](const std::string& agent, const AgentEvent& event) {
+      watch_.on_event(agent, event);
+      publish(agent, event);
+    };
+    store_->on_lane = [this](const std::string&) {
+      for (auto& shard : shards_) shard->lane.again = true;
+    };
+    for (const char* queue : {"water", "roads"}) {
+      store_->queue_put(queue, {{"name", queue}, {"mode", one_in(4) ? "auto" : "offer"}, {"offer_ms", "8000"}},
+                        ignore<Outcome>());
+    }
+    for (const char* agent : {"ana", "bob", "cho", "dee"}) {
+      const char* queues = one_in(3) ? "water" : one_in(2) ? "roads" : "roads,water";
+      store_->agent_put(agent, {{"name", agent}, {"cap", std::to_string(between(2, 4) * 10)}, {"queues", queues}},
+                        ignore<Outcome>());
+      agents_.push_back(agent);
+    }
+    // Every queue has somebody.
+    store_->agent_put("ana", {{"queues", "roads,water"}}, ignore<Outcome>());
+    for (int i = 0; i < options.shards; ++i) {
+      shards_.push_back(std::make_unique<Shard>());
+      shards_.back()->index = i;
+      shards_.back()->id = "s" + std::to_string(i);
+    }
+  }
+
+  Report run() {
+    for (auto& shard : shards_) start(*shard);
+    for (const std::string& agent : agents_) {
+      for (int i = 0; i < 2; ++i) {
+        tabs_.push_back(std::make_unique<Tab>());
+        tabs_.back()->agent = agent;
+        tabs_.back()->session = "tab" + std::to_string(i);
+        if (i == 0 || one_in(2)) connect(*tabs_.back());
+      }
+      patrol(agent);
+    }
+    for (int i = 0; i < 9; ++i) citizen(i);
+    after(between(1, 5) * kSecond, [this] { trouble(); });
+    after(between(1, 5) * kSecond, [this] { programs(); });
+    at(kStart + kWild, [this] { calm_down(); });
+    if (one_in(4)) {
+      // One goes home without a word and does not come back: ten minutes later his conversations are another's.
+      at(kStart + between(20, 60) * kSecond, [this] {
+        ++report_.faults["agent_went_home"];
+        gone_ = "dee";
+        for (auto& tab : tabs_) {
+          if (tab->agent == gone_ && tab->shard >= 0) drop(*tab);
+        }
+      });
+    }
+    while (!events_.empty() && report_.violations.size() < 5 && !(calm_ && at_rest())) {
+      auto next = events_.extract(events_.begin());
+      now_ = next.key().first;
+      if (now_ > kStart + kWild + kCalm) break;
+      next.mapped()();
+    }
+    if (report_.violations.empty()) final_checks();
+    return std::move(report_);
+  }
+
+ private:
+  // ---- chance and time ----
+
+  std::int64_t between(std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(chance_);
+  }
+  bool one_in(int n) { return between(1, n) == 1; }
+  bool percent(int n) { return between(1, 100) <= n; }
+  bool wild(int per_mille, const char* fault) {
+    if (calm_ || between(1, 1000) > per_mille) return false;
+    ++report_.faults[fault];
+    return true;
+  }
+  void at(std::int64_t when, std::function<void()> what) { events_[{when, ++serial_}] = std::move(what); }
+  void after(std::int64_t delay, std::function<void()> what) { at(now_ + delay, std::move(what)); }
+  Now time() const { return {Instant{now_ - kStart + 1'000'000}, WallTime{now_}}; }
+  template <class T>
+  static Store::Done<T> ignore() {
+    return [](Result<T>) {};
+  }
+  void violated(std::string what) {
+    report_.violations.push_back("at " + std::to_string(now_ - kStart) + " ms: " + std::move(what));
+  }
+  void step() {
+    for (auto& found : watch_.check()) violated(std::move(found));
+  }
+
+  // Something of a shard: it comes to pass in the same life only, and not while the shard stands still.
+  void on(Shard& shard, std::int64_t delay, std::function<void()> what) {
+    on_life(shard, shard.life, now_ + delay, std::move(what));
+  }
+  void on_life(Shard& shard, int life, std::int64_t when, std::function<void()> what) {
+    at(when, [this, &shard, life, what = std::move(what)]() mutable {
+      if (!shard.alive || shard.life != life) return;
+      if (now_ < shard.stalled_until) return on_life(shard, life, shard.stalled_until, std::move(what));
+      what();
+    });
+  }
+
+  // One call of the store by a shard. Answers come in order; now and then the store is away, or it is the answer that is lost.
+  template <class T, class Call>
+  void ask(Shard& shard, Call call, Store::Done<T> done) {
+    shard.answer_at = std::max(shard.answer_at, now_ + between(0, 4));
+    const auto answer = [this, &shard, done](std::int64_t when, Result<T> result) {
+      on_life(shard, shard.life, when, [done, result = std::move(result)]() mutable { done(std::move(result)); });
+    };
+    if (wild(8, "store_away")) return answer(shard.answer_at, fail(Errc::kUnavailable, "away"));
+    if (wild(10, "store_answer_lost")) {
+      const std::int64_t late = wild(300, "store_call_late") ? between(500, 4'000) : 0;
+      after(late, [this, call] {
+        call(*store_, ignore<T>());
+        step();
+      });
+      return answer(now_ + kSecond, fail(Errc::kTimeout, "lost"));
+    }
+    call(*store_, [&](Result<T> result) { answer(shard.answer_at, std::move(result)); });
+    step();
+  }
+
+  Shard* any_shard() {
+    std::vector<Shard*> living;
+    for (auto& shard : shards_) {
+      if (shard->alive && now_ >= shard->stalled_until) living.push_back(shard.get());
+    }
+    return living.empty() ? nullptr : living[static_cast<std::size_t>(between(0, static_cast<std::int64_t>(living.size()) - 1))];
+  }
+
+  // ---- a shard ----
+
+  void start(Shard& shard) {
+    shard.alive = true;
+    ++shard.life;
+    shard.epoch = 0;
+    shard.beating = shard.sweeping = shard.matcher = shard.syncing = false;
+    shard.mirror = Mirror{};
+    shard.lane = Owner{};
+    shard.answer_at = now_;
+    begin_epoch(shard);
+    tick(shard);
+    beat(shard);
+  }
+
+  void begin_epoch(Shard& shard) {
+    shard.epoch = 0;
+    ask<Outcome>(
+        shard, [&shard](Store& s, auto done) { s.node_start(shard.id, kLeaseTtl, done); },
+        [this, &shard](Result<Outcome> out) {
+          if (!out) return on(shard, 100, [this, &shard] { begin_epoch(shard); });
+          shard.epoch = out->gen;
+          for (auto& tab : tabs_) {
+            if (tab->shard == shard.index) open_session(*tab);
+          }
+        });
+  }
+
+  void beat(Shard& shard) {
+    on(shard, kSecond, [this, &shard] { beat(shard); });
+    if (shard.epoch == 0 || shard.beating) return;
+    shard.beating = true;
+    const std::int64_t asked = now_;
+    const std::int64_t epoch = shard.epoch;
+    ask<Beat>(
+        shard,
+        [&shard, epoch](Store& s, auto done) {
+          s.node_beat(shard.id, epoch, kLeaseTtl, {"matcher", std::string("acct:") + kAccount}, done);
+        },
+        [this, &shard, asked, epoch](Result<Beat> out) {
+          shard.beating = false;
+          if (!out || shard.epoch != epoch) return;
+          if (out->lost) {
+            ++report_.happened["beats_lost"];
+            shard.matcher = false;
+            shard.lane.epoch = 0;
+            return begin_epoch(shard);
+          }
+          shard.matcher = false;
+          std::int64_t lane_epoch = 0;
+          for (const Granted& lease : out->leases) {
+            if (lease.name == "matcher") shard.matcher = true;
+            if (lease.name == std::string("acct:") + kAccount) lane_epoch = lease.epoch;
+          }
+          shard.matcher_until = asked + kLeaseTtl;
+          Owner& lane = shard.lane;
+          if (lane_epoch != lane.epoch) lane.recovered = false;
+          lane.epoch = lane_epoch;
+          lane.until = asked + kLeaseTtl;
+          lane.again = true;
+          if (lane_epoch > 0 && !lane.sender) lane.sender = std::make_unique<whatsapp::Sender>(account_, time());
+        });
+  }
+
+  void tick(Shard& shard) {
+    on(shard, 50, [this, &shard] { tick(shard); });
+    follow(shard);
+    if (shard.matcher && now_ < shard.matcher_until) {
+      for (const Offer& offer : shard.mirror.match(WallTime{now_}, 16)) {
+        ask<Outcome>(
+            shard, [offer](Store& s, auto done) { s.offer(offer, done); },
+            [this, &shard, offer](Result<Outcome> out) {
+              ++report_.happened[out && out->what == What::kOk ? "offers" : "offers_refused"];
+              if (!out || out->what != What::kOk) shard.mirror.failed(offer);
+            });
+      }
+      if (!shard.sweeping && one_in(4)) {
+        shard.sweeping = true;
+        ask<Outcome>(
+            shard, [](Store& s, auto done) { s.sweep(100, done); }, [&shard](Result<Outcome>) { shard.sweeping = false; });
+      }
+    }
+    pump(shard);
+  }
+
+  // The mirror: a snapshot, then the stream, a little late.
+  void follow(Shard& shard) {
+    if (!shard.mirror.ready()) {
+      if (shard.syncing) return;
+      shard.syncing = true;
+      return ask<Snapshot>(
+          shard, [](Store& s, auto done) { s.snapshot(done); },
+          [&shard](Result<Snapshot> snapshot) {
+            shard.syncing = false;
+            if (!snapshot) return;
+            shard.read_at = std::stoull(snapshot->stream_id);
+            shard.mirror.reset(std::move(*snapshot));
+          });
+    }
+    if (!calm_ && one_in(5)) return;
+    while (shard.read_at < stream_.size()) {
+      if (!shard.mirror.apply(stream_[shard.read_at++])) shard.mirror = Mirror{};
+      if (!shard.mirror.ready()) return;
+    }
+  }
+
+  void kill(Shard& shard) {
+    shard.alive = false;
+    for (auto& tab : tabs_) {
+      if (tab->shard == shard.index) drop(*tab);
+    }
+    at(now_ + between(1, 9) * kSecond, [this, &shard] { start(shard); });
+  }
+
+  void trouble() {
+    if (calm_) return;
+    after(between(1, 6) * kSecond, [this] { trouble(); });
+    Shard& shard = *shards_[static_cast<std::size_t>(between(0, static_cast<std::int64_t>(shards_.size()) - 1))];
+    if (shard.alive && wild(350, "shard_killed")) return kill(shard);
+    if (shard.alive && wild(350, "shard_stalled")) shard.stalled_until = now_ + between(200, 9'000);
+  }
+
+  void calm_down() {
+    calm_ = true;
+    for (auto& shard : shards_) shard->stalled_until = 0;
+    at(now_ + 20 * kSecond, [this] { look_for_idleness(); });
+  }
+
+  // ---- the lane ----
+
+  bool owned(const Shard& shard) const { return shard.lane.epoch > 0 && shard.lane.until - now_ > kLeaseMargin; }
+  LeaseRef lease(const Shard& shard) const { return {shard.id, shard.lane.epoch}; }
+  // To be passed with a reply.
+  LeaseRef lease_for_reply(const Shard& shard) const {
+    const Owner& lane = shard.lane;
+    const bool now = owned(shard) && lane.recovered && !lane.busy && lane.sender->credit(time()).messages > 0;
+    return {shard.id, now ? lane.epoch : 0};
+  }
+
+  // An answer of a call that may have claimed. kTimeout: what it claimed is not known; the epoch is learned from the next beat.
+  template <class T>
+  void may_have_claimed(Owner& lane, const Result<T>& out) {
+    --lane.outstanding;
+    if (out || out.error().code != Errc::kTimeout) return;
+    lane.epoch = 0;
+    lane.recovered = false;
+  }
+
+  void pump(Shard& shard) {
+    Owner& lane = shard.lane;
+    flush(shard);
+    if (!owned(shard) || lane.busy) return;
+    if (!lane.recovered) {
+      if (lane.outstanding > 0) return;
+      lane.busy = true;
+      std::vector<MessageRef> held;
+      for (const auto& [conversation, n] : lane.held) held.push_back({conversation, n});
+      const LeaseRef mine = lease(shard);
+      return ask<Outcome>(
+          shard, [mine, held](Store& s, auto done) { s.renew(kAccount, mine, held, done); },
+          [this, &shard](Result<Outcome> out) { renewed(shard, std::move(out)); });
+    }
+    const int credit = lane.sender->credit(time()).messages;
+    if (!lane.again || credit <= 0) return;
+    lane.busy = true;
+    lane.again = false;
+    ++lane.outstanding;
+    const LeaseRef mine = lease(shard);
+    ask<Claims>(
+        shard, [mine, credit](Store& s, auto done) { s.claim(kAccount, mine, std::min(credit, 4), done); },
+        [this, &shard](Result<Claims> out) {
+          shard.lane.busy = false;
+          shard.lane.again = true;
+          may_have_claimed(shard.lane, out);
+          if (!out) return;
+          if (out->lost) shard.lane.epoch = 0;
+          if (out->items.empty()) shard.lane.again = false;
+          for (const Claimed& item : out->items) deliver(shard, item);
+        });
+  }
+
+  void renewed(Shard& shard, Result<Outcome> out) {
+    Owner& lane = shard.lane;
+    lane.busy = false;
+    if (!out || out->what != What::kOk) {
+      if (out || out.error().code == Errc::kTimeout) lane.epoch = 0;
+      return;
+    }
+    ++report_.happened["renewals"];
+    lane.epoch = out->gen;
+    lane.busy = true;
+    const LeaseRef mine = lease(shard);
+    ask<Outcome>(
+        shard, [mine](Store& s, auto done) { s.orphans(kAccount, mine, done); },
+        [this, &shard](Result<Outcome> done) {
+          shard.lane.busy = false;
+          if (!done || done->what != What::kOk) return;
+          report_.happened["orphans"] += done->gen;
+          shard.lane.recovered = true;
+        });
+  }
+
+  void deliver(Shard& shard, const Claimed& item) {
+    Owner& lane = shard.lane;
+    // Claimed, and so late that another may own the lane by now: not a byte of it.
+    if (!owned(shard)) {
+      lane.recovered = false;
+      return;
+    }
+    lane.held.insert({item.ref.conversation, item.ref.n});
+    watch_.on_handed(item.ref);
+    const auto entry = decode_entry(item.entry);
+    if (!entry) return violated("an entry of the lane does not parse");
+    Effects effects;
+    lane.sender->send(time(), {item.ref, kAccount, item.address, entry->content, item.lane, entry->at}, effects);
+    carry_out(shard, std::move(effects));
+  }
+
+  void carry_out(Shard& shard, Effects effects) {
+    Owner& lane = shard.lane;
+    for (Effect& effect : effects) {
+      if (auto* call = std::get_if<Call>(&effect)) {
+        provider(shard, *call);
+      } else if (auto* settle = std::get_if<Settle>(&effect)) {
+        if (const auto* receipt = std::get_if<Receipt>(&settle->what)) {
+          ++report_.happened[std::string("sender_") + std::string(shown(receipt->state))];
+          lane.settled.push_back({*receipt->ref, receipt->state, receipt->provider_id, receipt->reason});
+        } else {
+          const auto& back = std::get<Returned>(settle->what);
+          ++report_.happened["sender_returned"];
+          lane.returned.push_back({back.ref, back.not_before});
+        }
+      }
+    }
+    flush(shard);
+  }
+
+  void flush(Shard& shard) {
+    Owner& lane = shard.lane;
+    if (!lane.settled.empty() && !lane.settling) {
+      lane.settling = true;
+      const std::vector<Settled> items(lane.settled.begin(), lane.settled.end());
+      ask<std::vector<bool>>(
+          shard, [items](Store& s, auto done) { s.settle(kAccount, items, done); },
+          [&shard, items](Result<std::vector<bool>> out) {
+            Owner& mine = shard.lane;
+            mine.settling = false;
+            if (!out) return;  // a settle may be repeated
+            for (const auto& item : items) mine.held.erase({item.ref.conversation, item.ref.n});
+            mine.settled.erase(mine.settled.begin(), mine.settled.begin() + static_cast<std::ptrdiff_t>(items.size()));
+            mine.again = true;
+          });
+    }
+    // Under the epoch of the claims only; a lost answer is for renew to mend, as they are not held any more.
+    if (!lane.returned.empty() && owned(shard) && lane.recovered && !lane.busy) {
+      const std::vector<PutBack> items = std::exchange(lane.returned, {});
+      for (const auto& item : items) {
+        lane.held.erase({item.ref.conversation, item.ref.n});
+        watch_.on_put_back(item.ref);
+      }
+      ++lane.outstanding;
+      const LeaseRef mine = lease(shard);
+      ask<Outcome>(
+          shard, [mine, items](Store& s, auto done) { s.put_back(kAccount, mine, items, done); },
+          [this, &shard](Result<Outcome> out) {
+            may_have_claimed(shard.lane, out);
+            if (!out) shard.lane.recovered = false;
+            shard.lane.again = true;
+          });
+    }
+    if (!owned(shard) || !lane.recovered) {
+      // Lost, or to be renewed: what came back is not held.
+      for (const auto& item : lane.returned) {
+        lane.held.erase({item.ref.conversation, item.ref.n});
+        watch_.on_put_back(item.ref);
+      }
+      lane.returned.clear();
+    }
+  }
+
+  // ---- the provider ----
+
+  void provider(Shard& shard, const Call& call) {
+    const auto body = nlohmann::json::parse(call.body, nullptr, false);
+    if (body.is_discarded() || !body.contains("biz_opaque_callback_data")) return violated("a request without our reference");
+    const auto ref = whatsapp::open_ref(account_, body["biz_opaque_callback_data"].get<std::string>());
+    if (!ref) return violated("our reference does not open");
+    const auto answer = [this, &shard, id = call.id](std::int64_t delay, Result<HttpResponse> response) {
+      on(shard, delay, [this, &shard, id, response = std::move(response)]() mutable {
+        Effects effects;
+        shard.lane.sender->on_response(time(), id, std::move(response), effects);
+        carry_out(shard, std::move(effects));
+        shard.lane.again = true;
+      });
+    };
+    const auto says = [](int status, std::string words) {
+      HttpResponse response;
+      response.status = status;
+      response.body = std::move(words);
+      return response;
+    };
+    const auto error = [&](int status, int code) {
+      return says(status,
+                  R"({"error":{"message":"m","type":"OAuthException","code":)" + std::to_string(code) + R"(,"fbtrace_id":"t"}})");
+    };
+    if (wild(30, "provider_unreachable")) return answer(5, fail(Errc::kUnavailable, "refused"));
+    if (wild(20, "provider_refuses_for_now")) return answer(30, error(500, 131016));
+    if (wild(10, "provider_too_fast")) return answer(30, error(400, 130429));
+    if (wild(10, "provider_pair_limit")) return answer(30, error(400, 131056));
+    if (wild(20, "provider_refuses")) return answer(30, error(400, 131026));
+    if (wild(30, "provider_answer_lost")) {
+      if (one_in(2)) accepts(*ref);
+      return answer(9 * kSecond, fail(Errc::kTimeout, "no answer"));
+    }
+    if (wild(15, "provider_500")) {
+      if (one_in(2)) accepts(*ref);
+      return answer(40, says(502, "<html>"));
+    }
+    const std::string wamid = accepts(*ref);
+    answer(between(20, 300), says(200, R"({"messaging_product":"whatsapp","contacts":[{"input":"x","wa_id":")" +
+                                           body["to"].get<std::string>() + R"("}],"messages":[{"id":")" + wamid + R"("}]})"));
+  }
+
+  std::string accepts(const MessageRef& ref) {
+    const std::string wamid = "wamid." + std::to_string(++serial_);
+    ++report_.happened["accepted_by_provider"];
+    const int times = ++accepted_[item_of(ref)];
+    const auto& c = store_->world().conversations.at(ref.conversation);
+    const auto entry = decode_entry(c.log[static_cast<std::size_t>(ref.n - 1)].entry);
+    const bool alert = entry && entry->lane == Lane::kAlert;
+    if (times > 1 && !alert) violated("I14 " + item_of(ref) + " reached the citizen twice");
+    if (times > 1 && alert) ++report_.happened["alerts_doubled"];
+    std::int64_t& last = accepted_last_[ref.conversation];
+    if (ref.n < last) violated("I8 " + item_of(ref) + " reached the citizen after " + std::to_string(last));
+    last = std::max(last, ref.n);
+    for (const State state : {State::kSent, State::kDelivered, State::kRead}) {
+      if (state == State::kRead && one_in(3)) continue;
+      if (wild(80, "status_dropped")) continue;
+      for (int i = wild(100, "status_repeated") ? 2 : 1; i > 0; --i) status(ref, state, wamid, between(10, 4'000));
+    }
+    return wamid;
+  }
+
+  // A status by webhook, to any shard; repeated until the answer is yes.
+  void status(const MessageRef& ref, State state, const std::string& wamid, std::int64_t delay) {
+    after(delay, [this, ref, state, wamid] {
+      Shard* shard = any_shard();
+      if (shard == nullptr) return status(ref, state, wamid, kSecond);
+      const auto heard = std::make_shared<bool>(false);
+      ask<std::vector<bool>>(
+          *shard,
+          [=](Store& s, auto done) {
+            s.settle(kAccount, {{ref, state, wamid, ""}}, done);
+          },
+          [heard](Result<std::vector<bool>> out) { *heard = out.has_value(); });
+      after(2 * kSecond, [this, ref, state, wamid, heard] {
+        if (!*heard) status(ref, state, wamid, 0);
+      });
+    });
+  }
+
+  // ---- citizens ----
+
+  void citizen(int index) {
+    after(between(200, 9'000), [this, index] {
+      if (calm_) return;
+      for (std::int64_t i = between(1, 2); i > 0; --i) write(index);
+      citizen(index);
+    });
+  }
+
+  void write(int index) {
+    Ingest in;
+    in.account = kAccount;
+    in.channel = "wa";
+    in.dedupe = "in." + std::to_string(++serial_);
+    in.at = WallTime{now_};
+    in.addresses = {"wa:p:49151000000" + std::to_string(index)};
+    if (one_in(3)) in.addresses.push_back("wa:p:bsuid" + std::to_string(index));
+    in.name = "Citizen " + std::to_string(index);
+    in.queue = one_in(2) ? "water" : "roads";
+    in.window_until = WallTime{now_ + 86'400'000};
+    in.may_open = !one_in(15);
+    in.offer_ttl_ms = 8 * kSecond;
+    Entry entry;
+    entry.content.type = "text";
+    entry.content.text = in.dedupe;
+    entry.provider_id = in.dedupe;
+    in.entry = encode_entry(entry);
+    ++report_.happened["messages_in"];
+    post(in);
+    if (wild(120, "webhook_repeated")) {
+      const std::int64_t delay = one_in(2) ? 0 : between(1, 3'000);  // at once: the same millisecond, maybe another shard
+      after(delay, [this, in] { post(in); });
+    }
+  }
+
+  void post(Ingest in) {
+    Shard* shard = any_shard();
+    const auto heard = std::make_shared<bool>(false);
+    if (shard != nullptr) {
+      in.hint = shard->mirror.hint(in.queue, WallTime{now_});
+      if (in.hint) ++report_.happened["hints"];
+      ask<Ingested>(
+          *shard, [in](Store& s, auto done) { s.ingest(in, done); },
+          [this, in, heard](Result<Ingested> out) {
+            if (!out) return;
+            *heard = true;
+            // I11: yes was said.
+            if (out->kind == Ingested::Kind::kNew || out->kind == Ingested::Kind::kOk) watch_.on_kept(out->ref, in.entry);
+            if (out->kind == Ingested::Kind::kDuplicate) repeats_.push_back(in.entry);
+            if (out->kind == Ingested::Kind::kNew && out->state != "queued") ++report_.happened["hints_honoured"];
+          });
+    }
+    after(2'500, [this, in, heard] {
+      if (*heard) return;
+      ++report_.faults["webhook_unanswered"];
+      post(in);
+    });
+  }
+
+  // Programs that send through the API: notices into conversations and to strangers, some of them alerts.
+  void programs() {
+    if (calm_) return;
+    after(between(2, 8) * kSecond, [this] { programs(); });
+    Send what;
+    what.account = kAccount;
+    what.channel = "wa";
+    what.address = "wa:p:49151000000" + std::to_string(between(0, 11));
+    what.author = "key";
+    what.client_id = "api" + std::to_string(++serial_);
+    what.lane = one_in(3) ? Lane::kAlert : one_in(2) ? Lane::kBulk : Lane::kConversation;
+    Entry entry;
+    entry.dir = Dir::kOut;
+    entry.content.type = "text";
+    entry.content.text = what.client_id;
+    entry.lane = what.lane;
+    what.entry = encode_entry(entry);
+    submit(what);
+  }
+  void submit(Send what) {
+    Shard* shard = any_shard();
+    const auto heard = std::make_shared<bool>(false);
+    if (shard != nullptr) {
+      what.lease = lease_for_reply(*shard);
+      under_lease(
+          *shard, what.lease, what.entry, what.lane, heard,
+          [what](Store& s, Store::Done<Outcome> done) { s.send(what, std::move(done)); }, [](const Outcome&) {});
+    }
+    after(2'500, [this, what, heard] {
+      if (!*heard) submit(what);
+    });
+  }
+
+  // A reply or send; if it comes back claimed, it is handed over.
+  void under_lease(Shard& shard, const LeaseRef& with, const std::string& entry, Lane lane, const std::shared_ptr<bool>& heard,
+                   const std::function<void(Store&, Store::Done<Outcome>)>& call,
+                   const std::function<void(const Outcome&)>& then) {
+    if (with.epoch > 0) ++shard.lane.outstanding;
+    ask<Outcome>(shard, call, [this, &shard, with, entry, lane, heard, then](Result<Outcome> out) {
+      if (with.epoch > 0) may_have_claimed(shard.lane, out);
+      if (!out) return;
+      *heard = true;
+      if (out->what == What::kOk || out->what == What::kRepeat) acknowledged_.push_back(out->ref);
+      if (out->claimed) {
+        ++report_.happened["claimed_at_once"];
+        deliver(shard, {out->ref, out->address, entry, lane});
+      }
+      then(*out);
+    });
+  }
+
+  // ---- desks ----
+
+  void connect(Tab& tab) {
+    if (tab.agent == gone_) return;
+    Shard* shard = any_shard();
+    if (shard == nullptr || shard->epoch == 0) {
+      after(300, [this, &tab] { connect(tab); });
+      return;
+    }
+    tab.shard = shard->index;
+    ++tab.life;
+    open_session(tab);
+  }
+
+  void open_session(Tab& tab) {
+    Shard& shard = *shards_[static_cast<std::size_t>(tab.shard)];
+    const int life = tab.life;
+    const std::string session = tab.session + "." + std::to_string(tab.life);
+    ask<Outcome>(
+        shard, [&shard, &tab, session](Store& s, auto done) { s.session(shard.id, shard.epoch, tab.agent, session, true, done); },
+        [this, &shard, &tab, life](Result<Outcome> out) {
+          if (tab.life != life || tab.shard < 0) return;
+          if (!out)
+            return on(shard, 200, [this, &tab, life] {
+              if (tab.life == life && tab.shard >= 0) open_session(tab);
+            });
+          if (out->what != What::kOk) return;  // lost: the beat says so too, and all are told anew
+          resume(tab);
+        });
+  }
+
+  void resume(Tab& tab) {
+    if (tab.shard < 0 || tab.replaying) return;
+    tab.replaying = true;
+    Shard& shard = *shards_[static_cast<std::size_t>(tab.shard)];
+    const int life = tab.life;
+    const auto again = [this, &shard, &tab, life] {
+      tab.replaying = false;
+      on(shard, 100, [this, &tab, life] {
+        if (tab.life == life) resume(tab);
+      });
+    };
+    if (!tab.started) {
+      return ask<DeskView>(
+          shard, [&tab](Store& s, auto done) { s.desk(tab.agent, done); },
+          [this, &tab, life, again](Result<DeskView> desk) {
+            if (tab.life != life) return;
+            if (!desk) return again();
+            tab.replaying = false;
+            tab.started = true;
+            tab.seen = desk->seq;
+            tab.view.clear();
+          });
+    }
+    const std::int64_t after_seq = tab.seen;
+    ask<Replay>(
+        shard, [&tab, after_seq](Store& s, auto done) { s.replay(tab.agent, after_seq, done); },
+        [this, &tab, life, again](Result<Replay> replay) {
+          if (tab.life != life) return;
+          if (!replay) return again();
+          tab.replaying = false;
+          ++report_.happened["replays"];
+          if (replay->reset) {
+            tab.started = false;
+            return resume(tab);
+          }
+          for (const AgentEvent& event : replay->events) see(tab, event);
+        });
+  }
+
+  void drop(Tab& tab) {
+    const int old = std::exchange(tab.shard, -1);
+    const std::string session = tab.session + "." + std::to_string(tab.life);
+    ++tab.life;
+    tab.replaying = false;
+    Shard& shard = *shards_[static_cast<std::size_t>(old)];
+    if (shard.alive) end_session(shard, tab.agent, session);
+    after(between(200, one_in(4) ? 12'000 : 2'000), [this, &tab] {
+      if (tab.shard < 0) connect(tab);
+    });
+  }
+  void end_session(Shard& shard, const std::string& agent, const std::string& session) {
+    ask<Outcome>(
+        shard, [&shard, agent, session](Store& s, auto done) { s.session(shard.id, shard.epoch, agent, session, false, done); },
+        [this, &shard, agent, session](Result<Outcome> out) {
+          if (!out) on(shard, 200, [this, &shard, agent, session] { end_session(shard, agent, session); });
+        });
+  }
+
+  void publish(const std::string& agent, const AgentEvent& event) {
+    for (auto& tab : tabs_) {
+      if (tab->agent != agent || tab->shard < 0 || wild(15, "publish_lost")) continue;
+      Shard& shard = *shards_[static_cast<std::size_t>(tab->shard)];
+      on(shard, 2, [this, &tab = *tab, life = tab->life, event] {
+        if (tab.life == life) see(tab, event);
+      });
+    }
+  }
+
+  void see(Tab& tab, const AgentEvent& event) {
+    if (!tab.started || event.seq <= tab.seen) return;
+    if (event.seq > tab.seen + 1) return resume(tab);
+    tab.seen = event.seq;
+    const std::string& id = event.conversation;
+    if (event.kind == 'm') tab.view[id][std::stoll(event.x)] = event.y[0];
+    if (event.kind == 'r') tab.view[id][std::stoll(event.x)] = event.y[0];
+    if (event.kind == 'o' || event.kind == 'g' || event.kind == 'x') tab.view.erase(id);
+  }
+
+  // ---- agents ----
+
+  struct Work {
+    bool pending = false;  // a decision or an action is under way
+    int replies = 0;
+  };
+
+  Tab* open_tab(const std::string& agent) {
+    for (auto& tab : tabs_) {
+      if (tab->agent == agent && tab->shard >= 0 && shards_[static_cast<std::size_t>(tab->shard)]->alive) return tab.get();
+    }
+    return nullptr;
+  }
+
+  // Every second or so the agent looks at the desk and does what is to be done.
+  void patrol(const std::string& agent) {
+    after(between(500, 2'000), [this, agent] { patrol(agent); });
+    Tab* tab = open_tab(agent);
+    if (tab == nullptr) return;
+    Shard& shard = *shards_[static_cast<std::size_t>(tab->shard)];
+    if (wild(15, "tab_dropped")) return drop(*tab);
+    ask<DeskView>(
+        shard, [agent](Store& s, auto done) { s.desk(agent, done); },
+        [this, &shard, agent](Result<DeskView> desk) {
+          if (!desk) return;
+          if (desk->availability != "ready") {
+            if (calm_ || !one_in(4)) set(shard, agent, "ready");
+          } else if (wild(20, "agent_paused")) {
+            set(shard, agent, one_in(2) ? "paused" : "offline");
+          }
+          for (const Card& card : desk->held) act(shard, agent, card);
+        });
+  }
+  void set(Shard& shard, const std::string& agent, const char* value) {
+    ask<Outcome>(
+        shard, [=](Store& s, auto done) { s.agent_set(agent, value, "", done); }, ignore<Outcome>());
+  }
+
+  void act(Shard& shard, const std::string& agent, const Card& card) {
+    Work& work = work_[{agent, card.conversation}];
+    if (work.pending) return;
+    const Command by{card.conversation, card.gen, agent};
+    const auto done = [this, agent, id = card.conversation](Result<Outcome>) { work_[{agent, id}].pending = false; };
+    // A shard that dies takes the answer with it; the agent looks again.
+    const auto command = [&](auto call) {
+      work.pending = true;
+      after(3 * kSecond, [done] { done(fail(Errc::kTimeout, "")); });
+      ask<Outcome>(shard, call, done);
+    };
+    if (card.state == "offered") {
+      if (wild(150, "offer_ignored")) return;
+      if (wild(100, "offer_declined")) return command([by](Store& s, auto d) { s.decline(by, "", d); });
+      ++report_.happened["accepts"];
+      const bool twice = one_in(6);
+      command([by](Store& s, auto d) { s.accept(by, d); });
+      if (twice)
+        ask<Outcome>(
+            shard, [by](Store& s, auto d) { s.accept(by, d); }, ignore<Outcome>());
+      return;
+    }
+    if (card.state == "wrapup" && one_in(3)) return command([by](Store& s, auto d) { s.close(by, "done", 0, d); });
+    if (card.state != "active") return;
+    if (work.replies < 3 && !one_in(4)) {
+      ++work.replies;
+      work.pending = true;
+      Reply what;
+      what.by = by;
+      what.author = agent;
+      what.client_id = "c" + std::to_string(++serial_);
+      Entry entry;
+      entry.dir = Dir::kOut;
+      entry.content.type = "text";
+      entry.content.text = what.client_id;
+      entry.agent = agent;
+      what.entry = encode_entry(entry);
+      what.needs_window = true;
+      ++report_.happened["replies"];
+      return reply(what, 0);
+    }
+    work.replies = 0;
+    if (one_in(6))
+      return command([by, until = now_ + between(2, 20) * kSecond](Store& s, auto d) { s.park(by, WallTime{until}, d); });
+    if (one_in(6)) {
+      const bool to_agent = one_in(2);
+      const std::string other = agents_[static_cast<std::size_t>(between(0, 3))];
+      return command([=](Store& s, auto d) { s.transfer(by, to_agent ? "" : "water", to_agent ? other : "", 8 * kSecond, d); });
+    }
+    ++report_.happened["resolved"];
+    command([by](Store& s, auto d) { s.close(by, "done", 3 * kSecond, d); });
+  }
+
+  // Repeated with its client_id until there is an answer; then, at the latest, the next may be written.
+  void reply(Reply what, int tries) {
+    Tab* tab = open_tab(what.by.agent);
+    const auto heard = std::make_shared<bool>(false);
+    const std::pair key{what.by.agent, what.by.conversation};
+    if (tab != nullptr) {
+      Shard& shard = *shards_[static_cast<std::size_t>(tab->shard)];
+      what.lease = lease_for_reply(shard);
+      under_lease(
+          shard, what.lease, what.entry, what.lane, heard,
+          [what](Store& s, Store::Done<Outcome> done) { s.reply(what, std::move(done)); },
+          [this, key](const Outcome& out) {
+            work_[key].pending = false;
+            if (out.what == What::kRepeat) ++report_.happened["replies_repeated"];
+          });
+    }
+    after(1'500, [this, what, heard, key, tries] {
+      if (*heard) return;
+      if (tries > 20) {
+        work_[key].pending = false;
+        return;
+      }
+      reply(what, tries + 1);
+    });
+  }
+
+  // ---- what must hold in the end ----
+
+  // I10: once nothing goes wrong, nobody waits while somebody could take him.
+  void look_for_idleness() {
+    after(500, [this] { look_for_idleness(); });
+    Snapshot truth;
+    store_->snapshot([&](Result<Snapshot> s) { truth = std::move(*s); });
+    std::map<std::string, std::int64_t> seen;
+    for (const Waiting& waiting : truth.waiting) {
+      for (const AgentState& agent : truth.agents) {
+        if (bar_of(agent, waiting, WallTime{now_}) != Bar::kEligible) continue;
+        const std::string pair = waiting.conversation + "@" + std::to_string(waiting.gen) + " for " + agent.id;
+        const auto before = idle_.find(pair);
+        seen[pair] = before == idle_.end() ? now_ : before->second;
+        if (now_ - seen[pair] > 1'500) violated("I10 " + pair + " waits");
+      }
+    }
+    idle_ = std::move(seen);
+  }
+
+  bool at_rest() const {
+    if (now_ < kStart + kWild + 30 * kSecond) return false;
+    const auto& w = store_->world();
+    for (const auto& [id, c] : w.conversations) {
+      if (c.state == "queued" || c.state == "offered" || c.turn != 0) return false;
+      if (!gone_.empty() && c.owner == gone_ && c.state != "closed") return false;
+    }
+    for (const auto& tab : tabs_) {
+      if (tab->shard >= 0 && (!tab->started || tab->seen != w.agents.at(tab->agent).seq)) return false;
+    }
+    return true;
+  }
+
+  void final_checks() {
+    for (auto& found : watch_.check_kept()) violated(std::move(found));
+    const auto& w = store_->world();
+    for (const std::string& entry : repeats_) {
+      if (!watch_.knows(entry)) violated("I11 a message was called a duplicate and is not there");
+    }
+    for (const MessageRef& ref : acknowledged_) {
+      const auto it = w.conversations.find(ref.conversation);
+      if (it == w.conversations.end() || ref.n > static_cast<std::int64_t>(it->second.log.size())) {
+        violated("an acknowledged reply " + item_of(ref) + " is lost");
+        continue;
+      }
+      const State state = it->second.log[static_cast<std::size_t>(ref.n - 1)].state;
+      if (state == State::kQueued || state == State::kClaimed)
+        violated("an acknowledged reply " + item_of(ref) + " was never sent");
+      const bool arrived = accepted_.contains(item_of(ref));
+      if (!arrived && (state == State::kSent || state == State::kDelivered || state == State::kRead)) {
+        violated(item_of(ref) + " is " + std::string(shown(state)) + " and never reached the provider");
+      }
+      if (arrived && state == State::kFailed) violated(item_of(ref) + " reached the citizen and is called failed");
+    }
+    for (const auto& [id, c] : w.conversations) {
+      if (c.state == "queued" || c.state == "offered") violated(id + " is " + c.state + " in the end");
+      if (!gone_.empty() && c.owner == gone_ && c.state != "closed") violated(id + " is still with " + gone_ + ", who went home");
+      ++report_.happened["conversations"];
+    }
+    // What a desk shows is what the log says.
+    for (const auto& tab : tabs_) {
+      if (tab->shard < 0) continue;
+      if (tab->seen != w.agents.at(tab->agent).seq) violated("a desk of " + tab->agent + " is behind");
+      for (const auto& [id, lines] : tab->view) {
+        const auto& c = w.conversations.at(id);
+        if (c.owner != tab->agent) continue;
+        for (const auto& [n, state] : lines) {
+          const char truth = static_cast<char>(c.log[static_cast<std::size_t>(n - 1)].state);
+          if (truth != state)
+            violated("a desk of " + tab->agent + " shows " + id + "." + std::to_string(n) + " as " + state + ", not " + truth);
+        }
+      }
+    }
+  }
+
+  std::mt19937_64 chance_;
+  std::int64_t now_ = kStart;
+  std::int64_t serial_ = 0;
+  std::map<std::pair<std::int64_t, std::int64_t>, std::function<void()>> events_;
+  bool calm_ = false;
+  std::string gone_;
+  std::unique_ptr<MemoryStore> store_;
+  invariant::Watch watch_;
+  whatsapp::Account account_;
+  std::vector<Value> stream_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::unique_ptr<Tab>> tabs_;
+  std::vector<std::string> agents_;
+  std::map<std::pair<std::string, std::string>, Work> work_;
+  std::map<std::string, int> accepted_;                // by the provider: how often
+  std::map<std::string, std::int64_t> accepted_last_;  // by conversation
+  std::vector<std::string> repeats_;
+  std::vector<MessageRef> acknowledged_;
+  std::map<std::string, std::int64_t> idle_;
+  Report report_;
+};
+
+}  // namespace
+
+Report run_town(const Options& options) { return Town(options).run(); }
+
+}  // namespace belfry::sim
