@@ -64,9 +64,9 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   std::string agent_;
   std::string session_id_;
   enum class Phase : std::uint8_t { kNew, kJoining, kLive, kClosed } phase_ = Phase::kNew;
-  std::int64_t sent_ = -1;                    // the last event id that was sent
-  std::vector<std::pair<std::int64_t, std::string>> early_;  // live events that came before the welcome
-  int open_ = 0;                              // frames the store has not answered
+  std::int64_t sent_ = -1;                                               // the last event id that was sent
+  std::vector<std::pair<std::int64_t, std::string>> early_;              // live events that came before the welcome
+  int open_ = 0;                                                         // frames the store has not answered
   std::map<std::string, std::pair<std::string, std::string>> accounts_;  // conversation -> account, address (small cache)
 };
 

@@ -23,7 +23,8 @@ HttpResponse later() {
 }
 
 bool about_the_store(Errc code) {
-  return code == Errc::kUnavailable || code == Errc::kTimeout || code == Errc::kBusy || code == Errc::kClosed || code == Errc::kUnauthorized;
+  return code == Errc::kUnavailable || code == Errc::kTimeout || code == Errc::kBusy || code == Errc::kClosed ||
+         code == Errc::kUnauthorized;
 }
 
 }  // namespace
@@ -89,7 +90,8 @@ void Webhook::serve(std::shared_ptr<Exchange> exchange) {
     if (auto* receipt = std::get_if<Receipt>(&event); receipt != nullptr && receipt->ref) {
       ++counts_.receipts;
       ++in_batches;
-      receipts[receipt->account].push_back({std::move(*receipt->ref), receipt->state, std::move(receipt->provider_id), std::move(receipt->reason)});
+      receipts[receipt->account].push_back(
+          {std::move(*receipt->ref), receipt->state, std::move(receipt->provider_id), std::move(receipt->reason)});
     } else {
       take(delivery, std::move(event));
     }
@@ -99,7 +101,9 @@ void Webhook::serve(std::shared_ptr<Exchange> exchange) {
   open_ -= in_batches;
   open_ += receipts.size();
   for (auto& [account, settled] : receipts) {
-    services_.store.settle(account, settled, [this, delivery](const Result<std::vector<bool>>& out) { kept(delivery, out ? nullptr : &out.error()); });
+    services_.store.settle(account, settled, [this, delivery](const Result<std::vector<bool>>& out) {
+      kept(delivery, out ? nullptr : &out.error());
+    });
   }
   kept(delivery, nullptr);
 }
@@ -118,7 +122,8 @@ void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
   } else if (auto* consent = std::get_if<Consent>(&event)) {
     ++counts_.changes;
     const std::string key = routing::key_of(services_.prefix, "consent:" + consent->address);
-    const std::string value = std::string(consent->given ? "given" : "refused") + "|" + std::to_string(consent->at.ms) + "|" + consent->proof;
+    const std::string value =
+        std::string(consent->given ? "given" : "refused") + "|" + std::to_string(consent->at.ms) + "|" + consent->proof;
     services_.carry(routing::encode({"HSET", key, consent->category, value}), [this, delivery](Result<routing::Value> reply) {
       const Error error = reply && reply->is_error() ? routing::error_of(*reply) : Error{};
       kept(delivery, !reply ? &reply.error() : reply->is_error() ? &error : nullptr);
@@ -146,7 +151,8 @@ void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
 void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, const Inbound& message, const std::string& of, bool may_open,
                      const std::string& old_address) {
   const AccountInfo* account = services_.outbox.account(message.account);
-  if (account == nullptr || message.addresses.empty()) return keep_aside(delivery, message.content.detail, "no account or no address");
+  if (account == nullptr || message.addresses.empty())
+    return keep_aside(delivery, message.content.detail, "no account or no address");
   routing::Entry entry;
   entry.content = message.content;
   entry.provider_id = message.provider_id;
@@ -186,7 +192,8 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, const Inbound& m
 
 void Webhook::keep_aside(const std::shared_ptr<Delivery>& delivery, std::string bytes, const std::string& why) {
   ++counts_.quarantined;
-  services_.store.quarantine(bytes, why, [this, delivery](const Result<routing::Outcome>& out) { kept(delivery, out ? nullptr : &out.error()); });
+  services_.store.quarantine(
+      bytes, why, [this, delivery](const Result<routing::Outcome>& out) { kept(delivery, out ? nullptr : &out.error()); });
 }
 
 void Webhook::kept(const std::shared_ptr<Delivery>& delivery, const Error* error) {
