@@ -249,6 +249,8 @@ void Outgoing::run(Lane& lane, Effects effects) {
         wake_at(lane, now.mono + std::max<std::int64_t>(1, back.not_before - now.wall));
       }
       flush_later(lane);
+    } else if (auto* told = std::get_if<Deliver>(&effect)) {
+      deps_.deliver(std::move(told->event));
     } else if (auto* wake = std::get_if<Wake>(&effect)) {
       wake_at(lane, wake->at);
     } else if (auto* hold = std::get_if<Hold>(&effect)) {

@@ -131,6 +131,7 @@ Shard::Body::Body(const Plan& p, int i)
       outgoing(std::make_unique<Outgoing>(
           Outgoing::Deps{loop, *store, *http, *files, read_clock, id,
                          [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
+                         [this](Event event) { webhook.keep(std::move(event)); },
                          [](const std::string& event, const std::string& account, const std::string& detail) {
                            log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
                          }},

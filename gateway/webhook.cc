@@ -108,6 +108,13 @@ void Webhook::serve(std::shared_ptr<Exchange> exchange) {
   kept(delivery, nullptr);
 }
 
+void Webhook::keep(Event event) {
+  auto delivery = std::make_shared<Delivery>();
+  delivery->waiting = 1;
+  ++open_;
+  take(delivery, std::move(event));
+}
+
 void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
   if (auto* inbound = std::get_if<Inbound>(&event)) {
     ++counts_.messages;
@@ -199,7 +206,7 @@ void Webhook::keep_aside(const std::shared_ptr<Delivery>& delivery, std::string 
 void Webhook::kept(const std::shared_ptr<Delivery>& delivery, const Error* error) {
   --open_;
   if (error != nullptr) delivery->refused = true;
-  if (--delivery->waiting > 0) return;
+  if (--delivery->waiting > 0 || !delivery->exchange) return;
   if (delivery->refused) {
     ++counts_.refused_later;
     delivery->exchange->answer(std::move(delivery->no));

@@ -38,6 +38,8 @@ class Webhook {
   // `path` is /webhooks/whatsapp/<account>.
   bool known(std::string_view path) const;
   void serve(std::shared_ptr<Exchange> exchange);
+  // The same for what a provider told in its answer to a send: kept if the store can, and nobody waits for it.
+  void keep(Event event);
   const Counts& counts() const { return counts_; }
   std::size_t open_tokens() const { return open_; }
 
