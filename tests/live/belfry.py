@@ -3,7 +3,7 @@
 Python 3.11's standard library only. Whatever a test starts is ended when it leaves, by its pid; the directory of a failed test
 stays, and is named. Nothing here gates on time: a wait has an end, long enough for a slow machine, and says what it waited for.
 """
-import atexit, base64, contextlib, hashlib, hmac, http.client, itertools, json, os, pathlib, random, re, select, shutil, signal, socket, struct
+import atexit, base64, collections, contextlib, hashlib, hmac, http.client, itertools, json, os, pathlib, random, re, select, shutil, signal, socket, struct
 import subprocess, sys, tempfile, threading, time, traceback
 
 BIN = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/release/bin").resolve()
@@ -366,6 +366,22 @@ name = "Water works"
             shutil.rmtree(self.dir, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def external_redis():
+    """A redis-server that several belfryds share, durable as they ask for; its url."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="belfry-live-redis-"))
+    sock = directory / "redis.sock"
+    with open(directory / "log", "wb") as log:
+        server = start(["redis-server", "--port", "0", "--unixsocket", sock, "--dir", directory, "--appendonly", "yes", "--appendfsync", "always",
+                        "--save", "", "--maxmemory-policy", "noeviction"], stdout=log, stderr=log)
+    try:
+        until("redis-server", lambda: peer_pid(sock))
+        yield f"unix://{sock}"
+    finally:
+        end(server)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 def report(process, seconds=100):
     """What a role of belfry-sim printed when it ended: its last JSON object."""
     out, _ = process.communicate(timeout=seconds)
@@ -577,6 +593,30 @@ class Desk:
             self._write(8, struct.pack("!H", 1000))
             self.thread.join(5)
         self.cut()
+
+
+# --------------------------------------------------------------------------------------------------------------- invariants
+
+
+def no_double_owner(house):
+    """Reads the transition log: between two ownerships of a conversation stands its release, and generations count by one."""
+    owner, gen, count = {}, {}, 0
+    for each in house.all("/audit/transitions"):
+        conversation, kind, agent = each.get("conversation"), each["kind"], each.get("agent")
+        if not conversation:
+            continue
+        count += 1
+        assert conversation not in gen or each["gen"] > gen[conversation], ("generations go back", each, gen[conversation])
+        gen[conversation] = each["gen"]
+        if kind in ("offered", "assigned"):
+            assert owner.get(conversation) is None, ("a second owner", each, owner[conversation])
+            owner[conversation] = agent
+        elif kind in ("accepted", "parked", "woken", "wrapup"):
+            equal(owner.get(conversation), agent, f"whose it is at {each}")
+        elif kind in ("requeued", "closed"):
+            owner[conversation] = None
+    say(f"{count} transitions of {len(gen)} conversations, no second owner")
+    return count
 
 
 # ------------------------------------------------------------------------------------------------------------------ running
