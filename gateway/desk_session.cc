@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/api/uploads.h"
 #include "routing/record.h"
 
 namespace belfry::gateway {
@@ -35,8 +36,13 @@ wire::Problem refused_problem(const std::string& why) {
 
 }  // namespace
 
-DeskSession::DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, std::string agent, std::string session_id)
-    : deps_(std::move(deps)), socket_(std::move(socket)), agent_(std::move(agent)), session_id_(std::move(session_id)) {}
+DeskSession::DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, Subject subject, std::string session_id)
+    : deps_(std::move(deps)),
+      socket_(std::move(socket)),
+      subject_(std::move(subject)),
+      agent_(subject_.agent),
+      commands_(deps_.services),
+      session_id_(std::move(session_id)) {}
 
 void DeskSession::start() {
   // The socket holds these for its life; the session is held by its registry until `gone`.
@@ -61,8 +67,8 @@ void DeskSession::release() {
 void DeskSession::on_text(std::string&& text) {
   auto frame = desk::read(text);
   if (!frame) {
-    // Answer the frame that can be named; what cannot be read at all gets an empty client_id.
-    return nack("", wire::problem(400, "bad_frame", frame.error().detail));
+    // What cannot be read at all has an empty client_id.
+    return nack(desk::client_id_of(text), wire::problem(400, "bad_frame", frame.error().detail));
   }
   if (frame->kind == desk::Frame::Kind::kPing) return socket_->send(desk::write_pong());
   if (frame->kind == desk::Frame::Kind::kHello) return hello(*frame);
@@ -204,7 +210,7 @@ void DeskSession::handle(const desk::Frame& f) {
   }
 }
 
-void DeskSession::reply(const desk::Frame& f) {
+void DeskSession::reply(desk::Frame f) {
   const auto found = accounts_.find(f.conversation);
   if (found == accounts_.end()) {
     // Learn which account the conversation belongs to, once.
@@ -221,8 +227,26 @@ void DeskSession::reply(const desk::Frame& f) {
       self->reply(f);
     });
   }
+  const std::string account = found->second.first;
+  if (!f.content.media || f.content.media->sha256.empty()) return send(f, account);
+  // 64 digits name a file that somebody uploaded to us: it must be this agent's to send.
+  const std::string id = "media_" + f.content.media->sha256;
+  hold();
+  api::find_upload(commands_, subject_, id, [self = shared_from_this(), f = std::move(f), account](Result<Media> media) mutable {
+    self->release();
+    if (!media && media.error().code == Errc::kNotFound) {
+      return self->nack(
+          f.client_id,
+          wire::problem(422, "unknown_media", "`media.id` names no upload of yours. Send the file to POST /api/v1/media first."));
+    }
+    if (!media) return self->nack(f.client_id, wire::problem_of(media.error()));
+    api::fill_in(f.content, *media);
+    self->send(f, account);
+  });
+}
+
+void DeskSession::send(const desk::Frame& f, const std::string& account) {
   Services& s = deps_.services;
-  const auto& [account, address] = found->second;
   if (auto fine = s.outbox.check(account, f.content); !fine) {
     return nack(f.client_id, wire::problem(422, "content_refused", fine.error().detail));
   }

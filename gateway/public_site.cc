@@ -5,6 +5,7 @@
 
 #include "adapters/wire/crypto.h"
 #include "adapters/wire/problem.h"
+#include "gateway/config.h"
 
 namespace belfry::gateway {
 namespace {
@@ -41,7 +42,7 @@ Admission PublicSite::admit(const HttpRequest& head) {
   const std::string_view path = head.path;
   if (path.starts_with("/webhooks/")) {
     if (!deps_.webhook.known(path)) return not_found();
-    return Webhook::kMaxBody;
+    return static_cast<std::size_t>(deps_.services.config.limits.webhook_body);
   }
   if (deps_.api.handles(path)) return deps_.api.admit(head);
   return std::size_t{0};
@@ -109,8 +110,7 @@ void PublicSite::start_desk(const std::shared_ptr<Exchange>& exchange, const Sub
   if (!socket) return;  // the peer left while we asked who he is
   DeskSession::Deps deps{deps_.services, deps_.hub, deps_.tell_owner, deps_.end_session,
                          [this](DeskSession* session) { desks_.erase(session); }};
-  auto session =
-      std::make_shared<DeskSession>(std::move(deps), std::move(socket), subject.agent, wire::to_hex(wire::random_bytes(8)));
+  auto session = std::make_shared<DeskSession>(std::move(deps), std::move(socket), subject, wire::to_hex(wire::random_bytes(8)));
   desks_.emplace(session.get(), session);
   session->start();
 }

@@ -60,6 +60,7 @@ class OperatorSite : public Site {
 struct Shard::Body {
   Body(const Plan& p, int i);
 
+  void timed(const std::string& command, RedisLink::Done done);
   void on_store_up();
   void on_store_down(const Error& why);
   void begin_epoch();
@@ -122,9 +123,7 @@ Shard::Body::Body(const Plan& p, int i)
       subscriber(loop, p.redis, link_options("belfry-" + id + "-sub")),
       stream(loop, p.redis, link_options("belfry-" + id + "-ev")),
       store(routing::make_redis_store(
-          [this](std::string command, std::function<void(Result<routing::Value>)> done) {
-            commands.command(command, std::move(done));
-          },
+          [this](std::string command, std::function<void(Result<routing::Value>)> done) { timed(command, std::move(done)); },
           {prefix, {}})),
       http(make_http_client(loop, p.client_tls.get(), p.config.server.state_dir + "/media")),
       files(make_media_store(loop, p.config.server.state_dir + "/media")),
@@ -178,6 +177,14 @@ Shard::Body::Body(const Plan& p, int i)
   subscriber.on_up = [this] { hub.on_resubscribed(); };
   subscriber.on_message = [this](std::string_view channel, std::string_view payload) { on_message(channel, payload); };
   stream.on_up = [this] { matcher.on_stream_up(); };
+}
+
+void Shard::Body::timed(const std::string& command, RedisLink::Done done) {
+  commands.command(command,
+                   [this, done = std::move(done), since = std::chrono::steady_clock::now()](Result<routing::Value> reply) {
+                     metrics.redis_call.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count());
+                     done(std::move(reply));
+                   });
 }
 
 void Shard::Body::on_store_up() {

@@ -37,6 +37,7 @@ ShardMetrics::ShardMetrics(Metrics& m) {
       m.counter("belfry_media_total", "Media of citizens' messages by how fetching ended.", {{"result", "fetched"}});
   media_failed_.counter =
       m.counter("belfry_media_total", "Media of citizens' messages by how fetching ended.", {{"result", "failed"}});
+  redis_call = m.histogram("belfry_redis_call_seconds", "How long the store takes to answer one call.", kSecondsShort);
   open_tokens_ = m.gauge("belfry_open_events", "Updates of providers in the store's hands, not yet acknowledged.");
   in_flight_ = m.gauge("belfry_sends_in_flight", "Messages handed to providers and not yet answered.");
   desks_ = m.gauge("belfry_desk_sockets", "Open desks.");

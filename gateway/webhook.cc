@@ -3,13 +3,11 @@
 #include <utility>
 
 #include "adapters/wire/problem.h"
+#include "gateway/config.h"
 #include "routing/record.h"
 
 namespace belfry::gateway {
 namespace {
-
-// Events in the store's hands on one shard. Above it a POST hears "later", however small: a thousand-update batch still fits.
-constexpr std::size_t kMaxOpen = 4'000;
 
 constexpr std::string_view kPrefix = "/webhooks/whatsapp/";
 
@@ -72,7 +70,7 @@ void Webhook::serve(std::shared_ptr<Exchange> exchange) {
     report_("webhook_malformed", found->first, intake.error().detail);
     return exchange->answer({400, {}, "bad request\n"});
   }
-  if (!services_.store_up() || open_ + intake->events.size() > kMaxOpen) {
+  if (!services_.store_up() || open_ + intake->events.size() > static_cast<std::size_t>(services_.config.limits.open_tokens)) {
     ++counts_.refused_later;
     return exchange->answer(later());
   }

@@ -34,7 +34,6 @@ class Webhook {
 
   Webhook(Services& services, const std::vector<whatsapp::Account>& accounts, OnInbound on_inbound, Report report);
 
-  static constexpr std::size_t kMaxBody = 4UL << 20;
   // `path` is /webhooks/whatsapp/<account>.
   bool known(std::string_view path) const;
   void serve(std::shared_ptr<Exchange> exchange);

@@ -533,8 +533,9 @@ class RedisStore final : public Store {
       // The server was replaced under us (a restart without its data, a fail-over): this call is refused, the next one loads.
       loaded_ = false;
       if (again.empty()) {
-        load(
-            [done = std::move(done)](Result<Value>) { done(fail(Errc::kUnavailable, "the functions were not loaded; repeat")); });
+        load([done = std::move(done)](const Result<Value>&) {
+          done(fail(Errc::kUnavailable, "the functions were not loaded; repeat"));
+        });
         return;
       }
       load([this, again = std::move(again), done = std::move(done)](Result<Value> loaded) mutable {

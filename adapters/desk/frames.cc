@@ -196,6 +196,13 @@ Result<Frame> read(const std::string& text) {
   return frame;
 }
 
+std::string client_id_of(const std::string& text) {
+  auto document = reader().read(text);
+  dom::object object;
+  if (!document || document->get(object) != simdjson::SUCCESS) return {};
+  return std::string(wire::text_at(object, "client_id").substr(0, 100));
+}
+
 Result<Content> read_content(const std::string& json_object) {
   auto document = reader().read(json_object);
   if (!document) return bad("the body is not JSON");

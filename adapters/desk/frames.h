@@ -46,6 +46,8 @@ struct Frame {
 
 // An error's detail is for the desk: what is wrong, and what to send instead.
 Result<Frame> read(const std::string& text);
+// Of a frame that read() refused: whom to answer. Empty if it names none.
+std::string client_id_of(const std::string& text);
 
 // The content of a reply or of POST /api/v1/messages, from the JSON object that has text, or one of template, media, buttons,
 // list, location, contacts, reaction, link, flow (text beside it is its words). Content.type is that member's name (of media its

@@ -43,7 +43,7 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   if (is(at, '.')) {
     int scale = 100;
     for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
-      ms += (text[at] - '0') * scale;
+      ms += static_cast<std::int64_t>(text[at] - '0') * scale;
       scale /= 10;
     }
   }

@@ -108,7 +108,7 @@ void read_file(Room& room, const CallPtr& call, Media media) {
 
 void get(Room& room, const CallPtr& call) {
   if (call->args[0].starts_with("media_")) {
-    return find_upload(room, call->subject, call->args[0], [&room, call](Result<Media> media) {
+    return find_upload(room.commands, call->subject, call->args[0], [&room, call](Result<Media> media) {
       if (!media && media.error().code == Errc::kNotFound) return call->problem(not_found("file"));
       if (!media) return call->error(media.error());
       read_file(room, call, std::move(*media));
@@ -166,22 +166,32 @@ void post(Room& room, const CallPtr& call) {
 
 }  // namespace
 
-void find_upload(Room& room, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done) {
+void fill_in(Content& content, const Media& upload) {
+  Media& mine = *content.media;
+  mine.size = upload.size;
+  if (mine.mime.empty()) mine.mime = upload.mime;
+  if (mine.filename.empty()) mine.filename = upload.filename;
+  if (content.type != "media") return;
+  const std::string_view kind = std::string_view(mine.mime).substr(0, mine.mime.find('/'));
+  content.type = kind == "image" || kind == "audio" || kind == "video" ? kind : "document";
+}
+
+void find_upload(Commands& commands, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done) {
   if (!id.starts_with("media_") || !is_sha256(id.substr(6))) return done(fail(Errc::kNotFound, "not an upload's id"));
   const std::string sha256(id.substr(6));
   const bool all = authorize(subject, Action::kRead, {"media"}).has_value();
-  room.commands.run({"HMGET", room.commands.key("upload:" + sha256), "mime", "name", "size", "by:" + subject.id},
-                    [sha256, all, done = std::move(done)](Result<routing::Value> found) {
-                      if (!found) return done(tl::unexpected(std::move(found.error())));
-                      if (text_at(*found, 0).empty() || (!all && text_at(*found, 3).empty()))
-                        return done(fail(Errc::kNotFound, "no such upload of his"));
-                      Media media;
-                      media.sha256 = sha256;
-                      media.mime = text_at(*found, 0);
-                      media.filename = text_at(*found, 1);
-                      media.size = std::atoll(text_at(*found, 2).c_str());
-                      done(std::move(media));
-                    });
+  commands.run({"HMGET", commands.key("upload:" + sha256), "mime", "name", "size", "by:" + subject.id},
+               [sha256, all, done = std::move(done)](Result<routing::Value> found) {
+                 if (!found) return done(tl::unexpected(std::move(found.error())));
+                 if (text_at(*found, 0).empty() || (!all && text_at(*found, 3).empty()))
+                   return done(fail(Errc::kNotFound, "no such upload of his"));
+                 Media media;
+                 media.sha256 = sha256;
+                 media.mime = text_at(*found, 0);
+                 media.filename = text_at(*found, 1);
+                 media.size = std::atoll(text_at(*found, 2).c_str());
+                 done(std::move(media));
+               });
 }
 
 std::vector<Route> media_routes() {

@@ -132,16 +132,13 @@ void dispatch(Room& room, const CallPtr& call, const SendingPtr& s) {
 void with_media(Room& room, const CallPtr& call, const SendingPtr& s) {
   // An id of 64 digits is the SHA-256 of a file of ours; others are the provider's own business.
   if (!s->content.media || s->content.media->sha256.empty()) return dispatch(room, call, s);
-  find_upload(room, call->subject, "media_" + s->content.media->sha256, [&room, call, s](Result<Media> media) {
+  find_upload(room.commands, call->subject, "media_" + s->content.media->sha256, [&room, call, s](Result<Media> media) {
     if (!media && media.error().code != Errc::kUnavailable && media.error().code != Errc::kTimeout) {
       return call->problem(
           wire::problem(422, "unknown_media", "`media.id` names no upload of yours. Send the file to POST /api/v1/media first."));
     }
     if (!media) return call->error(media.error());
-    Media& mine = *s->content.media;
-    mine.size = media->size;
-    if (mine.mime.empty()) mine.mime = media->mime;
-    if (mine.filename.empty()) mine.filename = media->filename;
+    fill_in(s->content, *media);
     dispatch(room, call, s);
   });
 }
