@@ -51,6 +51,8 @@ def stopped(shards):
         except (ConnectionError, TimedOut):
             pass
         time.sleep(max(0.0, AWAY_S - (time.monotonic() - began)))
+        unready = h.readyz()
+        equal(unready.status, 503, "/readyz at the end")
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
         assert state == "T", f"somebody else woke Redis: it is {state}"
         os.kill(pid, signal.SIGCONT)
@@ -69,14 +71,16 @@ def stopped(shards):
             say(f"the desk had been closed with {desk.closed}; it resumes")
             desk = Desk(h, key, desk.last_id)
         again = desk.do("reply", client_id="while-away", conversation=conversation, gen=gen, text="While Redis is away")
-        desk.event("receipt", message=again["id"], state="delivered")
+        desk.event("receipt", message=again["id"], state="delivered", seconds=40)
+        delivered = time.monotonic() - back
         texts = collections.Counter(m.get("text") for m in h.all(f"/conversations/{conversation}/messages"))
         equal({n for n in texts.values()}, {1}, f"copies of each message {texts}")
         equal(len(texts), 2 + len(waiting) + 1, "messages")
         equal(len([s for s in meta.sends() if s["text"] == "While Redis is away"]), 1, "sends of the repeated reply")
         # Routing is at work again: who writes now is offered to the same agent.
         meta.citizen("491511000002", "After")
-        desk.take(lambda f: f["contact"]["name"].endswith("0002"))
+        desk.take(lambda f: f["contact"]["name"].endswith("0002"), 40)
+        say(f"after SIGCONT: the refused reply, repeated, is delivered at {delivered:.2f} s, a new conversation accepted at {time.monotonic() - back:.2f} s")
         equal(desk.gaps, [], "event ids")
         no_double_owner(h)
         equal(h.metric("belfry_messages_unaccounted"), 0, "unaccounted")
