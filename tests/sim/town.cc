@@ -341,7 +341,7 @@ class Town {
     after(between(1, 6) * kSecond, [this] { trouble(); });
     Shard& shard = *shards_[static_cast<std::size_t>(between(0, static_cast<std::int64_t>(shards_.size()) - 1))];
     if (shard.alive && wild(350, "shard_killed")) return kill(shard);
-    if (shard.alive && wild(350, "shard_stalled")) shard.stalled_until = now_ + between(200, 9'000);
+    if (shard.alive && wild(350, "shard_stalled")) shard.stalled_until = now_ + between(200, one_in(3) ? 25'000 : 9'000);
   }
 
   void calm_down() {
@@ -390,6 +390,7 @@ class Town {
     lane.again = false;
     ++lane.outstanding;
     const LeaseRef mine = lease(shard);
+    if (wild(5, "shard_stalled_at_claim")) shard.stalled_until = now_ + between(3'000, 25'000);
     ask<Claims>(
         shard, [mine, credit](Store& s, auto done) { s.claim(kAccount, mine, std::min(credit, 4), done); },
         [this, &shard](Result<Claims> out) {
@@ -785,8 +786,15 @@ class Town {
 
   void publish(const std::string& agent, const AgentEvent& event) {
     for (auto& tab : tabs_) {
-      if (tab->agent != agent || tab->shard < 0 || wild(15, "publish_lost")) continue;
+      if (tab->agent != agent || tab->shard < 0) continue;
       Shard& shard = *shards_[static_cast<std::size_t>(tab->shard)];
+      if (wild(15, "publish_lost")) {
+        // The subscription fell; once it stands again, what was missed is read.
+        on(shard, between(50, 900), [this, &tab = *tab, life = tab->life] {
+          if (tab.life == life) resume(tab);
+        });
+        continue;
+      }
       on(shard, 2, [this, &tab = *tab, life = tab->life, event] {
         if (tab.life == life) see(tab, event);
       });
@@ -978,6 +986,13 @@ class Town {
       if (c.state == "queued" || c.state == "offered") violated(id + " is " + c.state + " in the end");
       if (!gone_.empty() && c.owner == gone_ && c.state != "closed") violated(id + " is still with " + gone_ + ", who went home");
       ++report_.happened["conversations"];
+    }
+    // Who is at his desk is known to be.
+    std::map<std::string, std::int64_t> open;
+    for (const auto& tab : tabs_) open[tab->agent] += tab->shard >= 0 ? 1 : 0;
+    for (const auto& [id, agent] : w.agents) {
+      if (agent.sessions != open[id])
+        violated(id + " has " + std::to_string(open[id]) + " desks open, the store says " + std::to_string(agent.sessions));
     }
     // What a desk shows is what the log says.
     for (const auto& tab : tabs_) {
