@@ -241,6 +241,8 @@ name = "Water works"
         return self.stop(signal.SIGKILL)
 
     def last_words(self, lines=15):
+        if not (self.dir / "belfryd.log").exists():
+            return "(it never started)"
         return "\n".join((self.dir / "belfryd.log").read_text("utf-8", "replace").splitlines()[-lines:])
 
     def log_has(self, word):
