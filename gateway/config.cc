@@ -282,7 +282,8 @@ class Section {
     const auto* value = node->as_string();
     const auto ms = value != nullptr ? parse_duration_ms(value->get()) : std::nullopt;
     if (!ms) {
-      wrong(*node, key, "is no duration; a duration is a whole number with ms, s, m, h or d", "write for example \"30s\"");
+      const std::string said = value != nullptr ? "is \"" + value->get() + "\", which is no duration" : "is no duration";
+      wrong(*node, key, said + "; a duration is a whole number with ms, s, m, h or d", "write for example \"30s\"");
     } else if (*ms < least || *ms > most) {
       wrong(*node, key, "is " + value->get() + "; it is out of range",
             "choose \"" + duration_text(least) + "\" to \"" + duration_text(most) + "\"");

@@ -1,6 +1,7 @@
 #include "gateway/desk_session.h"
 
 #include <algorithm>
+#include <asio/post.hpp>
 #include <utility>
 
 #include "gateway/api/uploads.h"
@@ -56,12 +57,31 @@ void DeskSession::start() {
 
 void DeskSession::close(std::uint16_t code, std::string_view reason) { socket_->close(code, reason); }
 
+void DeskSession::finish(std::uint16_t code, std::string_view reason) {
+  if (open_ == 0) return close(code, reason);
+  finishing_ = true;
+  finish_code_ = code;
+  finish_reason_ = reason;
+  socket_->pause();
+}
+
 void DeskSession::hold() {
   if (++open_ >= kMaxOpenFrames) socket_->pause();
 }
 
 void DeskSession::release() {
-  if (open_-- == kMaxOpenFrames && phase_ != Phase::kClosed) socket_->resume();
+  --open_;
+  if (phase_ == Phase::kClosed) return;
+  if (finishing_) {
+    // The answer itself is sent right after this; the close goes behind it.
+    if (open_ == 0) {
+      asio::post(deps_.services.loop, [self = shared_from_this()] {
+        if (self->open_ == 0) self->close(self->finish_code_, self->finish_reason_);
+      });
+    }
+    return;
+  }
+  if (open_ == kMaxOpenFrames - 1) socket_->resume();
 }
 
 void DeskSession::on_text(std::string&& text) {

@@ -37,6 +37,8 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
 
   void start();
   void close(std::uint16_t code, std::string_view reason);
+  // Closes once every frame that was read has its answer; reads no more until then.
+  void finish(std::uint16_t code, std::string_view reason);
   // After this shard's sessions were lost in the store (its lease lapsed): they are announced again.
   void announce();
 
@@ -69,8 +71,11 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   Commands commands_;
   std::string session_id_;
   enum class Phase : std::uint8_t { kNew, kJoining, kLive, kClosed } phase_ = Phase::kNew;
-  std::int64_t sent_ = -1;                                               // the last event id that was sent
-  std::vector<std::pair<std::int64_t, std::string>> early_;              // live events that came before the welcome
+  std::int64_t sent_ = -1;                                   // the last event id that was sent
+  std::vector<std::pair<std::int64_t, std::string>> early_;  // live events that came before the welcome
+  bool finishing_ = false;
+  std::uint16_t finish_code_ = 1001;
+  std::string finish_reason_;
   int open_ = 0;                                                         // frames the store has not answered
   std::map<std::string, std::pair<std::string, std::string>> accounts_;  // conversation -> account, address (small cache)
 };

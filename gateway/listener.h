@@ -36,7 +36,9 @@ class Listener {
   std::size_t connections() const { return host_->connections.size(); }
 
   // For connections accepted from now on (SIGHUP).
-  void set_tls(TlsContext tls) { tls_ = std::move(tls); }
+  void set_tls(TlsContext tls) {
+    if (tls_) tls_ = std::move(tls);  // a plain listener stays plain
+  }
 
   // Stops accepting, lets every exchange finish and every socket close; what is left after `within_ms` is cut. Then `done`,
   // once, never from inside this call.

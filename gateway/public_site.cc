@@ -81,7 +81,7 @@ void PublicSite::open_desk(const std::shared_ptr<Exchange>& exchange) {
   if (std::find(offered.begin(), offered.end(), kDeskProtocol) == offered.end()) {
     return exchange->answer(wire::to_response(wire::problem(400, "no_subprotocol", "Offer the subprotocol belfry.desk.v1.")));
   }
-  if (desks_.size() >= kMaxDesks) return exchange->answer(wire::to_response(wire::problem_of({Errc::kBusy, ""})));
+  if (stopping_ || desks_.size() >= kMaxDesks) return exchange->answer(wire::to_response(wire::problem_of({Errc::kBusy, ""})));
   if (!deps_.services.store_up()) return exchange->answer(wire::to_response(wire::problem_of({Errc::kUnavailable, ""})));
   const std::string origin(request.headers.get("origin"));
   if (request.headers.has("origin") && !own_origin(request, origin)) {
@@ -118,7 +118,8 @@ void PublicSite::start_desk(const std::shared_ptr<Exchange>& exchange, const Sub
 void PublicSite::close_desks(std::uint16_t code, const std::string& reason) {
   std::vector<std::shared_ptr<DeskSession>> all;
   for (const auto& [raw, session] : desks_) all.push_back(session);
-  for (const auto& session : all) session->close(code, reason);
+  stopping_ = true;
+  for (const auto& session : all) session->finish(code, reason);
 }
 
 void PublicSite::announce_desks() {

@@ -34,7 +34,7 @@ class PublicSite : public Site {
   void serve(std::shared_ptr<Exchange> exchange) override;
 
   // Every desk socket: 1001 at a stop, announced again after the shard's lease was lost.
-  void close_desks(std::uint16_t code, const std::string& reason);
+  void close_desks(std::uint16_t code, const std::string& reason);  // and opens no more
   void announce_desks();
   std::size_t desks() const { return desks_.size(); }
 
@@ -44,6 +44,7 @@ class PublicSite : public Site {
   bool own_origin(const HttpRequest& request, std::string_view origin) const;
 
   Deps deps_;
+  bool stopping_ = false;
   std::unordered_map<DeskSession*, std::shared_ptr<DeskSession>> desks_;
 };
 

@@ -377,13 +377,20 @@ void Shard::stop(std::function<void()> done) {
   b.stop_by = read_clock().mono + 7'000;
   b.matcher.stop();
   b.site.close_desks(1001, "the gateway restarts");
+  // Desks first: a listener that stops closes its sockets at once, answered or not.
+  const Instant desks_by = read_clock().mono + 3'000;
   auto left = std::make_shared<std::size_t>(b.listeners.size());
-  for (auto& listener : b.listeners) listener->stop(6'500, [left] { --*left; });
+  auto listening = std::make_shared<bool>(true);
   // Looks every 20 ms whether all is answered and settled.
   auto look = std::make_shared<std::function<void()>>();
-  *look = [&b, left, look] {
+  *look = [&b, left, look, listening, desks_by] {
+    const Instant now = read_clock().mono;
+    if (*listening && (b.site.desks() == 0 || now >= desks_by)) {
+      *listening = false;
+      for (auto& listener : b.listeners) listener->stop(3'500, [left] { --*left; });
+    }
     const bool drained = b.outgoing->drain();
-    if ((*left == 0 && drained && b.ended.empty()) || read_clock().mono >= b.stop_by) {
+    if ((*left == 0 && drained && b.ended.empty()) || now >= b.stop_by) {
       asio::post(b.loop, [look] { *look = nullptr; });
       return b.finish_stop();
     }
