@@ -14,7 +14,8 @@ namespace belfry::gateway {
 class AdminSite : public Site {
  public:
   // `reasons` answers why this process is not ready; empty: it is.
-  AdminSite(Metrics& metrics, std::function<std::vector<std::string>()> reasons) : metrics_(metrics), reasons_(std::move(reasons)) {}
+  AdminSite(Metrics& metrics, std::function<std::vector<std::string>()> reasons)
+      : metrics_(metrics), reasons_(std::move(reasons)) {}
   Admission admit(const HttpRequest&) override { return std::size_t{0}; }
   void serve(std::shared_ptr<Exchange> exchange) override;
 

@@ -12,7 +12,9 @@ Bootstrap::Bootstrap(asio::io_context& loop, RedisTarget target, const Config& c
                      std::function<void(Result<Site>)> done)
     : config_(config), settings_(std::move(settings)), done_(std::move(done)), link_(loop, std::move(target)) {
   store_ = routing::make_redis_store(
-      [this](std::string command, std::function<void(Result<routing::Value>)> answer) { link_.command(command, std::move(answer)); },
+      [this](std::string command, std::function<void(Result<routing::Value>)> answer) {
+        link_.command(command, std::move(answer));
+      },
       {config.redis.prefix, {}});
   // Whatever step a fall of the link interrupts, the next rise begins again: each step may be repeated.
   link_.on_up = [this] { begin(); };
@@ -49,11 +51,13 @@ void Bootstrap::check_durability() {
       if (!append && fsync != "unknown") fsync = "no";
     }
     site_.durability = fsync;
-    const bool enough = fsync == "always" || fsync == "unknown" || (fsync == "everysec" && config_.redis.durability == "everysec");
+    const bool enough =
+        fsync == "always" || fsync == "unknown" || (fsync == "everysec" && config_.redis.durability == "everysec");
     if (!enough) {
-      return finish(fail(Errc::kForbidden, "Redis keeps its log with appendfsync " + fsync +
-                                               "; an acknowledged message could be lost; set appendonly yes and appendfsync always "
-                                               "there, or accept it with redis.durability = \"everysec\""));
+      return finish(
+          fail(Errc::kForbidden, "Redis keeps its log with appendfsync " + fsync +
+                                     "; an acknowledged message could be lost; set appendonly yes and appendfsync always "
+                                     "there, or accept it with redis.durability = \"everysec\""));
     }
     make_key();
   });

@@ -637,6 +637,11 @@ class Loader {
       if (const auto* node = s.text("state_dir", c.server.state_dir); node != nullptr && !c.server.state_dir.starts_with('/')) {
         s.wrong(*node, "state_dir", "is " + in_quotes(c.server.state_dir) + "; it must be an absolute path", "begin it with /");
       }
+      if (c.server.state_dir.size() > 90) {
+        s.wrong(*s.find("state_dir"), "state_dir",
+                "has more than 90 octets; the sockets in it would have longer names than the kernel allows",
+                "choose a shorter one");
+      }
       while (c.server.state_dir.size() > 1 && c.server.state_dir.ends_with('/')) c.server.state_dir.pop_back();
       std::string url;
       if (const auto* node = s.text("public_url", url); node != nullptr && !url.empty()) {

@@ -30,7 +30,9 @@ struct Rendering {
 };
 
 // Ids count by one, so an event whose conversation is archived meanwhile still says something.
-std::string gone(const routing::AgentEvent& e) { return desk::write_conversation(e.seq, e.conversation, 0, "closed", "", "", {}); }
+std::string gone(const routing::AgentEvent& e) {
+  return desk::write_conversation(e.seq, e.conversation, 0, "closed", "", "", {});
+}
 
 std::string frame_of(const Rendering& r, const routing::AgentEvent& e) {
   switch (e.kind) {
@@ -47,7 +49,9 @@ std::string frame_of(const Rendering& r, const routing::AgentEvent& e) {
       if (line.entry.empty()) return gone(e);
       return desk::write_message(e.seq, view_of(ref, line), WallTime{to_int(e.extra)});
     }
-    case 'r': return desk::write_receipt(e.seq, {e.conversation, to_int(e.x)}, state_of(e.y.empty() ? 's' : e.y[0]).value_or(State::kSent), e.extra, e.at);
+    case 'r':
+      return desk::write_receipt(e.seq, {e.conversation, to_int(e.x)},
+                                 state_of(e.y.empty() ? 's' : e.y[0]).value_or(State::kSent), e.extra, e.at);
     case 'x': return desk::write_rescinded(e.seq, e.conversation, to_int(e.x), e.extra);
     case 'c': return desk::write_conversation(e.seq, e.conversation, to_int(e.x), e.y, "", "", {});
     case 'o':

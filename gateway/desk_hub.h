@@ -67,10 +67,10 @@ class DeskHub {
     std::vector<DeskListener*> listeners;
     std::vector<std::function<void(Result<void>)>> waiting;
     bool subscribed = false;
-    std::int64_t last = -1;    // -1: nothing seen yet; the first event sets it
-    bool filling = false;      // a replay is under way
+    std::int64_t last = -1;  // -1: nothing seen yet; the first event sets it
+    bool filling = false;    // a replay is under way
     bool fill_again = false;
-    std::deque<Slot> slots;    // in order of seq; shown from the front as they become ready
+    std::deque<Slot> slots;  // in order of seq; shown from the front as they become ready
   };
   using AgentPtr = std::shared_ptr<Agent>;
   void enqueue(const AgentPtr& agent, std::vector<routing::AgentEvent> events);

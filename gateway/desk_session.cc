@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/api/uploads.h"
 #include "routing/record.h"
 
 namespace belfry::gateway {
@@ -13,25 +14,35 @@ constexpr std::size_t kMaxEarly = 1'000;
 
 wire::Problem stale_problem(const routing::Outcome& out) {
   std::string why = "The conversation moved on while you looked at it";
-  if (out.state == "closed") why += ": it is closed.";
-  else if (!out.owner.empty()) why += ": " + out.owner + " has it (" + out.state + ").";
-  else why += ": it is " + out.state + ".";
+  if (out.state == "closed")
+    why += ": it is closed.";
+  else if (!out.owner.empty())
+    why += ": " + out.owner + " has it (" + out.state + ").";
+  else
+    why += ": it is " + out.state + ".";
   wire::Problem p = wire::problem(409, "stale_generation", why + " Take the state in `now` and decide again.");
   p.more = "\"now\":{\"gen\":" + std::to_string(out.gen) + ",\"state\":\"" + out.state + "\",\"owner\":\"" + out.owner + "\"}";
   return p;
 }
 
 wire::Problem refused_problem(const std::string& why) {
-  if (why == "not_ready") return wire::problem(409, "not_ready", "That agent is not ready, not connected, or full. Choose another, or a queue.");
-  if (why == "no_queue") return wire::problem(422, "unknown_queue", "There is no such queue. See GET /api/v1/queues for those there are.");
+  if (why == "not_ready")
+    return wire::problem(409, "not_ready", "That agent is not ready, not connected, or full. Choose another, or a queue.");
+  if (why == "no_queue")
+    return wire::problem(422, "unknown_queue", "There is no such queue. See GET /api/v1/queues for those there are.");
   if (why == "same_agent") return wire::problem(422, "same_agent", "It is yours already. Choose another agent, or a queue.");
   return wire::problem(409, why, "It was refused: " + why + ".");
 }
 
 }  // namespace
 
-DeskSession::DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, std::string agent, std::string session_id)
-    : deps_(std::move(deps)), socket_(std::move(socket)), agent_(std::move(agent)), session_id_(std::move(session_id)) {}
+DeskSession::DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, Subject subject, std::string session_id)
+    : deps_(std::move(deps)),
+      socket_(std::move(socket)),
+      subject_(std::move(subject)),
+      agent_(subject_.agent),
+      commands_(deps_.services),
+      session_id_(std::move(session_id)) {}
 
 void DeskSession::start() {
   // The socket holds these for its life; the session is held by its registry until `gone`.
@@ -56,8 +67,8 @@ void DeskSession::release() {
 void DeskSession::on_text(std::string&& text) {
   auto frame = desk::read(text);
   if (!frame) {
-    // Answer the frame that can be named; what cannot be read at all gets an empty client_id.
-    return nack("", wire::problem(400, "bad_frame", frame.error().detail));
+    // What cannot be read at all has an empty client_id.
+    return nack(desk::client_id_of(text), wire::problem(400, "bad_frame", frame.error().detail));
   }
   if (frame->kind == desk::Frame::Kind::kPing) return socket_->send(desk::write_pong());
   if (frame->kind == desk::Frame::Kind::kHello) return hello(*frame);
@@ -66,7 +77,8 @@ void DeskSession::on_text(std::string&& text) {
 }
 
 void DeskSession::hello(const desk::Frame& frame) {
-  if (phase_ != Phase::kNew) return nack(frame.client_id, wire::problem(409, "hello_again", "hello was said before on this socket."));
+  if (phase_ != Phase::kNew)
+    return nack(frame.client_id, wire::problem(409, "hello_again", "hello was said before on this socket."));
   phase_ = Phase::kJoining;
   const std::int64_t after = frame.last_id.empty() ? -1 : std::stoll(frame.last_id);
   deps_.hub.join(agent_, this, [self = shared_from_this(), after](Result<void> subscribed) {
@@ -92,21 +104,22 @@ void DeskSession::announce() {
 void DeskSession::catch_up(std::int64_t after) {
   const auto then = [self = shared_from_this(), after](Result<routing::Replay> replay) {
     if (!replay) return self->close(1013, "store away");
-    self->deps_.services.store.desk(self->agent_, [self, after, replay = std::move(*replay)](Result<routing::DeskView> view) mutable {
-      if (self->phase_ != Phase::kJoining) return;
-      if (!view || view->missing) return self->close(1013, "store away");
-      if (after < 0) replay.seq = view->seq;
-      auto events = std::move(replay.events);
-      render(self->deps_.services.store, std::move(events),
-             [self, after, replay = std::move(replay), view = std::move(*view)](Result<Rendered> frames) {
-               if (self->phase_ != Phase::kJoining) return;
-               if (!frames) return self->close(1013, "store away");
-               self->welcome(view, replay, after >= 0);
-               for (std::string& frame : *frames) self->socket_->send(frame);
-               self->phase_ = Phase::kLive;
-               for (auto& [seq, frame] : std::exchange(self->early_, {})) self->on_event(seq, frame);
-             });
-    });
+    self->deps_.services.store.desk(
+        self->agent_, [self, after, replay = std::move(*replay)](Result<routing::DeskView> view) mutable {
+          if (self->phase_ != Phase::kJoining) return;
+          if (!view || view->missing) return self->close(1013, "store away");
+          if (after < 0) replay.seq = view->seq;
+          auto events = std::move(replay.events);
+          render(self->deps_.services.store, std::move(events),
+                 [self, after, replay = std::move(replay), view = std::move(*view)](Result<Rendered> frames) {
+                   if (self->phase_ != Phase::kJoining) return;
+                   if (!frames) return self->close(1013, "store away");
+                   self->welcome(view, replay, after >= 0);
+                   for (std::string& frame : *frames) self->socket_->send(frame);
+                   self->phase_ = Phase::kLive;
+                   for (auto& [seq, frame] : std::exchange(self->early_, {})) self->on_event(seq, frame);
+                 });
+        });
   };
   if (after < 0) return then(routing::Replay{});
   deps_.services.store.replay(agent_, after, then);
@@ -165,13 +178,15 @@ void DeskSession::handle(const desk::Frame& f) {
     case Kind::kResolve: {
       std::int64_t wrap_ms = 60'000;
       // The wrap-up time is the queue's; the mirror knows it unless the conversation is not ours, and then the call is refused.
-      return s.store.cards({f.conversation}, [self = shared_from_this(), f, by, wrap_ms](Result<std::vector<routing::Card>> cards) mutable {
-        if (!cards) return self->nack(f.client_id, wire::problem_of(cards.error()));
-        if (!cards->empty()) {
-          if (const auto* queue = self->deps_.services.mirror.queue(cards->front().queue)) wrap_ms = queue->wrap_ms;
-        }
-        self->deps_.services.store.close(by, f.code, wrap_ms, self->answer(f));
-      });
+      return s.store.cards({f.conversation},
+                           [self = shared_from_this(), f, by, wrap_ms](Result<std::vector<routing::Card>> cards) mutable {
+                             if (!cards) return self->nack(f.client_id, wire::problem_of(cards.error()));
+                             if (!cards->empty()) {
+                               if (const auto* queue = self->deps_.services.mirror.queue(cards->front().queue))
+                                 wrap_ms = queue->wrap_ms;
+                             }
+                             self->deps_.services.store.close(by, f.code, wrap_ms, self->answer(f));
+                           });
     }
     case Kind::kPark: {
       const WallTime soon = s.now().wall + 24 * 3'600'000LL;
@@ -195,7 +210,7 @@ void DeskSession::handle(const desk::Frame& f) {
   }
 }
 
-void DeskSession::reply(const desk::Frame& f) {
+void DeskSession::reply(desk::Frame f) {
   const auto found = accounts_.find(f.conversation);
   if (found == accounts_.end()) {
     // Learn which account the conversation belongs to, once.
@@ -204,15 +219,34 @@ void DeskSession::reply(const desk::Frame& f) {
       self->release();
       if (!cards) return self->nack(f.client_id, wire::problem_of(cards.error()));
       if (cards->empty() || cards->front().owner != self->agent_) {
-        return self->nack(f.client_id, wire::problem(403, "not_yours", "This conversation is not yours. Accept its offer first."));
+        return self->nack(f.client_id,
+                          wire::problem(403, "not_yours", "This conversation is not yours. Accept its offer first."));
       }
       if (self->accounts_.size() > 1'000) self->accounts_.clear();
       self->accounts_[f.conversation] = {cards->front().account, cards->front().address};
       self->reply(f);
     });
   }
+  const std::string account = found->second.first;
+  if (!f.content.media || f.content.media->sha256.empty()) return send(f, account);
+  // 64 digits name a file that somebody uploaded to us: it must be this agent's to send.
+  const std::string id = "media_" + f.content.media->sha256;
+  hold();
+  api::find_upload(commands_, subject_, id, [self = shared_from_this(), f = std::move(f), account](Result<Media> media) mutable {
+    self->release();
+    if (!media && media.error().code == Errc::kNotFound) {
+      return self->nack(
+          f.client_id,
+          wire::problem(422, "unknown_media", "`media.id` names no upload of yours. Send the file to POST /api/v1/media first."));
+    }
+    if (!media) return self->nack(f.client_id, wire::problem_of(media.error()));
+    api::fill_in(f.content, *media);
+    self->send(f, account);
+  });
+}
+
+void DeskSession::send(const desk::Frame& f, const std::string& account) {
   Services& s = deps_.services;
-  const auto& [account, address] = found->second;
   if (auto fine = s.outbox.check(account, f.content); !fine) {
     return nack(f.client_id, wire::problem(422, "content_refused", fine.error().detail));
   }
@@ -230,12 +264,13 @@ void DeskSession::reply(const desk::Frame& f) {
   what.needs_window = s.outbox.needs_window(account, f.content);
   what.lease = s.outbox.lease(account);
   auto done = answer(f);
-  s.store.reply(what, [self = shared_from_this(), f, account = account, at = entry.at, done = std::move(done)](Result<Outcome> out) {
-    if (out && out->what == Outcome::What::kOk && out->claimed) {
-      self->deps_.services.outbox.hand_over({out->ref, account, out->address, f.content, Lane::kConversation, at});
-    }
-    done(std::move(out));
-  });
+  s.store.reply(what,
+                [self = shared_from_this(), f, account = account, at = entry.at, done = std::move(done)](Result<Outcome> out) {
+                  if (out && out->what == Outcome::What::kOk && out->claimed) {
+                    self->deps_.services.outbox.hand_over({out->ref, account, out->address, f.content, Lane::kConversation, at});
+                  }
+                  done(std::move(out));
+                });
 }
 
 void DeskSession::typing(const desk::Frame& f) {
@@ -256,11 +291,13 @@ void DeskSession::mark(const desk::Frame& f) {
   Services& s = deps_.services;
   s.store.cards({f.conversation}, [self = shared_from_this(), ref = *ref](const Result<std::vector<routing::Card>>& cards) {
     if (!cards || cards->empty() || cards->front().owner != self->agent_) return;
-    self->deps_.services.store.entries(ref.conversation, {ref.n}, [self, account = cards->front().account](const Result<std::vector<routing::Line>>& lines) {
-      if (!lines || lines->empty()) return;
-      const auto entry = routing::decode_entry(lines->front().entry);
-      if (entry && entry->dir == routing::Dir::kIn && !entry->provider_id.empty()) self->deps_.tell_owner(account, "read " + entry->provider_id);
-    });
+    self->deps_.services.store.entries(ref.conversation, {ref.n},
+                                       [self, account = cards->front().account](const Result<std::vector<routing::Line>>& lines) {
+                                         if (!lines || lines->empty()) return;
+                                         const auto entry = routing::decode_entry(lines->front().entry);
+                                         if (entry && entry->dir == routing::Dir::kIn && !entry->provider_id.empty())
+                                           self->deps_.tell_owner(account, "read " + entry->provider_id);
+                                       });
   });
 }
 
@@ -272,7 +309,7 @@ routing::Store::Done<routing::Outcome> DeskSession::answer(const desk::Frame& fr
     switch (out->what) {
       case Outcome::What::kOk:
       case Outcome::What::kRepeat:
-        return self->ack(client_id, out->ref.n > 0            ? public_id(out->ref)
+        return self->ack(client_id, out->ref.n > 0         ? public_id(out->ref)
                                     : conversation.empty() ? std::string()
                                                            : conversation_id(conversation));
       case Outcome::What::kStale: return self->nack(client_id, stale_problem(*out));
@@ -280,16 +317,19 @@ routing::Store::Done<routing::Outcome> DeskSession::answer(const desk::Frame& fr
         return self->nack(client_id, wire::problem(404, "not_found", "There is no such conversation, or it is archived."));
       case Outcome::What::kRefused: return self->nack(client_id, refused_problem(out->why));
       case Outcome::What::kWindow:
-        return self->nack(client_id, wire::problem(409, "window_closed",
-                                                   "The citizen's last message is more than 24 hours old, so WhatsApp takes no free "
-                                                   "text. Send an approved template instead."));
+        return self->nack(client_id,
+                          wire::problem(409, "window_closed",
+                                        "The citizen's last message is more than 24 hours old, so WhatsApp takes no free "
+                                        "text. Send an approved template instead."));
       case Outcome::What::kLost: return self->nack(client_id, wire::problem_of({Errc::kUnavailable, ""}));
     }
   };
 }
 
 void DeskSession::ack(const std::string& client_id, const std::string& id) { socket_->send(desk::write_ack(client_id, id)); }
-void DeskSession::nack(const std::string& client_id, const wire::Problem& problem) { socket_->send(desk::write_nack(client_id, problem)); }
+void DeskSession::nack(const std::string& client_id, const wire::Problem& problem) {
+  socket_->send(desk::write_nack(client_id, problem));
+}
 
 void DeskSession::ended(std::uint16_t) {
   if (phase_ == Phase::kClosed) return;

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "adapters/desk/frames.h"
+#include "gateway/auth/commands.h"
+#include "gateway/auth/subject.h"
 #include "gateway/desk_hub.h"
 #include "gateway/exchange.h"
 #include "gateway/services.h"
@@ -31,7 +33,7 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
     std::function<void(DeskSession*)> gone;  // the last call: the registry may drop its reference
   };
 
-  DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, std::string agent, std::string session_id);
+  DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, Subject subject, std::string session_id);
 
   void start();
   void close(std::uint16_t code, std::string_view reason);
@@ -48,7 +50,8 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   void catch_up(std::int64_t after);
   void welcome(const routing::DeskView& view, const routing::Replay& replay, bool asked);
   void handle(const desk::Frame& frame);
-  void reply(const desk::Frame& frame);
+  void reply(desk::Frame frame);
+  void send(const desk::Frame& frame, const std::string& account);
   void mark(const desk::Frame& frame);
   void typing(const desk::Frame& frame);
   // Answers `frame` when the store has.
@@ -61,12 +64,14 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
 
   Deps deps_;
   std::shared_ptr<WebSocket> socket_;
+  Subject subject_;
   std::string agent_;
+  Commands commands_;
   std::string session_id_;
   enum class Phase : std::uint8_t { kNew, kJoining, kLive, kClosed } phase_ = Phase::kNew;
-  std::int64_t sent_ = -1;                    // the last event id that was sent
-  std::vector<std::pair<std::int64_t, std::string>> early_;  // live events that came before the welcome
-  int open_ = 0;                              // frames the store has not answered
+  std::int64_t sent_ = -1;                                               // the last event id that was sent
+  std::vector<std::pair<std::int64_t, std::string>> early_;              // live events that came before the welcome
+  int open_ = 0;                                                         // frames the store has not answered
   std::map<std::string, std::pair<std::string, std::string>> accounts_;  // conversation -> account, address (small cache)
 };
 

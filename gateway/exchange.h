@@ -19,11 +19,11 @@ namespace belfry::gateway {
 
 // Bounds of one socket. Past each of them the socket is closed with the code named in protocols/web.md section 2.
 struct WebSocketLimits {
-  std::size_t max_message = 64 * 1024;      // 1009 above it
-  std::size_t max_frames = 64;              // of one message; 0: no cap. 1008 above it
-  std::size_t max_queued = 1024 * 1024;     // octets waiting for a slow reader: 1013 above it
-  int max_pending_pongs = 16;               // 1008 above it
-  std::int64_t ping_every_ms = 25'000;      // 0: never. Dropped after two without a pong
+  std::size_t max_message = 64 * 1024;   // 1009 above it
+  std::size_t max_frames = 64;           // of one message; 0: no cap. 1008 above it
+  std::size_t max_queued = 1024 * 1024;  // octets waiting for a slow reader: 1013 above it
+  int max_pending_pongs = 16;            // 1008 above it
+  std::int64_t ping_every_ms = 25'000;   // 0: never. Dropped after two without a pong
   std::int64_t close_timeout_ms = 5'000;
 };
 
@@ -91,10 +91,10 @@ struct ServerLimits {
   std::int64_t handshake_timeout_ms = 10'000;  // TLS
   std::int64_t write_timeout_ms = 30'000;      // without one octet taken by the peer
   int max_connections = 19'000;
-  int max_per_address = 1'000;                 // 0: no limit
-  int max_streams = 100;                       // open HTTP/2 streams a connection
-  bool h2 = true;                              // by ALPN on TLS, by prior knowledge on plain
-  bool h2_websocket = true;                    // SETTINGS_ENABLE_CONNECT_PROTOCOL
+  int max_per_address = 1'000;  // 0: no limit
+  int max_streams = 100;        // open HTTP/2 streams a connection
+  bool h2 = true;               // by ALPN on TLS, by prior knowledge on plain
+  bool h2_websocket = true;     // SETTINGS_ENABLE_CONNECT_PROTOCOL
 };
 
 }  // namespace belfry::gateway

@@ -1,8 +1,8 @@
 // A pool of connections per origin (scheme, host, port), and the life of each call: waiting, on a connection, answered.
 //
 // Retry rules, the only ones: a call of which nothing was written, or which the peer says it did not touch (GOAWAY,
-// REFUSED_STREAM), goes to another connection once; so does an idempotent one when a reused connection fell before the first
-// octet of its answer. A POST that was written is never written twice.
+// REFUSED_STREAM), goes to another connection, up to four times: a server that closes may close several. An idempotent one does
+// so once, when a reused connection fell before the first octet of its answer. A POST that may have been read is never repeated.
 #include "gateway/http_call.h"
 
 #include <algorithm>
@@ -27,7 +27,8 @@ namespace belfry::gateway {
 
 namespace {
 
-constexpr int kMaxTries = 2;
+constexpr int kMaxTries = 5;
+constexpr int kMaxBlindTries = 2;               // of an idempotent call whose fate is unknown
 constexpr std::size_t kWriteAhead = 1UL << 20;  // octets of requests handed to a Pump before the peer takes them
 constexpr std::size_t kDiskAhead = 1UL << 20;   // octets of a fetched body that wait for the disk
 constexpr std::int64_t kConnectMs = 5'000;
@@ -432,6 +433,10 @@ class Pool : public std::enable_shared_from_this<Pool> {
                                     [](const auto& c) { return !c->removed && !c->draining; });
     // One HTTP/2 connection carries a hundred calls; until ALPN has spoken, one attempt is enough to find out.
     const bool one_is_enough = origin.target.tls && origin.h2.value_or(true);
+    // One that has not said yet how many calls it takes will most likely take them all.
+    const bool undecided = std::any_of(origin.connections.begin(), origin.connections.end(),
+                                       [](const auto& c) { return !c->removed && !c->draining && c->h2 && c->heard == 0; });
+    if (undecided) return;
     const std::size_t wanted = one_is_enough ? std::min<std::size_t>(1, origin.waiting.size()) : origin.waiting.size();
     while (static_cast<std::size_t>(origin.connecting) < wanted && open + origin.connecting < limits_.connections_per_origin) {
       ++origin.connecting;
@@ -572,7 +577,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   // Its connection is of no use any more.
   void lost(Job& job, const Connection& c, bool written, const Error& why) {
     if (!written) return again_or(job, {Errc::kUnavailable, why.detail});
-    if (c.served > 0 && !job.answered && wire::is_idempotent(job.request.method) && job.tries < kMaxTries) {
+    if (c.served > 0 && !job.answered && wire::is_idempotent(job.request.method) && job.tries < kMaxBlindTries) {
       // What was idle beside it is as old: the second try must not meet the same fate.
       for (auto& other : job.origin->connections) {
         if (other.get() != &c && other->jobs.empty()) other->draining = true;

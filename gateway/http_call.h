@@ -16,17 +16,21 @@ typedef struct ssl_ctx_st SSL_CTX;
 namespace belfry::gateway {
 
 struct HttpClientLimits {
-  int connections_per_origin = 64;        // HTTP/1.1: one call each; HTTP/2: one connection carries up to 100 streams
-  std::size_t waiting_per_origin = 1'000; // calls waiting for a connection: above it kBusy at once
-  std::size_t max_answer = 256 * 1024;    // kTooLarge above it
-  std::int64_t idle_ms = 60'000;          // a pooled connection is closed after this
+  int connections_per_origin = 64;         // HTTP/1.1: one call each; HTTP/2: one connection carries up to 100 streams
+  std::size_t waiting_per_origin = 1'000;  // calls waiting for a connection: above it kBusy at once
+  std::size_t max_answer = 256 * 1024;     // kTooLarge above it
+  std::int64_t idle_ms = 60'000;           // a pooled connection is closed after this
 };
 
 class HttpClient {
  public:
   using Done = std::function<void(Result<HttpResponse>)>;
   // A fetched body is in the media store under its own SHA-256 (lower-case hex).
-  struct Fetched { std::string sha256; std::int64_t size; std::string mime; };
+  struct Fetched {
+    std::string sha256;
+    std::int64_t size;
+    std::string mime;
+  };
   using FetchDone = std::function<void(Result<Fetched>)>;
 
   virtual ~HttpClient() = default;
@@ -37,6 +41,7 @@ class HttpClient {
 };
 
 // `tls` trusts what [outgoing] ca_file (or the system) says. `media_dir` is where fetched bodies go (see media.h).
-std::unique_ptr<HttpClient> make_http_client(asio::io_context& loop, SSL_CTX* tls, std::string media_dir, HttpClientLimits limits = {});
+std::unique_ptr<HttpClient> make_http_client(asio::io_context& loop, SSL_CTX* tls, std::string media_dir,
+                                             HttpClientLimits limits = {});
 
 }  // namespace belfry::gateway

@@ -56,7 +56,8 @@ std::string node_name(const Config& config) {
   ::gethostname(host, sizeof host - 1);
   std::string name;
   for (const char c : std::string(host)) {
-    if (name.size() < 32) name.push_back(std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::tolower(c)) : '-');
+    if (name.size() < 32)
+      name.push_back(std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::tolower(c)) : '-');
   }
   return name.empty() ? "node" : name;
 }
@@ -145,7 +146,10 @@ bool Belfryd::open_tls() {
     if (const auto slashes = host.find("://"); slashes != std::string::npos) host = host.substr(slashes + 3);
     if (const auto end = host.find_first_of(":/"); end != std::string::npos && host[0] != '[') host.resize(end);
     if (!host.empty() && host != "localhost" && host != "127.0.0.1") names.insert(names.begin(), host);
-    auto made = self_signed(config_.server.state_dir + "/tls", names);
+    const std::string dir = config_.server.state_dir + "/tls";
+    std::error_code ignored;
+    std::filesystem::create_directories(dir, ignored);
+    auto made = self_signed(dir, names);
     if (!made) return say("no certificate: " + made.error().detail), false;
     files = *made;
   }
@@ -231,7 +235,10 @@ void Belfryd::on_bootstrapped(Result<Bootstrap::Site> site) {
   }
   bootstrap_.reset();
   log_info("redis_durability", {{"appendfsync", site->durability}});
-  metrics_->gauge("belfry_redis_durability_info", "How Redis keeps what it acknowledges (appendfsync).", {{"appendfsync", site->durability}}).set(1);
+  metrics_
+      ->gauge("belfry_redis_durability_info", "How Redis keeps what it acknowledges (appendfsync).",
+              {{"appendfsync", site->durability}})
+      .set(1);
   if (!start_shards(*site)) {
     exit_code_ = 1;
     return stop(1);
@@ -242,8 +249,9 @@ void Belfryd::on_bootstrapped(Result<Bootstrap::Site> site) {
 bool Belfryd::start_shards(const Bootstrap::Site& site) {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const int count = config_.server.shards > 0 ? config_.server.shards : static_cast<int>(std::max(1U, cores - 1));
-  plan_.reset(new Plan{config_, target_, server_tls_, client_tls_, *files_, *pool_, *metrics_, whatsapp_accounts(config_, site.ref_key),
-                       account_infos(config_), node_name(config_), origin_of(config_.server.public_url)});
+  plan_.reset(new Plan{config_, target_, server_tls_, client_tls_, *files_, *pool_, *metrics_,
+                       whatsapp_accounts(config_, site.ref_key), account_infos(config_), node_name(config_),
+                       origin_of(config_.server.public_url)});
   std::vector<ListenAddress> addresses = config_.listen.publics;
   for (int i = 0; i < count; ++i) {
     shards_.push_back(std::make_unique<Shard>(*plan_, i));
@@ -257,7 +265,8 @@ bool Belfryd::start_shards(const Bootstrap::Site& site) {
     return say("admin.sock: " + side.error().detail), false;
   }
   for (const ListenAddress& address : addresses) {
-    public_line_ += (public_line_.empty() ? "" : ",") + std::string(address.tls ? "https://" : "http://") + address.host + ":" + std::to_string(address.port);
+    public_line_ += (public_line_.empty() ? "" : ",") + std::string(address.tls ? "https://" : "http://") + address.host + ":" +
+                    std::to_string(address.port);
   }
   for (auto& shard : shards_) {
     shard->start();
@@ -348,10 +357,12 @@ void Belfryd::stop_redis() {
     loop_.stop();
   };
   if (!redis_) return end();
-  redis_->stop([end](const Result<void>& ended) {
-    if (!ended) log_error("redis_still_runs", {{"why", ended.error().detail}});
-    end();
-  }, 5'000);
+  redis_->stop(
+      [end](const Result<void>& ended) {
+        if (!ended) log_error("redis_still_runs", {{"why", ended.error().detail}});
+        end();
+      },
+      5'000);
 }
 
 // What could not end in time is left: Redis keeps what was acknowledged, and the next belfryd adopts it.
@@ -367,7 +378,8 @@ int Belfryd::run() {
   ::chmod(config_.server.state_dir.c_str(), 0700);
   if (error) return say("server.state_dir: cannot make " + config_.server.state_dir + ": " + error.message()), 1;
   if (!take_lock(config_.server.state_dir)) {
-    return say("server.state_dir: another belfryd runs on " + config_.server.state_dir + "; stop it, or give this one its own"), 1;
+    return say("server.state_dir: another belfryd runs on " + config_.server.state_dir + "; stop it, or give this one its own"),
+           1;
   }
   metrics_ = std::make_unique<Metrics>(std::max(64, config_.server.shards + 1));
   pool_ = std::make_unique<WorkPool>(2);

@@ -67,20 +67,20 @@ void Matcher::read() {
   reading_ = true;
   const std::string key = routing::key_of(deps_.prefix, "ev");
   const std::string from = deps_.mirror.stream_id();
-  deps_.stream.command(routing::encode({"XREAD", "COUNT", "1000", "BLOCK", "1000", "STREAMS", key, from}),
-                       [this, from](Result<routing::Value> reply) {
-                         reading_ = false;
-                         if (!reply || reply->is_error()) return;  // on_stream_up reads again
-                         // A snapshot taken meanwhile is newer than what this read began from.
-                         if (reply->is_array() && !reply->array.empty() && reply->array[0].array.size() == 2 &&
-                             deps_.mirror.stream_id() == from) {
-                           for (const routing::Value& entry : reply->array[0].array[1].array) {
-                             if (!deps_.mirror.apply(entry)) sync_wanted_ = true;
-                           }
-                           match();
-                         }
-                         read();
-                       });
+  deps_.stream.command(
+      routing::encode({"XREAD", "COUNT", "1000", "BLOCK", "1000", "STREAMS", key, from}),
+      [this, from](Result<routing::Value> reply) {
+        reading_ = false;
+        if (!reply || reply->is_error()) return;  // on_stream_up reads again
+        // A snapshot taken meanwhile is newer than what this read began from.
+        if (reply->is_array() && !reply->array.empty() && reply->array[0].array.size() == 2 && deps_.mirror.stream_id() == from) {
+          for (const routing::Value& entry : reply->array[0].array[1].array) {
+            if (!deps_.mirror.apply(entry)) sync_wanted_ = true;
+          }
+          match();
+        }
+        read();
+      });
 }
 
 void Matcher::match() {

@@ -27,15 +27,18 @@ struct MediaFetch::Lane {
   std::map<std::string, MessageRef> open;  // the fetcher's key -> whose media it is
 };
 
-MediaFetch::MediaFetch(Services& services, const std::vector<whatsapp::Account>& accounts, std::int64_t max_bytes) : services_(services) {
-  for (const whatsapp::Account& account : accounts) lanes_[account.id] = std::make_unique<Lane>(services.loop, account, max_bytes);
+MediaFetch::MediaFetch(Services& services, const std::vector<whatsapp::Account>& accounts, std::int64_t max_bytes)
+    : services_(services) {
+  for (const whatsapp::Account& account : accounts)
+    lanes_[account.id] = std::make_unique<Lane>(services.loop, account, max_bytes);
 }
 
 MediaFetch::~MediaFetch() = default;
 
 void MediaFetch::on_leases(const std::vector<routing::Granted>& leases, Instant) {
   for (auto& [id, lane] : lanes_) {
-    const auto grant = std::find_if(leases.begin(), leases.end(), [name = "acct:" + id](const auto& g) { return g.name == name; });
+    const auto grant =
+        std::find_if(leases.begin(), leases.end(), [name = "acct:" + id](const auto& g) { return g.name == name; });
     lane->epoch = grant == leases.end() ? 0 : grant->epoch;
     if (lane->epoch != 0) look(*lane);
   }
@@ -44,23 +47,25 @@ void MediaFetch::on_leases(const std::vector<routing::Granted>& leases, Instant)
 void MediaFetch::look(Lane& lane) {
   if (lane.looking || lane.open.size() >= kBatch) return;
   lane.looking = true;
-  services_.store.media_due(lane.id, {services_.shard, lane.epoch}, kBatch, [this, &lane](Result<std::vector<routing::MediaJob>> jobs) {
-    lane.looking = false;
-    if (!jobs) return;  // the next beat asks again
-    for (routing::MediaJob& job : *jobs) {
-      const auto entry = routing::decode_entry(job.entry);
-      const std::string key = public_id(job.ref);
-      if (!entry || !entry->content.media || lane.open.contains(key)) continue;
-      Effects effects;
-      const auto wanted = lane.fetcher.want(services_.now(), {key, entry->content.media->provider_id, entry->content.media->sha256, 0}, effects);
-      if (wanted) {
-        lane.open[key] = job.ref;
-      } else if (wanted.error().code == Errc::kBadInput) {
-        services_.store.media_done(lane.id, job.ref, "", 0, "no_such_id", [](const Result<routing::Outcome>&) {});
-      }
-      run(lane, std::move(effects));
-    }
-  });
+  services_.store.media_due(
+      lane.id, {services_.shard, lane.epoch}, kBatch, [this, &lane](Result<std::vector<routing::MediaJob>> jobs) {
+        lane.looking = false;
+        if (!jobs) return;  // the next beat asks again
+        for (routing::MediaJob& job : *jobs) {
+          const auto entry = routing::decode_entry(job.entry);
+          const std::string key = public_id(job.ref);
+          if (!entry || !entry->content.media || lane.open.contains(key)) continue;
+          Effects effects;
+          const auto wanted = lane.fetcher.want(
+              services_.now(), {key, entry->content.media->provider_id, entry->content.media->sha256, 0}, effects);
+          if (wanted) {
+            lane.open[key] = job.ref;
+          } else if (wanted.error().code == Errc::kBadInput) {
+            services_.store.media_done(lane.id, job.ref, "", 0, "no_such_id", [](const Result<routing::Outcome>&) {});
+          }
+          run(lane, std::move(effects));
+        }
+      });
 }
 
 void MediaFetch::run(Lane& lane, Effects effects) {
@@ -74,8 +79,9 @@ void MediaFetch::run(Lane& lane, Effects effects) {
     } else if (auto* fetch = std::get_if<Fetch>(&effect)) {
       services_.http.fetch(*fetch, [this, &lane, id = fetch->id](Result<HttpClient::Fetched> file) {
         Effects more;
-        Result<whatsapp::StoredFile> stored = file ? Result<whatsapp::StoredFile>(whatsapp::StoredFile{file->sha256, file->size, file->mime})
-                                                   : Result<whatsapp::StoredFile>(tl::unexpected(file.error()));
+        Result<whatsapp::StoredFile> stored =
+            file ? Result<whatsapp::StoredFile>(whatsapp::StoredFile{file->sha256, file->size, file->mime})
+                 : Result<whatsapp::StoredFile>(tl::unexpected(file.error()));
         lane.fetcher.on_fetched(services_.now(), id, std::move(stored), more);
         run(lane, std::move(more));
       });

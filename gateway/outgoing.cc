@@ -27,12 +27,12 @@ struct Outgoing::Lane {
   AccountInfo info;
   // Survives the lease: answers to calls in flight still come, and each is settled.
   std::unique_ptr<whatsapp::Sender> sender;
-  std::int64_t epoch = 0;       // 0: not ours
+  std::int64_t epoch = 0;  // 0: not ours
   Instant lease_until;
-  bool recovered = false;       // orphans of an earlier owner are marked; only then is anything claimed
+  bool recovered = false;  // orphans of an earlier owner are marked; only then is anything claimed
   bool claiming = false;
-  bool again = true;            // the lane may hold more than was claimed last
-  Instant hold_until;           // the provider refuses the whole account
+  bool again = true;   // the lane may hold more than was claimed last
+  Instant hold_until;  // the provider refuses the whole account
   std::vector<routing::Settled> settled;
   std::vector<routing::PutBack> returned;
   bool flush_posted = false;
@@ -96,7 +96,8 @@ Outgoing::Lane* Outgoing::owned(std::string_view account_id) {
 routing::LeaseRef Outgoing::lease(std::string_view account_id) {
   Lane* lane = owned(account_id);
   const Now now = deps_.now();
-  if (lane == nullptr || lane->claiming || now.mono < lane->hold_until || lane->sender->credit(now).messages <= 0) return {deps_.shard, 0};
+  if (lane == nullptr || lane->claiming || now.mono < lane->hold_until || lane->sender->credit(now).messages <= 0)
+    return {deps_.shard, 0};
   return {deps_.shard, lane->epoch};
 }
 
@@ -116,7 +117,8 @@ void Outgoing::deliver(Lane& lane, Outbound message) {
 void Outgoing::on_leases(const std::vector<routing::Granted>& leases, Instant until) {
   for (auto& [id, lane_ptr] : lanes_) {
     Lane& lane = *lane_ptr;
-    const auto grant = std::find_if(leases.begin(), leases.end(), [&, name = "acct:" + id](const auto& g) { return g.name == name; });
+    const auto grant =
+        std::find_if(leases.begin(), leases.end(), [&, name = "acct:" + id](const auto& g) { return g.name == name; });
     if (grant == leases.end()) {
       lane.epoch = 0;
       continue;
@@ -201,7 +203,8 @@ void Outgoing::pump(Lane& lane) {
         flush_later(lane);
         continue;
       }
-      deliver(lane, {std::move(item.ref), lane.info.id, std::move(item.address), std::move(entry->content), item.lane, entry->at});
+      deliver(lane,
+              {std::move(item.ref), lane.info.id, std::move(item.address), std::move(entry->content), item.lane, entry->at});
     }
     lane.again = lane.again || claims->items.size() == static_cast<std::size_t>(most);
     pump(lane);
@@ -209,7 +212,8 @@ void Outgoing::pump(Lane& lane) {
 }
 
 void Outgoing::call(Lane& lane, const Call& wanted) {
-  deps_.http.call(wanted, [this, &lane, id = wanted.id](Result<HttpResponse> response) { answered(lane, id, std::move(response)); });
+  deps_.http.call(wanted,
+                  [this, &lane, id = wanted.id](Result<HttpResponse> response) { answered(lane, id, std::move(response)); });
 }
 
 void Outgoing::answered(Lane& lane, CallId id, Result<HttpResponse> response) {
@@ -245,6 +249,8 @@ void Outgoing::run(Lane& lane, Effects effects) {
         wake_at(lane, now.mono + std::max<std::int64_t>(1, back.not_before - now.wall));
       }
       flush_later(lane);
+    } else if (auto* told = std::get_if<Deliver>(&effect)) {
+      deps_.deliver(std::move(told->event));
     } else if (auto* wake = std::get_if<Wake>(&effect)) {
       wake_at(lane, wake->at);
     } else if (auto* hold = std::get_if<Hold>(&effect)) {

@@ -37,7 +37,9 @@ class Outgoing : public Outbox {
     std::string shard;
     // Tells the owner of a lane something that only he can do: "read <wamid>", "typing <wamid>", "in <count>".
     std::function<void(std::string_view account, std::string payload)> tell_owner;
-    // A fetched or failed media of an inbound message.
+    // What a provider's answer told besides: an operator's matter, a refusal of the citizen, another address of his.
+    std::function<void(Event event)> deliver;
+    // Something an operator should see in the log.
     std::function<void(const std::string& event, const std::string& account, const std::string& detail)> report;
   };
   Outgoing(Deps deps, std::vector<whatsapp::Account> accounts, std::vector<AccountInfo> infos);

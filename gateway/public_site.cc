@@ -5,6 +5,7 @@
 
 #include "adapters/wire/crypto.h"
 #include "adapters/wire/problem.h"
+#include "gateway/config.h"
 
 namespace belfry::gateway {
 namespace {
@@ -41,7 +42,7 @@ Admission PublicSite::admit(const HttpRequest& head) {
   const std::string_view path = head.path;
   if (path.starts_with("/webhooks/")) {
     if (!deps_.webhook.known(path)) return not_found();
-    return Webhook::kMaxBody;
+    return static_cast<std::size_t>(deps_.services.config.limits.webhook_body);
   }
   if (deps_.api.handles(path)) return deps_.api.admit(head);
   return std::size_t{0};
@@ -69,7 +70,8 @@ bool PublicSite::own_origin(const HttpRequest& request, std::string_view origin)
 void PublicSite::open_desk(const std::shared_ptr<Exchange>& exchange) {
   const HttpRequest& request = exchange->request();
   if (!exchange->wants_websocket()) {
-    wire::Problem p = wire::problem(426, "upgrade_required", "This is a WebSocket: connect with wss and the subprotocol belfry.desk.v1.");
+    wire::Problem p =
+        wire::problem(426, "upgrade_required", "This is a WebSocket: connect with wss and the subprotocol belfry.desk.v1.");
     HttpResponse response = wire::to_response(p);
     response.headers.add("upgrade", "websocket");
     response.headers.add("sec-websocket-version", "13");
@@ -83,12 +85,14 @@ void PublicSite::open_desk(const std::shared_ptr<Exchange>& exchange) {
   if (!deps_.services.store_up()) return exchange->answer(wire::to_response(wire::problem_of({Errc::kUnavailable, ""})));
   const std::string origin(request.headers.get("origin"));
   if (request.headers.has("origin") && !own_origin(request, origin)) {
-    return exchange->answer(wire::to_response(wire::problem(403, "foreign_origin", "This desk is opened from its own page only.")));
+    return exchange->answer(
+        wire::to_response(wire::problem(403, "foreign_origin", "This desk is opened from its own page only.")));
   }
   const auto then = [this, exchange](Result<Subject> subject) {
     if (!subject) return exchange->answer(wire::to_response(wire::problem_of(subject.error())));
     if (subject->agent.empty()) {
-      return exchange->answer(wire::to_response(wire::problem(403, "not_an_agent", "A desk needs an agent: use a key of role agent, or sign in as one.")));
+      return exchange->answer(wire::to_response(
+          wire::problem(403, "not_an_agent", "A desk needs an agent: use a key of role agent, or sign in as one.")));
     }
     start_desk(exchange, *subject);
   };
@@ -104,8 +108,9 @@ void PublicSite::open_desk(const std::shared_ptr<Exchange>& exchange) {
 void PublicSite::start_desk(const std::shared_ptr<Exchange>& exchange, const Subject& subject) {
   auto socket = exchange->upgrade(kDeskProtocol, {});
   if (!socket) return;  // the peer left while we asked who he is
-  DeskSession::Deps deps{deps_.services, deps_.hub, deps_.tell_owner, deps_.end_session, [this](DeskSession* session) { desks_.erase(session); }};
-  auto session = std::make_shared<DeskSession>(std::move(deps), std::move(socket), subject.agent, wire::to_hex(wire::random_bytes(8)));
+  DeskSession::Deps deps{deps_.services, deps_.hub, deps_.tell_owner, deps_.end_session,
+                         [this](DeskSession* session) { desks_.erase(session); }};
+  auto session = std::make_shared<DeskSession>(std::move(deps), std::move(socket), subject, wire::to_hex(wire::random_bytes(8)));
   desks_.emplace(session.get(), session);
   session->start();
 }

@@ -69,8 +69,8 @@ using Connected = std::function<void(Result<std::shared_ptr<Pump>>)>;
 struct ConnectOptions {
   SSL_CTX* tls = nullptr;
   std::string server_name;
-  std::string alpn;                      // comma-separated, in order of preference: "h2,http/1.1"
-  std::int64_t timeout_ms = 5'000;       // name resolution, connect and handshake together
+  std::string alpn;                 // comma-separated, in order of preference: "h2,http/1.1"
+  std::int64_t timeout_ms = 5'000;  // name resolution, connect and handshake together
   std::size_t max_queued = 64UL << 20;
 };
 void connect_pump(asio::io_context& loop, const std::string& target, ConnectOptions options, Connected done);

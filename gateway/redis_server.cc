@@ -108,8 +108,9 @@ struct RedisServer::Body : std::enable_shared_from_this<RedisServer::Body> {
   std::string data, socket, log;
   std::int64_t limit;
 
-  pid_t child = 0;     // ours, not yet reaped
-  bool known = false;  // we told of the server that holds the lock
+  pid_t child = 0;                 // ours, not yet reaped
+  bool known = false;              // we told of the server that holds the lock
+  std::int64_t waiting_since = 0;  // for a server that holds the lock and does not answer
   std::int64_t started_at = 0;
   std::int64_t next_start = 0;
   std::int64_t backoff = 0;
@@ -215,6 +216,7 @@ struct RedisServer::Body : std::enable_shared_from_this<RedisServer::Body> {
     child = pid;
     started_at = mono_ms();
     known = true;
+    last_failure.clear();
     tell(What::kStarted, pid);
     return {};
   }  // our copies of the lock and of the log close here
@@ -258,10 +260,16 @@ struct RedisServer::Body : std::enable_shared_from_this<RedisServer::Body> {
           known = true;
           started_at = now;
           tell(What::kAdopted, pid);
+        } else if (waiting_since == 0) {
+          waiting_since = now;
+        } else if (now - waiting_since > options.silent_ms) {
+          complain("a server holds the lock of " + data + " and does not answer on " + socket + "; it is left alone");
         }
       }
+      if (known) waiting_since = 0;
       return {};
     }
+    waiting_since = 0;
     if (known) {
       known = false;
       if (now - started_at >= options.lived_ms) backoff = 0;

@@ -32,6 +32,7 @@ struct RedisServerOptions {
   std::int64_t first_backoff_ms = 100;  // between starts of a server that dies young; doubles
   std::int64_t last_backoff_ms = 5'000;
   std::int64_t lived_ms = 10'000;    // a server that lived this long starts again after the first backoff
+  std::int64_t silent_ms = 5'000;    // a server that holds the lock this long without answering is told of
   std::int64_t max_log = 10L << 20;  // a longer log is emptied at start
   std::vector<std::string> more;     // further arguments, e.g. {"--loglevel", "debug"}
 };

@@ -48,17 +48,17 @@ class Outbox {
 struct Services {
   asio::io_context& loop;
   const Config& config;
-  std::string prefix;        // of the site's keys
+  std::string prefix;  // of the site's keys
   routing::Store& store;
-  routing::Carry carry;      // single Redis commands: sessions, keys, idempotency
+  routing::Carry carry;  // single Redis commands: sessions, keys, idempotency
   routing::Mirror& mirror;
   WorkPool& work;
   HttpClient& http;
   Outbox& outbox;
   std::function<Now()> now;
-  std::function<bool()> store_up;            // false: answer 503 at once
-  std::string shard;                         // "host.0"
-  std::function<std::int64_t()> shard_epoch; // 0 until the store knows this shard
+  std::function<bool()> store_up;             // false: answer 503 at once
+  std::string shard;                          // "host.0"
+  std::function<std::int64_t()> shard_epoch;  // 0 until the store knows this shard
 };
 
 }  // namespace belfry::gateway

@@ -60,6 +60,7 @@ class OperatorSite : public Site {
 struct Shard::Body {
   Body(const Plan& p, int i);
 
+  void timed(const std::string& command, RedisLink::Done done);
   void on_store_up();
   void on_store_down(const Error& why);
   void begin_epoch();
@@ -100,8 +101,8 @@ struct Shard::Body {
   asio::steady_timer beat_timer;
   asio::steady_timer stop_timer;
 
-  std::int64_t epoch = 0;       // 0: the store does not know us yet
-  bool starting = false;        // node_start is under way
+  std::int64_t epoch = 0;  // 0: the store does not know us yet
+  bool starting = false;   // node_start is under way
   bool beating = false;
   Instant lease_until;
   std::deque<std::pair<std::string, std::string>> ended;  // sessions whose end the store has not heard
@@ -122,13 +123,14 @@ Shard::Body::Body(const Plan& p, int i)
       subscriber(loop, p.redis, link_options("belfry-" + id + "-sub")),
       stream(loop, p.redis, link_options("belfry-" + id + "-ev")),
       store(routing::make_redis_store(
-          [this](std::string command, std::function<void(Result<routing::Value>)> done) { commands.command(command, std::move(done)); },
+          [this](std::string command, std::function<void(Result<routing::Value>)> done) { timed(command, std::move(done)); },
           {prefix, {}})),
       http(make_http_client(loop, p.client_tls.get(), p.config.server.state_dir + "/media")),
       files(make_media_store(loop, p.config.server.state_dir + "/media")),
       outgoing(std::make_unique<Outgoing>(
           Outgoing::Deps{loop, *store, *http, *files, read_clock, id,
                          [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
+                         [this](Event event) { webhook.keep(std::move(event)); },
                          [](const std::string& event, const std::string& account, const std::string& detail) {
                            log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
                          }},
@@ -137,7 +139,9 @@ Shard::Body::Body(const Plan& p, int i)
                p.config,
                prefix,
                *store,
-               [this](std::string command, std::function<void(Result<routing::Value>)> done) { commands.command(command, std::move(done)); },
+               [this](std::string command, std::function<void(Result<routing::Value>)> done) {
+                 commands.command(command, std::move(done));
+               },
                mirror,
                p.work,
                *http,
@@ -155,11 +159,12 @@ Shard::Body::Body(const Plan& p, int i)
       auth(services, AuthOptions{p.config.server.public_url}),
       api(services, auth, ApiOptions{files.get(), static_cast<std::size_t>(p.config.media.max)}),
       operator_site(api),
-      webhook(services, p.whatsapp,
-              [this](std::string_view account, const std::string& address) { outgoing->on_inbound(account, address); },
-              [](const std::string& event, const std::string& account, const std::string& detail) {
-                log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
-              }),
+      webhook(
+          services, p.whatsapp,
+          [this](std::string_view account, const std::string& address) { outgoing->on_inbound(account, address); },
+          [](const std::string& event, const std::string& account, const std::string& detail) {
+            log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
+          }),
       site(PublicSite::Deps{services, webhook, api, auth, hub, p.files, p.public_origin,
                             [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
                             [this](const std::string& agent, const std::string& session) { end_session(agent, session); }}),
@@ -172,6 +177,14 @@ Shard::Body::Body(const Plan& p, int i)
   subscriber.on_up = [this] { hub.on_resubscribed(); };
   subscriber.on_message = [this](std::string_view channel, std::string_view payload) { on_message(channel, payload); };
   stream.on_up = [this] { matcher.on_stream_up(); };
+}
+
+void Shard::Body::timed(const std::string& command, RedisLink::Done done) {
+  commands.command(command,
+                   [this, done = std::move(done), since = std::chrono::steady_clock::now()](Result<routing::Value> reply) {
+                     metrics.redis_call.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count());
+                     done(std::move(reply));
+                   });
 }
 
 void Shard::Body::on_store_up() {
@@ -215,9 +228,9 @@ void Shard::Body::beat_later() {
 }
 
 void Shard::Body::publish_counts() {
-  metrics.publish({webhook.counts(), outgoing->counts(), matcher.counts(), media->counts(), webhook.open_tokens(), outgoing->in_flight(),
-                   site.desks(), commands.outstanding(), redis_up, leased, matcher.owner(), mirror.waiting(), mirror.ready_agents(),
-                   matcher.unaccounted()});
+  metrics.publish({webhook.counts(), outgoing->counts(), matcher.counts(), media->counts(), webhook.open_tokens(),
+                   outgoing->in_flight(), site.desks(), commands.outstanding(), redis_up, leased, matcher.owner(),
+                   mirror.waiting(), mirror.ready_agents(), matcher.unaccounted()});
 }
 
 void Shard::Body::beat() {
@@ -244,7 +257,8 @@ void Shard::Body::beat() {
     leased = true;
     outgoing->on_leases(out->leases, lease_until);
     media->on_leases(out->leases, lease_until);
-    const bool matching = std::any_of(out->leases.begin(), out->leases.end(), [](const auto& lease) { return lease.name == "matcher"; });
+    const bool matching =
+        std::any_of(out->leases.begin(), out->leases.end(), [](const auto& lease) { return lease.name == "matcher"; });
     matcher.on_lease(matching, lease_until);
     retry_ended_sessions();
   });
@@ -265,7 +279,8 @@ void Shard::Body::on_message(std::string_view channel, std::string_view payload)
 }
 
 void Shard::Body::tell_owner(std::string_view account, const std::string& payload) {
-  commands.command(routing::encode({"PUBLISH", routing::lane_channel(prefix, account), payload}), [](const Result<routing::Value>&) {});
+  commands.command(routing::encode({"PUBLISH", routing::lane_channel(prefix, account), payload}),
+                   [](const Result<routing::Value>&) {});
 }
 
 void Shard::Body::end_session(const std::string& agent, const std::string& session) {
@@ -277,9 +292,10 @@ void Shard::Body::end_session(const std::string& agent, const std::string& sessi
 void Shard::Body::retry_ended_sessions() {
   if (!redis_up || epoch == 0) return;
   for (auto& [agent, session] : std::exchange(ended, {})) {
-    store->session(id, epoch, agent, session, false, [this, agent = agent, session = session](const Result<routing::Outcome>& out) {
-      if (!out) ended.emplace_back(agent, session);
-    });
+    store->session(id, epoch, agent, session, false,
+                   [this, agent = agent, session = session](const Result<routing::Outcome>& out) {
+                     if (!out) ended.emplace_back(agent, session);
+                   });
   }
 }
 
@@ -307,8 +323,10 @@ bool Shard::up() const { return body_->redis_up && body_->leased; }
 
 Shard::Health Shard::health() const {
   Health health{body_->redis_up, body_->leased, ""};
-  if (!health.redis) health.why = "Redis does not answer";
-  else if (!health.leased) health.why = "no lease yet";
+  if (!health.redis)
+    health.why = "Redis does not answer";
+  else if (!health.leased)
+    health.why = "no lease yet";
   return health;
 }
 
@@ -323,7 +341,8 @@ Result<std::uint16_t> Shard::listen(const ListenAddress& address) {
   server.max_per_address = is_loopback(address.host) ? 0 : limits.per_address;  // a proxy on this machine is one address
   server.h2_websocket = b.plan.config.listen.h2_websocket;
   const std::string host = address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]";
-  auto listener = Listener::open(b.loop, host + ":" + std::to_string(address.port), address.tls ? b.plan.server_tls : nullptr, b.site, server);
+  auto listener = Listener::open(b.loop, host + ":" + std::to_string(address.port), address.tls ? b.plan.server_tls : nullptr,
+                                 b.site, server);
   if (!listener) return tl::unexpected(std::move(listener.error()));
   const std::uint16_t port = (*listener)->port();
   b.listeners.push_back(std::move(*listener));

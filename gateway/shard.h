@@ -33,7 +33,7 @@ struct Plan {
   Metrics& metrics;
   std::vector<whatsapp::Account> whatsapp;
   std::vector<AccountInfo> accounts;
-  std::string node;           // "host"
+  std::string node;  // "host"
   std::string public_origin;
 };
 
@@ -62,9 +62,9 @@ class Shard {
   // SIGHUP: new certificates for connections from now on. On this shard's loop.
   void set_tls(TlsContext tls);
 
-  void start();             // links, timers; then run the loop
-  bool up() const;          // from any thread: Redis answered and the lease is held
-  Health health() const;    // from any thread
+  void start();           // links, timers; then run the loop
+  bool up() const;        // from any thread: Redis answered and the lease is held
+  Health health() const;  // from any thread
 
   // Stops in order: no new connections and claims, answers finished, sockets closed with 1001, leases given back.
   // `done` is called on this loop, within 8 s whatever happens.

@@ -27,13 +27,17 @@ ShardMetrics::ShardMetrics(Metrics& m) {
   failed_.counter = sends("failed");
   uncertain_.counter = sends("uncertain");
   returned_.counter = sends("returned");
-  settle_retries_.counter = m.counter("belfry_settle_retries_total", "Answers of providers that the store could not take at first.");
+  settle_retries_.counter =
+      m.counter("belfry_settle_retries_total", "Answers of providers that the store could not take at first.");
   offers_.counter = m.counter("belfry_offers_total", "Conversations offered to agents by the matcher.");
   offers_refused_.counter = m.counter("belfry_offers_refused_total", "Offers the store refused because the picture was old.");
   swept_.counter = m.counter("belfry_deadlines_total", "Deadlines that came due (offers, wrap-up, parking, absence).");
   recounted_.counter = m.counter("belfry_recounts_total", "Conversations whose counters were compared with their messages.");
-  media_fetched_.counter = m.counter("belfry_media_total", "Media of citizens' messages by how fetching ended.", {{"result", "fetched"}});
-  media_failed_.counter = m.counter("belfry_media_total", "Media of citizens' messages by how fetching ended.", {{"result", "failed"}});
+  media_fetched_.counter =
+      m.counter("belfry_media_total", "Media of citizens' messages by how fetching ended.", {{"result", "fetched"}});
+  media_failed_.counter =
+      m.counter("belfry_media_total", "Media of citizens' messages by how fetching ended.", {{"result", "failed"}});
+  redis_call = m.histogram("belfry_redis_call_seconds", "How long the store takes to answer one call.", kSecondsShort);
   open_tokens_ = m.gauge("belfry_open_events", "Updates of providers in the store's hands, not yet acknowledged.");
   in_flight_ = m.gauge("belfry_sends_in_flight", "Messages handed to providers and not yet answered.");
   desks_ = m.gauge("belfry_desk_sockets", "Open desks.");

@@ -27,6 +27,8 @@ class ShardMetrics {
     std::int64_t unaccounted = 0;
   };
   void publish(const Now& now);
+  // From a command being handed to the link to its answer.
+  Histogram redis_call;
 
  private:
   struct Series {

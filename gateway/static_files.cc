@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 constexpr std::uintmax_t kMaxTotal = 64U << 20;
 
 constexpr std::string_view kPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; media-src 'self' "
+    "blob:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 std::string_view type_of(std::string_view extension) {
@@ -25,8 +26,12 @@ std::string_view type_of(std::string_view extension) {
     std::string_view extension, type;
   };
   constexpr std::array kTypes{
-      Row{".html", "text/html; charset=utf-8"}, Row{".js", "text/javascript; charset=utf-8"}, Row{".css", "text/css; charset=utf-8"},
-      Row{".svg", "image/svg+xml"},             Row{".png", "image/png"},                     Row{".json", "application/json"},
+      Row{".html", "text/html; charset=utf-8"},
+      Row{".js", "text/javascript; charset=utf-8"},
+      Row{".css", "text/css; charset=utf-8"},
+      Row{".svg", "image/svg+xml"},
+      Row{".png", "image/png"},
+      Row{".json", "application/json"},
       Row{".webmanifest", "application/manifest+json"},
   };
   for (const Row& row : kTypes) {

@@ -3,13 +3,11 @@
 #include <utility>
 
 #include "adapters/wire/problem.h"
+#include "gateway/config.h"
 #include "routing/record.h"
 
 namespace belfry::gateway {
 namespace {
-
-// Events in the store's hands on one shard. Above it a POST hears "later", however small: a thousand-update batch still fits.
-constexpr std::size_t kMaxOpen = 4'000;
 
 constexpr std::string_view kPrefix = "/webhooks/whatsapp/";
 
@@ -23,7 +21,8 @@ HttpResponse later() {
 }
 
 bool about_the_store(Errc code) {
-  return code == Errc::kUnavailable || code == Errc::kTimeout || code == Errc::kBusy || code == Errc::kClosed || code == Errc::kUnauthorized;
+  return code == Errc::kUnavailable || code == Errc::kTimeout || code == Errc::kBusy || code == Errc::kClosed ||
+         code == Errc::kUnauthorized;
 }
 
 }  // namespace
@@ -71,7 +70,7 @@ void Webhook::serve(std::shared_ptr<Exchange> exchange) {
     report_("webhook_malformed", found->first, intake.error().detail);
     return exchange->answer({400, {}, "bad request\n"});
   }
-  if (!services_.store_up() || open_ + intake->events.size() > kMaxOpen) {
+  if (!services_.store_up() || open_ + intake->events.size() > static_cast<std::size_t>(services_.config.limits.open_tokens)) {
     ++counts_.refused_later;
     return exchange->answer(later());
   }
@@ -89,7 +88,8 @@ void Webhook::serve(std::shared_ptr<Exchange> exchange) {
     if (auto* receipt = std::get_if<Receipt>(&event); receipt != nullptr && receipt->ref) {
       ++counts_.receipts;
       ++in_batches;
-      receipts[receipt->account].push_back({std::move(*receipt->ref), receipt->state, std::move(receipt->provider_id), std::move(receipt->reason)});
+      receipts[receipt->account].push_back(
+          {std::move(*receipt->ref), receipt->state, std::move(receipt->provider_id), std::move(receipt->reason)});
     } else {
       take(delivery, std::move(event));
     }
@@ -99,9 +99,18 @@ void Webhook::serve(std::shared_ptr<Exchange> exchange) {
   open_ -= in_batches;
   open_ += receipts.size();
   for (auto& [account, settled] : receipts) {
-    services_.store.settle(account, settled, [this, delivery](const Result<std::vector<bool>>& out) { kept(delivery, out ? nullptr : &out.error()); });
+    services_.store.settle(account, settled, [this, delivery](const Result<std::vector<bool>>& out) {
+      kept(delivery, out ? nullptr : &out.error());
+    });
   }
   kept(delivery, nullptr);
+}
+
+void Webhook::keep(Event event) {
+  auto delivery = std::make_shared<Delivery>();
+  delivery->waiting = 1;
+  ++open_;
+  take(delivery, std::move(event));
 }
 
 void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
@@ -118,7 +127,8 @@ void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
   } else if (auto* consent = std::get_if<Consent>(&event)) {
     ++counts_.changes;
     const std::string key = routing::key_of(services_.prefix, "consent:" + consent->address);
-    const std::string value = std::string(consent->given ? "given" : "refused") + "|" + std::to_string(consent->at.ms) + "|" + consent->proof;
+    const std::string value =
+        std::string(consent->given ? "given" : "refused") + "|" + std::to_string(consent->at.ms) + "|" + consent->proof;
     services_.carry(routing::encode({"HSET", key, consent->category, value}), [this, delivery](Result<routing::Value> reply) {
       const Error error = reply && reply->is_error() ? routing::error_of(*reply) : Error{};
       kept(delivery, !reply ? &reply.error() : reply->is_error() ? &error : nullptr);
@@ -146,7 +156,8 @@ void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
 void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, const Inbound& message, const std::string& of, bool may_open,
                      const std::string& old_address) {
   const AccountInfo* account = services_.outbox.account(message.account);
-  if (account == nullptr || message.addresses.empty()) return keep_aside(delivery, message.content.detail, "no account or no address");
+  if (account == nullptr || message.addresses.empty())
+    return keep_aside(delivery, message.content.detail, "no account or no address");
   routing::Entry entry;
   entry.content = message.content;
   entry.provider_id = message.provider_id;
@@ -186,13 +197,14 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, const Inbound& m
 
 void Webhook::keep_aside(const std::shared_ptr<Delivery>& delivery, std::string bytes, const std::string& why) {
   ++counts_.quarantined;
-  services_.store.quarantine(bytes, why, [this, delivery](const Result<routing::Outcome>& out) { kept(delivery, out ? nullptr : &out.error()); });
+  services_.store.quarantine(
+      bytes, why, [this, delivery](const Result<routing::Outcome>& out) { kept(delivery, out ? nullptr : &out.error()); });
 }
 
 void Webhook::kept(const std::shared_ptr<Delivery>& delivery, const Error* error) {
   --open_;
   if (error != nullptr) delivery->refused = true;
-  if (--delivery->waiting > 0) return;
+  if (--delivery->waiting > 0 || !delivery->exchange) return;
   if (delivery->refused) {
     ++counts_.refused_later;
     delivery->exchange->answer(std::move(delivery->no));

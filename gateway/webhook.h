@@ -34,17 +34,19 @@ class Webhook {
 
   Webhook(Services& services, const std::vector<whatsapp::Account>& accounts, OnInbound on_inbound, Report report);
 
-  static constexpr std::size_t kMaxBody = 4UL << 20;
   // `path` is /webhooks/whatsapp/<account>.
   bool known(std::string_view path) const;
   void serve(std::shared_ptr<Exchange> exchange);
+  // The same for what a provider told in its answer to a send: kept if the store can, and nobody waits for it.
+  void keep(Event event);
   const Counts& counts() const { return counts_; }
   std::size_t open_tokens() const { return open_; }
 
  private:
   struct Delivery;
   void take(const std::shared_ptr<Delivery>& delivery, Event event);
-  void ingest(const std::shared_ptr<Delivery>& delivery, const Inbound& message, const std::string& of, bool may_open, const std::string& old_address);
+  void ingest(const std::shared_ptr<Delivery>& delivery, const Inbound& message, const std::string& of, bool may_open,
+              const std::string& old_address);
   void keep_aside(const std::shared_ptr<Delivery>& delivery, std::string bytes, const std::string& why);
   void kept(const std::shared_ptr<Delivery>& delivery, const Error* error);
 

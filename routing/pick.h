@@ -17,10 +17,10 @@ namespace belfry::routing {
 
 // Why this agent: the vector that is stored with the offer and printed by `explain`.
 struct Reasons {
-  std::int64_t candidates = 0;     // agents that were compared
-  std::int64_t load = 0;           // before this conversation
+  std::int64_t candidates = 0;  // agents that were compared
+  std::int64_t load = 0;        // before this conversation
   std::int64_t capacity = 0;
-  std::int64_t idle_ms = 0;        // since the last assignment; -1: never had one
+  std::int64_t idle_ms = 0;  // since the last assignment; -1: never had one
 };
 std::string to_json(const Reasons& reasons);
 

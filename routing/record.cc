@@ -44,7 +44,8 @@ std::string encode_entry(const Entry& entry) {
 
 Result<Entry> decode_entry(std::string_view bytes) {
   pb::Entry in;
-  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return fail(Errc::kInternal, "a log entry does not parse");
+  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return fail(Errc::kInternal, "a log entry does not parse");
   Entry entry;
   entry.dir = in.dir() == pb::Entry_Dir_OUT ? Dir::kOut : in.dir() == pb::Entry_Dir_NOTE ? Dir::kNote : Dir::kIn;
   entry.content.type = std::move(*in.mutable_type());

@@ -211,18 +211,18 @@ Result<std::optional<Value>> Decoder::next() {
       s.reply_octets = s.reader->len - s.reader->pos;
       return std::optional<Value>(std::exchange(s.root, Value{}));
     }
+    // Every unfinished line is scanned again from its start, so an endless one must not grow.
+    const std::size_t unread = s.reader->len - s.reader->pos;
+    const char* head = unread > 0 ? s.reader->buf + s.reader->pos : nullptr;
+    if (unread > s.limits.max_line &&
+        (s.reader->rstack[std::max(s.reader->ridx, 0)].type != REDIS_REPLY_STRING || std::memchr(head, '\r', 32) == nullptr)) {
+      return lose(Errc::kTooLarge, "a redis line has no end");
+    }
     if (s.pending_at == s.pending.size()) {
       if (s.pending.capacity() > (1UL << 20)) s.pending = {};
       s.pending.clear();
       s.pending_at = 0;
       return std::optional<Value>{};
-    }
-    // Every unfinished line is scanned again from its start, so an endless one must not grow.
-    const std::size_t unread = s.reader->len - s.reader->pos;
-    const char* head = s.reader->buf + s.reader->pos;
-    if (unread > s.limits.max_line &&
-        (s.reader->rstack[std::max(s.reader->ridx, 0)].type != REDIS_REPLY_STRING || std::memchr(head, '\r', 32) == nullptr)) {
-      return lose(Errc::kTooLarge, "a redis line has no end");
     }
     const std::size_t size = std::min(kSlice, s.pending.size() - s.pending_at);
     s.reply_octets += size;

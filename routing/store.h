@@ -36,11 +36,11 @@ struct Ingest {
   std::vector<std::string> addresses;  // 1 to 3
   std::string name;
   std::string queue;
-  WallTime window_until;               // 0: the window is not extended
+  WallTime window_until;  // 0: the window is not extended
   bool may_open = true;
-  std::string entry;                   // encode_entry
-  std::string old_address;             // Identity: whose contact gets the addresses
-  bool has_media = false;              // its media is to be fetched: remembered in the same call
+  std::string entry;        // encode_entry
+  std::string old_address;  // Identity: whose contact gets the addresses
+  bool has_media = false;   // its media is to be fetched: remembered in the same call
   std::optional<Hint> hint;
   std::int64_t offer_ttl_ms = 45'000;
   bool auto_accept = false;
@@ -70,7 +70,7 @@ struct Outcome {
   std::string owner;
   std::string why;
   MessageRef ref;
-  bool claimed = false;      // reply, send: the caller is to hand it over now
+  bool claimed = false;  // reply, send: the caller is to hand it over now
   std::string address;
   WallTime window_until;
 };
@@ -95,13 +95,13 @@ struct LeaseRef {
   std::int64_t epoch = 0;  // 0: not the owner
 };
 struct Reply {
-  Command by;              // by.agent empty: the API, which needs no ownership
-  std::string client_id;   // empty: no dedupe
-  std::string author;      // whose client_id it is
+  Command by;             // by.agent empty: the API, which needs no ownership
+  std::string client_id;  // empty: no dedupe
+  std::string author;     // whose client_id it is
   std::string entry;
   Lane lane = Lane::kConversation;
   bool needs_window = false;
-  LeaseRef lease;          // of the account, if this shard owns it and has credit: then the entry is claimed at once
+  LeaseRef lease;  // of the account, if this shard owns it and has credit: then the entry is claimed at once
 };
 struct Send {
   std::string account, channel, address, name, client_id, author, entry;
@@ -126,11 +126,11 @@ struct Claimed {
   Lane lane = Lane::kConversation;
 };
 struct Claims {
-  bool lost = false;       // the lease is not ours
+  bool lost = false;  // the lease is not ours
   std::vector<Claimed> items;
 };
 struct Granted {
-  std::string name;        // "matcher", "acct:<id>"
+  std::string name;  // "matcher", "acct:<id>"
   std::int64_t epoch = 0;
 };
 struct Beat {
@@ -156,13 +156,13 @@ struct DeskView {
 // One event line for an agent, see tell() in 00_keys.lua. `body` is the entry when it was published live.
 struct AgentEvent {
   std::int64_t seq = 0;
-  char kind = 0;           // m r o x g c
+  char kind = 0;  // m r o x g c
   std::string conversation, x, y, extra, body;
   WallTime at;
 };
 Result<AgentEvent> parse_agent_event(std::string_view line);
 struct Replay {
-  bool reset = false;      // too far behind: start from the desk view
+  bool reset = false;  // too far behind: start from the desk view
   std::int64_t seq = 0;
   std::vector<AgentEvent> events;
 };
@@ -183,7 +183,7 @@ struct Page {
 };
 struct Conversations {
   std::vector<Card> cards;
-  std::string next;        // empty: no more
+  std::string next;  // empty: no more
 };
 
 // What a mirror is made of.
@@ -237,12 +237,14 @@ class Store {
   virtual void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) = 0;
   // Answers, for each, whether its state moved.
   virtual void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) = 0;
-  virtual void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) = 0;
+  virtual void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items,
+                        Done<Outcome> done) = 0;
   // After kTimeout of claim, put_back, or a reply or send under a lease: the store may have claimed what the caller never heard
   // of. Under a new lease epoch (in gen), which shuts out calls still on their way, what the owner holds stays his and the rest
   // of his claims goes back to its lane. Call it when none of those calls is outstanding; if its own answer is lost, learn the
   // epoch from node_beat and call it again. put_back must not simply be repeated: the entry may have been claimed again since.
-  virtual void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) = 0;
+  virtual void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held,
+                     Done<Outcome> done) = 0;
   // What an earlier owner claimed and never settled becomes uncertain. Answers how many in gen.
   virtual void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) = 0;
 
@@ -256,14 +258,15 @@ class Store {
   virtual void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;  // gen 1: created
   virtual void agent_set(std::string_view id, std::string_view availability, std::string_view reason, Done<Outcome> done) = 0;
   virtual void queue_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;
-  virtual void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent, std::string_view session_id, bool open,
+  virtual void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent, std::string_view session_id,
+                       bool open,
                        Done<Outcome> done) = 0;  // gen: the agent's present sequence
   virtual void node_start(std::string_view shard, std::int64_t ttl_ms, Done<Outcome> done) = 0;  // gen: the epoch
   virtual void node_beat(std::string_view shard, std::int64_t epoch, std::int64_t ttl_ms, const std::vector<std::string>& wanted,
                          Done<Beat> done) = 0;
   virtual void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) = 0;
-  virtual void sweep(int most, Done<Outcome> done) = 0;                              // gen: how many were due
-  virtual void recount(std::string_view conversation, Done<Outcome> done) = 0;      // gen: the difference
+  virtual void sweep(int most, Done<Outcome> done) = 0;                         // gen: how many were due
+  virtual void recount(std::string_view conversation, Done<Outcome> done) = 0;  // gen: the difference
 
   // Reading.
   virtual void cards(const std::vector<std::string>& conversations, Done<std::vector<Card>> done) = 0;  // absent ones left out

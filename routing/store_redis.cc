@@ -15,7 +15,9 @@ std::string key_of(std::string_view prefix, std::string_view rest) {
   return key;
 }
 std::string agent_channel(std::string_view prefix, std::string_view agent) { return key_of(prefix, "a:" + std::string(agent)); }
-std::string lane_channel(std::string_view prefix, std::string_view account) { return key_of(prefix, "lane:" + std::string(account)); }
+std::string lane_channel(std::string_view prefix, std::string_view account) {
+  return key_of(prefix, "lane:" + std::string(account));
+}
 
 namespace {
 
@@ -135,11 +137,31 @@ class RedisStore final : public Store {
     const std::string weight = std::to_string(kWeight);
     const std::string hint_gen = w.hint ? std::to_string(w.hint->agent_gen) : std::string();
     const std::string ttl = std::to_string(w.offer_ttl_ms);
-    const auto address = [&](std::size_t i) { return i < w.addresses.size() ? std::string_view(w.addresses[i]) : std::string_view(); };
+    const auto address = [&](std::size_t i) {
+      return i < w.addresses.size() ? std::string_view(w.addresses[i]) : std::string_view();
+    };
     call("ingest",
-         {now(), w.account, w.channel, day_text, day_end, member, address(0), address(1), address(2), w.name, w.queue, window,
-          w.may_open ? "1" : "0", weight, w.entry, w.hint ? std::string_view(w.hint->agent) : std::string_view(), hint_gen, ttl,
-          w.auto_accept ? "1" : "0", w.hint ? std::string_view(w.hint->reasons) : std::string_view(), w.old_address,
+         {now(),
+          w.account,
+          w.channel,
+          day_text,
+          day_end,
+          member,
+          address(0),
+          address(1),
+          address(2),
+          w.name,
+          w.queue,
+          window,
+          w.may_open ? "1" : "0",
+          weight,
+          w.entry,
+          w.hint ? std::string_view(w.hint->agent) : std::string_view(),
+          hint_gen,
+          ttl,
+          w.auto_accept ? "1" : "0",
+          w.hint ? std::string_view(w.hint->reasons) : std::string_view(),
+          w.old_address,
           w.has_media ? "1" : ""},
          [done = std::move(done)](Result<Value> reply) {
            if (!reply) return done(tl::unexpected(std::move(reply.error())));
@@ -174,14 +196,17 @@ class RedisStore final : public Store {
          outcome("offer", std::move(done), with_gen));
   }
   void accept(const Command& by, Done<Outcome> done) override {
-    call("accept", {now(), by.conversation, std::to_string(by.gen), by.agent, by.client_id}, outcome("accept", std::move(done), with_gen));
+    call("accept", {now(), by.conversation, std::to_string(by.gen), by.agent, by.client_id},
+         outcome("accept", std::move(done), with_gen));
   }
   void decline(const Command& by, std::string_view reason, Done<Outcome> done) override {
-    call("decline", {now(), by.conversation, std::to_string(by.gen), by.agent, reason, by.client_id}, outcome("decline", std::move(done), with_gen));
+    call("decline", {now(), by.conversation, std::to_string(by.gen), by.agent, reason, by.client_id},
+         outcome("decline", std::move(done), with_gen));
   }
   void close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) override {
     call("close",
-         {now(), by.conversation, std::to_string(by.gen), by.agent, code, std::to_string(wrap_ms), std::to_string(kWrapWeight), by.client_id},
+         {now(), by.conversation, std::to_string(by.gen), by.agent, code, std::to_string(wrap_ms), std::to_string(kWrapWeight),
+          by.client_id},
          outcome("close", std::move(done), with_gen));
   }
   void park(const Command& by, WallTime until, Done<Outcome> done) override {
@@ -190,7 +215,8 @@ class RedisStore final : public Store {
   }
   void transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,
                 Done<Outcome> done) override {
-    call("transfer", {now(), by.conversation, std::to_string(by.gen), by.agent, to_queue, to_agent, std::to_string(ttl_ms), by.client_id},
+    call("transfer",
+         {now(), by.conversation, std::to_string(by.gen), by.agent, to_queue, to_agent, std::to_string(ttl_ms), by.client_id},
          outcome("transfer", std::move(done), with_gen));
   }
 
@@ -211,20 +237,21 @@ class RedisStore final : public Store {
          outcome("send", std::move(done), with_ref));
   }
   void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) override {
-    call("claim", {now(), account, lease.shard, epoch_text(lease), std::to_string(most)}, [done = std::move(done)](Result<Value> reply) {
-      if (!reply) return done(tl::unexpected(std::move(reply.error())));
-      if (!reply->is_array() || reply->array.empty()) return done(odd("claim"));
-      auto& a = reply->array;
-      Claims out;
-      out.lost = a[0].text == "lost";
-      for (std::size_t i = 1; i + 4 < a.size(); i += 5) {
-        out.items.push_back({{text_of(a[i]), int_of(a[i + 1])},
-                             std::move(a[i + 2].text),
-                             std::move(a[i + 3].text),
-                             static_cast<Lane>(int_of(a[i + 4]))});
-      }
-      done(std::move(out));
-    });
+    call("claim", {now(), account, lease.shard, epoch_text(lease), std::to_string(most)},
+         [done = std::move(done)](Result<Value> reply) {
+           if (!reply) return done(tl::unexpected(std::move(reply.error())));
+           if (!reply->is_array() || reply->array.empty()) return done(odd("claim"));
+           auto& a = reply->array;
+           Claims out;
+           out.lost = a[0].text == "lost";
+           for (std::size_t i = 1; i + 4 < a.size(); i += 5) {
+             out.items.push_back({{text_of(a[i]), int_of(a[i + 1])},
+                                  std::move(a[i + 2].text),
+                                  std::move(a[i + 3].text),
+                                  static_cast<Lane>(int_of(a[i + 4]))});
+           }
+           done(std::move(out));
+         });
   }
   void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) override {
     std::vector<std::string> args{now(), std::string(account)};
@@ -266,16 +293,18 @@ class RedisStore final : public Store {
   }
 
   void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) override {
-    call("media_due", {now(), account, lease.shard, epoch_text(lease), std::to_string(most)}, [done = std::move(done)](Result<Value> reply) {
-      if (!reply) return done(tl::unexpected(std::move(reply.error())));
-      auto& a = reply->array;
-      std::vector<MediaJob> out;
-      for (std::size_t i = 1; i + 2 < a.size(); i += 3) out.push_back({{text_of(a[i]), int_of(a[i + 1])}, std::move(a[i + 2].text)});
-      done(std::move(out));
-    });
+    call("media_due", {now(), account, lease.shard, epoch_text(lease), std::to_string(most)},
+         [done = std::move(done)](Result<Value> reply) {
+           if (!reply) return done(tl::unexpected(std::move(reply.error())));
+           auto& a = reply->array;
+           std::vector<MediaJob> out;
+           for (std::size_t i = 1; i + 2 < a.size(); i += 3)
+             out.push_back({{text_of(a[i]), int_of(a[i + 1])}, std::move(a[i + 2].text)});
+           done(std::move(out));
+         });
   }
-  void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size, std::string_view failed,
-                  Done<Outcome> done) override {
+  void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size,
+                  std::string_view failed, Done<Outcome> done) override {
     call("media_done", {now(), account, ref.conversation, std::to_string(ref.n), sha256, std::to_string(size), failed},
          outcome("media_done", std::move(done), common));
   }
@@ -461,9 +490,7 @@ class RedisStore final : public Store {
     line.reason = std::move(four[3].text);
     return line;
   }
-  static std::string_view lane_text(Lane lane) {
-    return lane == Lane::kAlert ? "0" : lane == Lane::kConversation ? "1" : "2";
-  }
+  static std::string_view lane_text(Lane lane) { return lane == Lane::kAlert ? "0" : lane == Lane::kConversation ? "1" : "2"; }
   static std::string epoch_text(const LeaseRef& lease) { return lease.epoch > 0 ? std::to_string(lease.epoch) : std::string(); }
   std::string now() const { return options_.now ? std::to_string(options_.now().ms) : std::string(); }
   std::vector<std::string> flat(std::string_view id, const Fields& fields) const {
@@ -506,7 +533,9 @@ class RedisStore final : public Store {
       // The server was replaced under us (a restart without its data, a fail-over): this call is refused, the next one loads.
       loaded_ = false;
       if (again.empty()) {
-        load([done = std::move(done)](Result<Value>) { done(fail(Errc::kUnavailable, "the functions were not loaded; repeat")); });
+        load([done = std::move(done)](const Result<Value>&) {
+          done(fail(Errc::kUnavailable, "the functions were not loaded; repeat"));
+        });
         return;
       }
       load([this, again = std::move(again), done = std::move(done)](Result<Value> loaded) mutable {

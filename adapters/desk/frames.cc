@@ -40,7 +40,8 @@ wire::JsonReader& reader() {
 }
 
 // The members of the API that say what a message is; `text` may stand beside all but itself, as its words.
-constexpr std::array<std::string_view, 9> kContents{"template", "media", "buttons", "list", "location", "contacts", "reaction", "link", "flow"};
+constexpr std::array<std::string_view, 9> kContents{"template", "media",    "buttons", "list", "location",
+                                                    "contacts", "reaction", "link",    "flow"};
 
 tl::expected<Content, Error> content_of(dom::object object) {
   std::string_view found;
@@ -131,7 +132,8 @@ Result<Frame> read(const std::string& text) {
   if (row == kKinds.end()) return bad("`t` names no frame of belfry.desk.v1");
   frame.kind = row->kind;
   if (frame.client_id.size() > 100) return bad("`client_id` is longer than 100 characters: use a UUID");
-  if (row->needs_client_id && frame.client_id.empty()) return bad("`client_id` is missing: send a UUID, the same again when you repeat");
+  if (row->needs_client_id && frame.client_id.empty())
+    return bad("`client_id` is missing: send a UUID, the same again when you repeat");
   if (row->names_conversation) {
     const auto id = parse_conversation_id(wire::text_at(object, "conversation"));
     if (!id) return bad("`conversation` is not an id: it looks like conv_12");
@@ -192,6 +194,13 @@ Result<Frame> read(const std::string& text) {
     default: break;
   }
   return frame;
+}
+
+std::string client_id_of(const std::string& text) {
+  auto document = reader().read(text);
+  dom::object object;
+  if (!document || document->get(object) != simdjson::SUCCESS) return {};
+  return std::string(wire::text_at(object, "client_id").substr(0, 100));
 }
 
 Result<Content> read_content(const std::string& json_object) {

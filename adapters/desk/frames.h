@@ -17,24 +17,37 @@ namespace belfry::desk {
 
 struct Frame {
   enum class Kind : std::uint8_t {
-    kHello, kAvailability, kAccept, kDecline, kResolve, kPark, kTransfer, kReply, kNote, kTyping, kRead, kPing
+    kHello,
+    kAvailability,
+    kAccept,
+    kDecline,
+    kResolve,
+    kPark,
+    kTransfer,
+    kReply,
+    kNote,
+    kTyping,
+    kRead,
+    kPing
   } kind = Kind::kPing;
-  std::string client_id;      // of all that change something
-  std::string conversation;   // without conv_
+  std::string client_id;     // of all that change something
+  std::string conversation;  // without conv_
   std::int64_t gen = 0;
-  std::string last_id;        // hello: decimal, or empty
-  std::string value;          // availability
-  std::string reason;         // availability, decline
-  std::string code;           // resolve
-  WallTime until;             // park
+  std::string last_id;  // hello: decimal, or empty
+  std::string value;    // availability
+  std::string reason;   // availability, decline
+  std::string code;     // resolve
+  WallTime until;       // park
   std::string to_agent, to_queue;
-  std::string text;           // note
-  std::string message;        // read: msg_...
-  Content content;            // reply
+  std::string text;     // note
+  std::string message;  // read: msg_...
+  Content content;      // reply
 };
 
 // An error's detail is for the desk: what is wrong, and what to send instead.
 Result<Frame> read(const std::string& text);
+// Of a frame that read() refused: whom to answer. Empty if it names none.
+std::string client_id_of(const std::string& text);
 
 // The content of a reply or of POST /api/v1/messages, from the JSON object that has text, or one of template, media, buttons,
 // list, location, contacts, reaction, link, flow (text beside it is its words). Content.type is that member's name (of media its
@@ -43,16 +56,16 @@ Result<Content> read_content(const std::string& json_object);
 
 struct MessageView {
   MessageRef ref;
-  std::string_view dir;       // in, out, note
+  std::string_view dir;  // in, out, note
   Content content;
   std::string provider_id;
-  std::string of;             // provider's id of the message that this edit, revoke or reaction changes
+  std::string of;  // provider's id of the message that this edit, revoke or reaction changes
   WallTime at;
   State state = State::kStored;
   std::string client_id, agent, reason;
 };
 struct ConversationView {
-  std::string id;             // without conv_
+  std::string id;  // without conv_
   std::int64_t gen = 0, messages = 0;
   std::string state, owner, queue, channel, account, contact, name, preview, why;
   WallTime first, last, window_until, expires;

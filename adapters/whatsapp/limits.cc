@@ -97,7 +97,7 @@ void Pairs::sent(Instant now, const std::string& address) {
 int Pairs::refused(Instant now, const std::string& address) {
   constexpr int kMost = 6;  // 4^6 s is over an hour
   Pair& pair = pairs_[address];
-  const std::int64_t wait_ms = 1'000LL << (2 * std::min(pair.refusals, kMost));
+  const std::int64_t wait_ms = std::int64_t{1'000} << (2 * std::min(pair.refusals, kMost));
   pair.blocked = std::max(pair.blocked, now + wait_ms);
   return ++pair.refusals;
 }

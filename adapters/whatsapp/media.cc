@@ -14,8 +14,8 @@ namespace belfry::whatsapp {
 namespace {
 
 constexpr std::int64_t kMinuteMs = 60'000;
-constexpr std::int64_t kDayMs = 24 * 60 * kMinuteMs;
-constexpr std::array<std::int64_t, 2> kWaitMs = {kMinuteMs, 6 * 60 * kMinuteMs};  // after the first and the second try
+constexpr std::int64_t kDayMs = 24LL * 60 * kMinuteMs;
+constexpr std::array<std::int64_t, 2> kWaitMs = {kMinuteMs, 6LL * 60 * kMinuteMs};  // after the first and the second try
 
 // The host of an http(s) address without user, port and path; empty if it is none, or tries to look like another.
 std::string host_of(std::string_view url) {
@@ -115,10 +115,12 @@ void MediaFetcher::on_fetched(Now now, CallId id, Result<StoredFile> file, Effec
     finish(job, std::move(file));
   } else if (file.error().code == Errc::kTooLarge) {
     finish(job, tl::unexpected<Error>(file.error()));
-  } else if (file.error().code == Errc::kUnavailable || file.error().code == Errc::kBusy) {
+  } else if (file.error().code == Errc::kBusy) {
     unreached(now, std::move(job));
   } else {
-    const bool broken = file.error().code == Errc::kTimeout || file.error().code == Errc::kClosed;
+    // kUnavailable is also what a 5xx of the media host becomes, so here, right after an answer of Graph's, it counts.
+    const Errc code = file.error().code;
+    const bool broken = code == Errc::kTimeout || code == Errc::kClosed || code == Errc::kUnavailable;
     if (job.wanted.tries + 1 >= kMaxTries && file.error().code == Errc::kBadInput) {
       finish(job, tl::unexpected<Error>(file.error()));
     } else {

@@ -29,7 +29,7 @@ constexpr std::array kKinds = {
     Kind{"audio", 16 * kMiB, {"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}},
     Kind{"video", 16 * kMiB, {"video/mp4", "video/3gpp"}},
     Kind{"document", 100 * kMiB, {}},
-    Kind{"sticker", 500 * 1024, {"image/webp"}},
+    Kind{"sticker", 500LL * 1024, {"image/webp"}},
 };
 
 const Kind* kind_named(std::string_view name) {
@@ -472,7 +472,7 @@ Result<json> parsed(const std::string& detail) {
 // The members "type" and <type> of a message's body.
 Result<json> compose(Composer& composer) {
   const Content& content = composer.content;
-  const auto read = parsed(content.detail);
+  auto read = parsed(content.detail);
   if (!read) return read;
   const json& detail = *read;
   const std::string& type = content.type;

@@ -107,9 +107,10 @@ std::optional<std::string> media_id_of(const HttpResponse& answer) {
 
 bool is_success(const HttpResponse& answer) { return answer.status >= 200 && answer.status < 300; }
 
-// The multipart body around a file. The boundary holds the file's own digest, so the file cannot contain it but by a miracle.
+// The multipart body around a file. The boundary holds half of the file's own digest (RFC 2046 5.1.1 allows 70 characters), so
+// the file cannot contain it but by a miracle.
 Upload upload_of(const Account& account, CallId id, const Media& file) {
-  const std::string boundary = "belfry-" + file.sha256;
+  const std::string boundary = "belfry-" + file.sha256.substr(0, 32);
   std::string name = clean_filename(file.filename);
   std::replace_if(
       name.begin(), name.end(), [](char c) { return c == '"' || c == '\\'; }, '_');
@@ -290,8 +291,9 @@ void Sender::refuse(Now now, const Outbound& message, const HttpResponse& answer
       constexpr int kMost = 5;  // 2, 4 … 30 s
       pace_.slow_down(now.mono);
       const int tries = std::min(count_try(now, message.ref), kMost);
-      return give_back(now, message, std::max(retry_after_ms(answer), std::min<std::int64_t>(30, 1LL << tries) * kSecondMs),
-                       reason, effects);
+      return give_back(now, message,
+                       std::max(retry_after_ms(answer), std::min<std::int64_t>(30, std::int64_t{1} << tries) * kSecondMs), reason,
+                       effects);
     }
     case Act::kPair: {
       constexpr int kMost = 8;

@@ -78,13 +78,13 @@ struct Http1Client::Impl {
     if (response.status < 100 || response.status > 599 || response.status == 101) return HPE_USER;
     if (response.status < 200) {
       response = {};
-      return 0;
+      return 1;  // no body, whatever its fields say
     }
     final_head = true;
     keep_alive = llhttp_should_keep_alive(&parser) == 1;
     if (open != 0) events.on_head(open, std::exchange(response, {}));
     if (dead) return HPE_USER;
-    return is_head ? 1 : 0;
+    return is_head || parser.status_code == 204 || parser.status_code == 304 ? 1 : 0;  // 1: no body follows
   }
 
   void start_answer() {

@@ -15,13 +15,13 @@ namespace belfry::wire {
 
 namespace {
 
-constexpr std::size_t kPreface = 24;          // "PRI * HTTP/2.0…"
-constexpr std::size_t kFrameHead = 9;         // length(3) type(1) flags(1) stream(4)
+constexpr std::size_t kPreface = 24;            // "PRI * HTTP/2.0…"
+constexpr std::size_t kFrameHead = 9;           // length(3) type(1) flags(1) stream(4)
 constexpr std::size_t kMaxTake = 256UL * 1024;  // a call of take()
 constexpr std::size_t kMaxBlock = 64UL * 1024;  // octets of one header block on the wire
 constexpr std::size_t kMaxContinuations = 8;
-constexpr std::size_t kBombFactor = 16;      // a header list this many times over its limit ends the connection
-constexpr std::size_t kRemembered = 512;     // closed streams whose end we remember
+constexpr std::size_t kBombFactor = 16;        // a header list this many times over its limit ends the connection
+constexpr std::size_t kRemembered = 512;       // closed streams whose end we remember
 constexpr std::size_t kProgress = 4UL * 1024;  // less than this in write_timeout_ms is a stall
 constexpr std::uint8_t kPriorityUpdate = 0x10;
 

@@ -28,8 +28,8 @@ namespace belfry::wire {
 struct Http2Limits {
   std::uint32_t max_streams = 100;
   std::size_t max_head = 16UL * 1024;  // as RFC 9113 counts it: name + value + 32 a field. 431 above it
-  std::size_t max_headers = 64;      // 431 above it
-  bool websocket = true;             // SETTINGS_ENABLE_CONNECT_PROTOCOL
+  std::size_t max_headers = 64;        // 431 above it
+  bool websocket = true;               // SETTINGS_ENABLE_CONNECT_PROTOCOL
   std::uint32_t stream_window = 64 * 1024 - 1;
   std::uint32_t connection_window = 1024 * 1024;
   std::size_t max_buffered_in = 8UL << 20;   // bodies above stream_window wait for their turn within this

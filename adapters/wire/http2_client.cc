@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -60,6 +59,7 @@ struct Http2Client::Impl {
   std::unordered_map<RequestId, std::unique_ptr<Stream>> streams;
   bool fatal = false;
   bool closing = false;  // GOAWAY came or went
+  bool settled = false;  // the peer's first SETTINGS came
   bool busy = false;
 
   Stream* find(RequestId id) {
@@ -155,6 +155,7 @@ int Http2Client::Impl::on_header(nghttp2_session*, const nghttp2_frame* frame, n
 int Http2Client::Impl::on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
   Impl& me = self(user);
   if (frame->hd.type == NGHTTP2_GOAWAY) me.closing = true;
+  if (frame->hd.type == NGHTTP2_SETTINGS) me.settled = true;
   if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
   Stream* s = me.find(frame->hd.stream_id);
   if (s == nullptr || s->ended || s->cancelled) return 0;
@@ -236,7 +237,7 @@ ssize_t Http2Client::Impl::read_body(nghttp2_session*, std::int32_t, std::uint8_
                                      nghttp2_data_source* source, void*) {
   Stream& s = *static_cast<Stream*>(source->ptr);
   const std::size_t size = std::min(room, s.body.size() - s.body_at);
-  std::memcpy(to, s.body.data() + s.body_at, size);
+  std::copy_n(s.body.data() + s.body_at, size, to);
   s.body_at += size;
   if (s.body_at == s.body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
   return static_cast<ssize_t>(size);
@@ -250,7 +251,8 @@ std::size_t Http2Client::room() const {
   const Impl& me = *impl_;
   if (me.fatal || me.closing || nghttp2_session_check_request_allowed(me.session) == 0) return 0;
   const std::size_t theirs = nghttp2_session_get_remote_settings(me.session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-  const std::size_t most = std::min(me.max_streams, theirs);
+  // Until the peer has said how many he takes, one: the others would be refused, and a refusal is repeated but once.
+  const std::size_t most = me.settled ? std::min(me.max_streams, theirs) : 1;
   return me.streams.size() >= most ? 0 : most - me.streams.size();
 }
 

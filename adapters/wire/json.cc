@@ -191,9 +191,12 @@ std::string mend_json(std::string_view text) {
   return out;
 }
 
+JsonReader::JsonReader() = default;
+JsonReader::~JsonReader() = default;
+
 Result<simdjson::dom::element> JsonReader::read(const std::string& text) {
   if (!parser_ || (parser_->capacity() > kKept && text.size() <= kKept)) {
-    parser_.emplace();
+    parser_ = std::make_unique<simdjson::dom::parser>();
     if (parser_->allocate(4096, kMaxJsonDepth) != simdjson::SUCCESS) return fail(Errc::kInternal, "no memory to read JSON");
   }
   simdjson::dom::element root;

@@ -8,6 +8,7 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -23,11 +24,18 @@ inline constexpr std::size_t kMaxJsonDepth = 64;
 // One per thread or per document. What read() returned, and every view into it, lives until the next read().
 class JsonReader {
  public:
+  JsonReader();
+  ~JsonReader();
+  JsonReader(const JsonReader&) = delete;
+  JsonReader& operator=(const JsonReader&) = delete;
+
   // kBadInput: not JSON, or too deep; `detail` says which and never quotes the text.
   Result<simdjson::dom::element> read(const std::string& text);
 
  private:
-  std::optional<simdjson::dom::parser> parser_;
+  // Made, used and destroyed in json.cc only: its size hangs on a macro (SIMDJSON_THREADS_ENABLED) that not all who include this
+  // set.
+  std::unique_ptr<simdjson::dom::parser> parser_;
   std::string mended_;
 };
 

@@ -11,10 +11,10 @@ namespace belfry::wire {
 
 struct Problem {
   int status = 400;
-  std::string code;    // stable, for programs: "stale_generation"
-  std::string title;   // the status in a few words
+  std::string code;   // stable, for programs: "stale_generation"
+  std::string title;  // the status in a few words
   std::string detail;
-  std::string more;    // further members, as JSON without braces: "\"now\":{...}"
+  std::string more;  // further members, as JSON without braces: "\"now\":{...}"
 };
 
 Problem problem(int status, std::string code, std::string detail);

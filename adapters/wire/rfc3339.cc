@@ -33,7 +33,8 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   };
   const auto is = [&](std::size_t at, char wanted) { return at < text.size() && (text[at] | 0x20) == (wanted | 0x20); };
   const auto y = number(0, 4), mo = number(5, 2), d = number(8, 2), h = number(11, 2), mi = number(14, 2), s = number(17, 2);
-  if (!y || !mo || !d || !h || !mi || !s || !is(4, '-') || !is(7, '-') || !is(10, 'T') || !is(13, ':') || !is(16, ':')) return std::nullopt;
+  if (!y || !mo || !d || !h || !mi || !s || !is(4, '-') || !is(7, '-') || !is(10, 'T') || !is(13, ':') || !is(16, ':'))
+    return std::nullopt;
   const year_month_day date{year{*y}, month{static_cast<unsigned>(*mo)}, day{static_cast<unsigned>(*d)}};
   if (!date.ok() || *h > 23 || *mi > 59 || *s > 60) return std::nullopt;
   std::int64_t ms = duration_cast<milliseconds>(sys_days{date}.time_since_epoch()).count();
@@ -42,7 +43,7 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   if (is(at, '.')) {
     int scale = 100;
     for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
-      ms += (text[at] - '0') * scale;
+      ms += static_cast<std::int64_t>(text[at] - '0') * scale;
       scale /= 10;
     }
   }

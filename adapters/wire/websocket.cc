@@ -23,8 +23,25 @@ bool is_wire_code(unsigned code) {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
 
-// Octets of a masked frame's header. wslay insists on the shortest form of a length.
-std::uint64_t header_size(std::uint64_t payload) { return 6U + (payload > 65535 ? 8U : payload > 125 ? 2U : 0U); }
+// How many octets of a frame wslay must see at once, as far as `start` tells: the header; of a close frame everything, because
+// wslay looks for UTF-8 in the reason and skips the two octets of the code in every piece it gets.
+struct Measure {
+  std::size_t first = 2;      // octets that must be there before wslay gets any
+  std::uint64_t whole = ~0U;  // header and payload, once the header is there
+};
+Measure measure(std::string_view start) {
+  if (start.size() < 2) return {};
+  const auto octet = [&](std::size_t i) { return static_cast<std::uint64_t>(static_cast<unsigned char>(start[i])); };
+  const std::uint64_t length = octet(1) & 127U;
+  const std::size_t extended = length == 127 ? 8 : length == 126 ? 2 : 0;
+  const std::size_t header = 2 + extended + ((octet(1) & 128U) != 0 ? 4 : 0);
+  if (start.size() < header) return {header, ~0U};
+  std::uint64_t payload = extended == 0 ? length : 0;
+  for (std::size_t i = 0; i < extended; ++i) payload = payload << 8U | octet(2 + i);
+  payload = std::min<std::uint64_t>(payload, std::uint64_t{1} << 62U);  // beyond any limit: wslay refuses it
+  const bool close = (octet(0) & 15U) == WSLAY_CONNECTION_CLOSE && payload <= 125;
+  return {close ? header + static_cast<std::size_t>(payload) : header, header + payload};
+}
 
 // RFC 3629. wslay checks the reason of a close frame too, but only after it has answered us.
 bool is_utf8(std::string_view text) {
@@ -140,7 +157,48 @@ void WebSocketServer::feed(std::string_view bytes) {
     engine_->owner = this;
     wslay_event_config_set_max_recv_msg_length(engine_->context, bounds_.max_message);
   }
-  owed_ += bytes.size();
+  while (!closed_ && !bytes.empty()) {
+    if (left_ > 0) {
+      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
+      left_ -= size;
+      give(bytes.substr(0, size));
+      bytes.remove_prefix(size);
+      continue;
+    }
+    if (start_.empty()) {
+      const Measure frame = measure(bytes);
+      if (bytes.size() < frame.first) {
+        start_ = bytes;
+        break;
+      }
+      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(frame.whole, bytes.size()));
+      left_ = frame.whole - size;
+      give(bytes.substr(0, size));
+      bytes.remove_prefix(size);
+      continue;
+    }
+    const Measure before = measure(start_);
+    const std::size_t more = std::min(before.first - start_.size(), bytes.size());
+    start_ += bytes.substr(0, more);
+    bytes.remove_prefix(more);
+    const Measure frame = measure(start_);
+    if (start_.size() < frame.first) continue;
+    left_ = frame.whole - start_.size();
+    give(std::exchange(start_, {}));
+  }
+  if (closed_) {
+    engine_.reset();
+    message_ = {};
+    control_ = {};
+  } else if (left_ == 0 && !in_message_) {
+    Engine::give_back(std::move(engine_));
+    message_ = {};
+    control_ = {};
+  }
+}
+
+// Octets for wslay, and its verdict.
+void WebSocketServer::give(std::string_view bytes) {
   engine_->input = bytes;
   const int result = wslay_event_recv(engine_->context);
   engine_->input = {};
@@ -150,15 +208,6 @@ void WebSocketServer::feed(std::string_view bytes) {
     const std::uint16_t code = wslay_event_get_status_code_sent(engine_->context);
     fail(is_wire_code(code) ? code : number(CloseCode::kProtocolError));
   }
-  if (closed_) {
-    engine_.reset();
-    message_ = {};
-    control_ = {};
-  } else if (owed_ == 0 && !in_message_) {
-    Engine::give_back(std::move(engine_));
-    message_ = {};
-    control_ = {};
-  }
 }
 
 std::string WebSocketServer::take() { return std::exchange(out_, {}); }
@@ -166,7 +215,6 @@ std::string WebSocketServer::take() { return std::exchange(out_, {}); }
 void WebSocketServer::frame_begins(bool fin, unsigned opcode, std::uint64_t size) {
   frame_fin_ = fin;
   frame_opcode_ = opcode;
-  frame_size_ = header_size(size) + size;
   if (wslay_is_ctrl_frame(opcode)) {
     control_.clear();
     // wslay would take a status of one octet.
@@ -196,7 +244,6 @@ void WebSocketServer::frame_goes_on(std::string_view payload) {
 }
 
 void WebSocketServer::frame_ends() {
-  owed_ -= std::min(frame_size_, owed_);
   switch (frame_opcode_) {
     case WSLAY_PING:
       ++pings_seen_;

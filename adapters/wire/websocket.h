@@ -73,6 +73,7 @@ class WebSocketServer {
 
  private:
   friend struct Engine;
+  void give(std::string_view bytes);
   void fail(std::uint16_t code);
   void finish(std::uint16_t code);
   void write_frame(unsigned opcode, std::string_view payload);
@@ -86,11 +87,11 @@ class WebSocketServer {
   const WebSocketBounds bounds_;
   std::unique_ptr<Engine> engine_;
   std::string out_;
-  std::string message_;           // the data message in pieces
-  std::size_t frames_ = 0;        // of that message
-  std::uint64_t owed_ = 0;        // octets fed that no finished frame accounts for
-  std::uint64_t frame_size_ = 0;  // of the present frame, header included
-  std::string control_;           // payload of the present control frame
+  std::string message_;     // the data message in pieces
+  std::size_t frames_ = 0;  // of that message
+  std::uint64_t left_ = 0;  // octets of the present frame that are still to come
+  std::string start_;       // the first octets of a frame, until there are enough for wslay
+  std::string control_;     // payload of the present control frame
   unsigned frame_opcode_ = 0;
   bool frame_fin_ = false;
   bool message_text_ = false;

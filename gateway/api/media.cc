@@ -5,8 +5,8 @@
 #include "adapters/wire/json.h"
 #include "gateway/api/call.h"
 #include "gateway/api/uploads.h"
+#include "gateway/desk_hub.h"
 #include "gateway/media_store.h"
-#include "routing/record.h"
 
 namespace belfry::gateway::api {
 namespace {
@@ -108,7 +108,7 @@ void read_file(Room& room, const CallPtr& call, Media media) {
 
 void get(Room& room, const CallPtr& call) {
   if (call->args[0].starts_with("media_")) {
-    return find_upload(room, call->subject, call->args[0], [&room, call](Result<Media> media) {
+    return find_upload(room.commands, call->subject, call->args[0], [&room, call](Result<Media> media) {
       if (!media && media.error().code == Errc::kNotFound) return call->problem(not_found("file"));
       if (!media) return call->error(media.error());
       read_file(room, call, std::move(*media));
@@ -121,13 +121,17 @@ void get(Room& room, const CallPtr& call) {
     if (cards->empty() || !authorize(call->subject, Action::kRead, {"media", cards->front().owner, cards->front().queue})) {
       return call->problem(not_found("file"));
     }
-    room.services.store.entries(ref->conversation, {ref->n}, [&room, call](Result<std::vector<routing::Line>> lines) {
+    room.services.store.entries(ref->conversation, {ref->n}, [&room, call, ref](Result<std::vector<routing::Line>> lines) {
       if (!lines) return call->error(lines.error());
       if (lines->empty() || lines->front().entry.empty()) return call->problem(not_found("file"));
-      auto entry = routing::decode_entry(lines->front().entry);
-      if (!entry) return call->error(entry.error());
-      if (!entry->content.media) return call->problem(not_found("file"));
-      read_file(room, call, std::move(*entry->content.media));
+      // What is said of a citizen's file counts once it was fetched: view_of knows.
+      auto media = view_of(*ref, lines->front()).content.media;
+      if (!media) return call->problem(not_found("file"));
+      if (lines->front().reason.starts_with("media_failed:")) {
+        return call->problem(
+            wire::problem(404, "media_lost", "The provider did not give the file. Ask the citizen to send it again."));
+      }
+      read_file(room, call, std::move(*media));
     });
   });
 }
@@ -143,7 +147,8 @@ void post(Room& room, const CallPtr& call) {
   const std::string name = clean_filename(query_value(request.query, "filename"));
   auto upload = room.options.media->create(static_cast<std::int64_t>(room.options.max_media));
   upload->write(request.body);
-  upload->finish({}, [&room, call, mime, name](Result<StoredMedia> stored) {
+  // The upload lives until its answer.
+  upload->finish({}, [&room, call, mime, name, upload](Result<StoredMedia> stored) {
     if (!stored) return call->error(stored.error());
     const std::string key = room.commands.key("upload:" + stored->sha256);
     const std::string id = "media_" + stored->sha256;
@@ -161,22 +166,32 @@ void post(Room& room, const CallPtr& call) {
 
 }  // namespace
 
-void find_upload(Room& room, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done) {
+void fill_in(Content& content, const Media& upload) {
+  Media& mine = *content.media;
+  mine.size = upload.size;
+  if (mine.mime.empty()) mine.mime = upload.mime;
+  if (mine.filename.empty()) mine.filename = upload.filename;
+  if (content.type != "media") return;
+  const std::string_view kind = std::string_view(mine.mime).substr(0, mine.mime.find('/'));
+  content.type = kind == "image" || kind == "audio" || kind == "video" ? kind : "document";
+}
+
+void find_upload(Commands& commands, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done) {
   if (!id.starts_with("media_") || !is_sha256(id.substr(6))) return done(fail(Errc::kNotFound, "not an upload's id"));
   const std::string sha256(id.substr(6));
   const bool all = authorize(subject, Action::kRead, {"media"}).has_value();
-  room.commands.run({"HMGET", room.commands.key("upload:" + sha256), "mime", "name", "size", "by:" + subject.id},
-                    [sha256, all, done = std::move(done)](Result<routing::Value> found) {
-                      if (!found) return done(tl::unexpected(std::move(found.error())));
-                      if (text_at(*found, 0).empty() || (!all && text_at(*found, 3).empty()))
-                        return done(fail(Errc::kNotFound, "no such upload of his"));
-                      Media media;
-                      media.sha256 = sha256;
-                      media.mime = text_at(*found, 0);
-                      media.filename = text_at(*found, 1);
-                      media.size = std::atoll(text_at(*found, 2).c_str());
-                      done(std::move(media));
-                    });
+  commands.run({"HMGET", commands.key("upload:" + sha256), "mime", "name", "size", "by:" + subject.id},
+               [sha256, all, done = std::move(done)](Result<routing::Value> found) {
+                 if (!found) return done(tl::unexpected(std::move(found.error())));
+                 if (text_at(*found, 0).empty() || (!all && text_at(*found, 3).empty()))
+                   return done(fail(Errc::kNotFound, "no such upload of his"));
+                 Media media;
+                 media.sha256 = sha256;
+                 media.mime = text_at(*found, 0);
+                 media.filename = text_at(*found, 1);
+                 media.size = std::atoll(text_at(*found, 2).c_str());
+                 done(std::move(media));
+               });
 }
 
 std::vector<Route> media_routes() {

@@ -130,19 +130,15 @@ void dispatch(Room& room, const CallPtr& call, const SendingPtr& s) {
 }
 
 void with_media(Room& room, const CallPtr& call, const SendingPtr& s) {
-  if (!s->content.media || !s->content.media->provider_id.starts_with("media_")) return dispatch(room, call, s);
-  find_upload(room, call->subject, s->content.media->provider_id, [&room, call, s](Result<Media> media) {
+  // An id of 64 digits is the SHA-256 of a file of ours; others are the provider's own business.
+  if (!s->content.media || s->content.media->sha256.empty()) return dispatch(room, call, s);
+  find_upload(room.commands, call->subject, "media_" + s->content.media->sha256, [&room, call, s](Result<Media> media) {
     if (!media && media.error().code != Errc::kUnavailable && media.error().code != Errc::kTimeout) {
       return call->problem(
           wire::problem(422, "unknown_media", "`media.id` names no upload of yours. Send the file to POST /api/v1/media first."));
     }
     if (!media) return call->error(media.error());
-    Media& mine = *s->content.media;
-    mine.sha256 = media->sha256;
-    mine.size = media->size;
-    mine.provider_id.clear();  // the provider knows nothing of our id
-    if (mine.mime.empty()) mine.mime = media->mime;
-    if (mine.filename.empty()) mine.filename = media->filename;
+    fill_in(s->content, *media);
     dispatch(room, call, s);
   });
 }
@@ -183,7 +179,7 @@ void post_message(Room& room, const CallPtr& call) {
   const auto account = body.text("account", {.required = !conversation, .max = 60});
   const auto to = body.text("to", {.required = !conversation, .max = 200});
   for (const std::string_view member :
-       {"text", "template", "media", "buttons", "list", "location", "contacts", "reaction", "reply_to"})
+       {"text", "template", "media", "buttons", "list", "location", "contacts", "reaction", "link", "flow", "reply_to"})
     body.known(member);
   auto s = std::make_shared<Sending>();
   if (conversation) {

@@ -12,6 +12,9 @@
 namespace belfry::gateway::api {
 
 // `id` is media_<sha256>. kNotFound: no such upload, or not this subject's (who may read all media may use all).
-void find_upload(Room& room, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done);
+void find_upload(Commands& commands, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done);
+
+// What the upload knows and the message left out: size, type, name, and from the type the kind of media.
+void fill_in(Content& content, const Media& upload);
 
 }  // namespace belfry::gateway::api

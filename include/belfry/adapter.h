@@ -44,8 +44,8 @@ class Sender {
   // Cannot fail here: the answer is a Settle, sooner or later exactly one for each message.
   virtual void send(Now now, Outbound message, Effects& effects) = 0;
   virtual void on_link(Now, LinkId, LinkState, Effects&) {}
-  virtual void on_bytes(Now, LinkId, std::string_view, Effects&) {}  // any split is legal
-  virtual void on_response(Now, CallId, Result<HttpResponse>, Effects&) {}
+  virtual void on_bytes(Now, LinkId, std::string_view, Effects&) {}         // any split is legal
+  virtual void on_response(Now, CallId, Result<HttpResponse>, Effects&) {}  // NOLINT: bodies move it
   virtual void on_stored(Now, Token, bool, Effects&) {}
   virtual void on_wake(Now, Effects&) {}
   // No further send will come; settle or return what can be.

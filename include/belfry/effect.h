@@ -15,19 +15,29 @@
 
 namespace belfry {
 
-using CallId = std::uint64_t;   // chosen by the adapter, unique among its open calls
+using CallId = std::uint64_t;  // chosen by the adapter, unique among its open calls
 using LinkId = std::uint32_t;
-using Token = std::uint64_t;    // names one Deliver, until on_stored
+using Token = std::uint64_t;  // names one Deliver, until on_stored
 
-struct Dial { LinkId link; std::string host; std::uint16_t port; bool tls; };
-struct Transmit { LinkId link; std::string bytes; };
-struct Hangup { LinkId link; };
+struct Dial {
+  LinkId link;
+  std::string host;
+  std::uint16_t port;
+  bool tls;
+};
+struct Transmit {
+  LinkId link;
+  std::string bytes;
+};
+struct Hangup {
+  LinkId link;
+};
 
 // One HTTP request with a small answer (at most 256 KiB), answered by on_response exactly once.
 struct Call {
   CallId id;
   std::string method;
-  std::string url;          // https://…; no secret ever stands in it
+  std::string url;  // https://…; no secret ever stands in it
   Headers headers;
   std::string body;
   std::int64_t timeout_ms = 30'000;
@@ -38,7 +48,7 @@ struct Fetch {
   CallId id;
   std::string url;
   Headers headers;
-  std::string sha256;       // lower-case hex to verify, or empty
+  std::string sha256;  // lower-case hex to verify, or empty
   std::int64_t max_bytes;
   std::vector<std::string> allowed_hosts;
   std::int64_t timeout_ms = 60'000;
@@ -51,22 +61,36 @@ struct Upload {
   std::string url;
   Headers headers;
   std::string before;
-  std::string sha256;       // lower-case hex: the file's name in the store
+  std::string sha256;  // lower-case hex: the file's name in the store
   std::string after;
   std::int64_t timeout_ms = 120'000;
 };
 
-struct Deliver { Token token; Event event; };
+struct Deliver {
+  Token token;
+  Event event;
+};
 
 // The provider's answer to one send, or the message back in its lane until `not_before`.
-struct Returned { MessageRef ref; WallTime not_before; std::string reason; };
-struct Settle { std::variant<Receipt, Returned> what; };
+struct Returned {
+  MessageRef ref;
+  WallTime not_before;
+  std::string reason;
+};
+struct Settle {
+  std::variant<Receipt, Returned> what;
+};
 
 // Ask for on_wake no later than `at`.
-struct Wake { Instant at; };
+struct Wake {
+  Instant at;
+};
 
 // The whole account is in trouble (bad token, blocked number): nothing is handed over until then, and an operator hears.
-struct Hold { WallTime until; std::string reason; };
+struct Hold {
+  WallTime until;
+  std::string reason;
+};
 
 using Effect = std::variant<Dial, Transmit, Hangup, Call, Fetch, Upload, Deliver, Settle, Wake, Hold>;
 using Effects = std::vector<Effect>;

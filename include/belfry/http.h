@@ -42,7 +42,7 @@ struct HttpRequest {
   std::string protocol;   // :protocol of an extended CONNECT (RFC 8441), or "websocket" for an HTTP/1.1 upgrade
   Headers headers;
   std::string body;
-  std::string peer;       // the peer's address without port: for limits and audit, never a metric label
+  std::string peer;  // the peer's address without port: for limits and audit, never a metric label
 };
 
 struct HttpResponse {

@@ -39,8 +39,8 @@ enum class State : char {
   kDelivered = 'd',  // on the citizen's device
   kRead = 'r',       // seen (a played voice note counts as read)
 };
-int rank(State state);                       // 0 for stored, then 1 for queued up to 8 for read
-std::string_view shown(State state);         // the word of the API: claimed is "queued"
+int rank(State state);                // 0 for stored, then 1 for queued up to 8 for read
+std::string_view shown(State state);  // the word of the API: claimed is "queued"
 std::optional<State> state_of(char byte);
 
 struct Media {
@@ -58,20 +58,20 @@ struct Media {
 // interactive button reaction order system template edit revoke request_welcome unsupported, or the provider's own.
 struct Content {
   std::string type;
-  std::string text;             // the words a person reads: body, caption, title of the tapped button
+  std::string text;  // the words a person reads: body, caption, title of the tapped button
   std::optional<Media> media;
-  std::string detail;           // JSON: every field of the payload, in the provider's (in) or the API's (out) shape
-  std::string reply_to;         // provider's id of the message this one answers
+  std::string detail;    // JSON: every field of the payload, in the provider's (in) or the API's (out) shape
+  std::string reply_to;  // provider's id of the message this one answers
   bool forwarded = false;
 };
 
 // Inbound: a new message of a citizen.
 struct Inbound {
   std::string account;
-  std::string provider_id;               // unique per account: the dedupe key
-  std::vector<std::string> addresses;    // the citizen, most specific first, at most three, e.g. wa:<portfolio>:<user id>
-  std::string name;                      // as the citizen calls himself; may be empty
-  WallTime at;                           // the provider's own time, the same in every redelivery
+  std::string provider_id;             // unique per account: the dedupe key
+  std::vector<std::string> addresses;  // the citizen, most specific first, at most three, e.g. wa:<portfolio>:<user id>
+  std::string name;                    // as the citizen calls himself; may be empty
+  WallTime at;                         // the provider's own time, the same in every redelivery
   Content content;
 };
 
@@ -87,13 +87,13 @@ struct Receipt {
 
 // A change of an earlier message: edit, revoke or reaction. Kept as an entry of the same conversation's log.
 struct Change {
-  Inbound message;              // content.type is "edit", "revoke" or "reaction"
-  std::string original;         // provider's id of the message it changes
+  Inbound message;       // content.type is "edit", "revoke" or "reaction"
+  std::string original;  // provider's id of the message it changes
 };
 
 // The citizen got a new address; the old one leads to the same contact. It opens no conversation.
 struct Identity {
-  Inbound message;              // addresses holds the new ones; content.type is "system"
+  Inbound message;  // addresses holds the new ones; content.type is "system"
   std::string old_address;
 };
 
@@ -104,21 +104,21 @@ struct Consent {
   std::string category;
   bool given = false;
   WallTime at;
-  std::string proof;            // JSON of the update that said so
+  std::string proof;  // JSON of the update that said so
 };
 
 // News about our own account (bans, quality, limits, templates): for the operator.
 struct AccountNews {
   std::string account;
-  std::string kind;             // the provider's word, e.g. template_category_update
-  std::string detail;           // JSON, verbatim
+  std::string kind;    // the provider's word, e.g. template_category_update
+  std::string detail;  // JSON, verbatim
   WallTime at;
 };
 
 // One update that could not be read: its bytes go to quarantine, and the provider hears yes.
 struct Raw {
   std::string account;
-  std::string why;              // what did not fit; no content
+  std::string why;  // what did not fit; no content
   std::string bytes;
 };
 
@@ -131,7 +131,7 @@ enum class Lane : std::uint8_t { kAlert, kConversation, kBulk };
 struct Outbound {
   MessageRef ref;
   std::string account;
-  std::string address;                      // wa:<portfolio>:<user id> and so on
+  std::string address;  // wa:<portfolio>:<user id> and so on
   Content content;
   Lane lane = Lane::kConversation;
   WallTime queued_at;

@@ -34,9 +34,7 @@ struct Error {
 template <class T>
 using Result = tl::expected<T, Error>;
 
-inline tl::unexpected<Error> fail(Errc code, std::string detail) {
-  return tl::unexpected<Error>(Error{code, std::move(detail)});
-}
+inline tl::unexpected<Error> fail(Errc code, std::string detail) { return tl::unexpected<Error>(Error{code, std::move(detail)}); }
 
 // The short, stable name of a code: used in logs, in metrics and as the `code` of a problem document.
 std::string_view name_of(Errc code);

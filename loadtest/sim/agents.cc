@@ -1,4 +1,5 @@
 // `belfry-sim agents`: robots on desk sockets who work, and who tell which promise of the desk was broken.
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -33,6 +34,7 @@ int agents_role(const Arguments& arguments) {
       .add("--seconds", "S", "0", "end after S seconds; 0: on a signal")
       .add("--resolve", "N", "0", "end after N conversations are resolved; 0: not by that")
       .add("--journal", "FILE", "", "append every ack of a reply, fsynced, for belfry-sim check")
+      .add("--frames", "FILE", "", "write every frame, both ways, for whoever hunts a bug")
       .add("--seed", "N", "1", "of chance")
       .add("--json", "", "", "the report as one JSON object");
   if (!options.parse(arguments)) return 0;
@@ -69,6 +71,14 @@ int agents_role(const Arguments& arguments) {
   WebSocketDialer dialer(loop, trust);
   HttpClient http(loop, url, trust, 4);
   std::vector<std::shared_ptr<Robot>> robots;
+  std::ofstream frames;
+  if (options.has("--frames")) {
+    frames.open(options.text("--frames"));
+    if (!frames) throw Failure("cannot write --frames " + options.text("--frames") + "; name a file in a directory that exists");
+    base.record = [&frames](const std::string& who, char direction, std::string_view frame) {
+      frames << wall_ms() << ' ' << who << ' ' << direction << ' ' << frame << '\n';
+    };
+  }
   for (std::size_t i = 0; i < count; ++i) {
     auto config = base;
     config.seed = seed * 1'000'003 + i;

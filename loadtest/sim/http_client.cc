@@ -3,14 +3,13 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
 #include <cctype>
 #include <deque>
 #include <optional>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "any_stream.h"
 #include "asio_loop.h"
 #include "http.h"
 #include "tls.h"
@@ -65,50 +64,37 @@ struct HttpClient::Impl : std::enable_shared_from_this<HttpClient::Impl> {
 
 namespace {
 
-template <class Stream>
-class Line final : public HttpClient::Impl::Connection, public std::enable_shared_from_this<Line<Stream>> {
-  static constexpr bool kTls = !std::is_same_v<Stream, beast::tcp_stream>;
-
+class Line final : public HttpClient::Impl::Connection, public std::enable_shared_from_this<Line> {
  public:
-  explicit Line(std::shared_ptr<HttpClient::Impl> pool) : pool_(pool), stream_(make(*pool)) {}
+  explicit Line(std::shared_ptr<HttpClient::Impl> pool)
+      : pool_(pool), stream_(pool->io, pool->server.tls ? &pool->tls : nullptr) {}
 
   void run(Job job) override {
     job_.emplace(std::move(job));
     fresh_ = !connected_;
-    beast::get_lowest_layer(stream_).expires_after(std::chrono::milliseconds(job_->timeout_ms));
+    stream_.tcp().expires_after(std::chrono::milliseconds(job_->timeout_ms));
     if (connected_) return write();
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(pool_->server.host, error);
-    beast::get_lowest_layer(stream_).async_connect(tcp::endpoint(address, pool_->server.port),
-                                                   [self = this->shared_from_this()](beast::error_code failed) {
-                                                     if (failed) return self->fail(failed);
-                                                     self->on_connect();
-                                                   });
+    stream_.tcp().async_connect(tcp::endpoint(address, pool_->server.port),
+                                [self = shared_from_this()](beast::error_code failed) {
+                                  if (failed) return self->fail(failed);
+                                  self->on_connect();
+                                });
   }
 
-  void shut() override { beast::get_lowest_layer(stream_).close(); }
+  void shut() override { stream_.tcp().close(); }
 
  private:
-  static Stream make(HttpClient::Impl& pool) {
-    if constexpr (kTls) {
-      return Stream(pool.io, pool.tls);
-    } else {
-      return Stream(pool.io);
-    }
-  }
-
   void on_connect() {
     beast::error_code ignored;
-    beast::get_lowest_layer(stream_).socket().set_option(tcp::no_delay(true), ignored);
+    stream_.tcp().socket().set_option(tcp::no_delay(true), ignored);
     connected_ = true;
-    if constexpr (kTls) {
-      stream_.async_handshake(ssl::stream_base::client, [self = this->shared_from_this()](beast::error_code error) {
-        if (error) return self->fail(error);
-        self->write();
-      });
-    } else {
-      write();
-    }
+    if (!stream_.tls()) return write();
+    stream_.async_handshake([self = shared_from_this()](beast::error_code error) {
+      if (error) return self->fail(error);
+      self->write();
+    });
   }
 
   void write() {
@@ -120,7 +106,7 @@ class Line final : public HttpClient::Impl::Connection, public std::enable_share
     for (const auto& [name, value] : job_->ask.fields) request_.insert(name, value);
     request_.body() = job_->ask.body;
     if (!request_.body().empty() || job_->ask.method != "GET") request_.prepare_payload();
-    http::async_write(stream_, request_, [self = this->shared_from_this()](beast::error_code error, std::size_t) {
+    http::async_write(stream_, request_, [self = shared_from_this()](beast::error_code error, std::size_t) {
       if (error) return self->fail(error);
       self->read();
     });
@@ -129,7 +115,7 @@ class Line final : public HttpClient::Impl::Connection, public std::enable_share
   void read() {
     parser_.emplace();
     parser_->body_limit(64ULL << 20);
-    http::async_read(stream_, buffer_, *parser_, [self = this->shared_from_this()](beast::error_code error, std::size_t) {
+    http::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, std::size_t) {
       if (error) return self->fail(error);
       self->finish();
     });
@@ -146,11 +132,11 @@ class Line final : public HttpClient::Impl::Connection, public std::enable_share
     }
     got.body = std::move(response.body());
     const bool reusable = response.keep_alive();
-    beast::get_lowest_layer(stream_).expires_never();
+    stream_.tcp().expires_never();
     if (!reusable) shut();
     auto then = std::move(job_->then);
     job_.reset();
-    pool_->done(this->shared_from_this(), reusable);
+    pool_->done(shared_from_this(), reusable);
     then(std::move(got));
   }
 
@@ -163,17 +149,17 @@ class Line final : public HttpClient::Impl::Connection, public std::enable_share
     if (!fresh_ && !job.repeated && job.ask.method == "GET" && !pool_->closed) {
       job.repeated = true;
       pool_->queue.push_front(std::move(job));
-      pool_->done(this->shared_from_this(), false);
+      pool_->done(shared_from_this(), false);
       return;
     }
-    pool_->done(this->shared_from_this(), false);
+    pool_->done(shared_from_this(), false);
     HttpGot got;
     got.error = error == beast::error::timeout ? "no answer in time" : error.message();
     job.then(std::move(got));
   }
 
   std::shared_ptr<HttpClient::Impl> pool_;
-  Stream stream_;
+  AnyStream stream_;
   beast::flat_buffer buffer_;
   std::optional<Job> job_;
   http::request<http::string_body> request_;
@@ -192,11 +178,7 @@ void HttpClient::Impl::next() {
       idle.pop_back();
     } else if (open < limit) {
       ++open;
-      if (server.tls) {
-        connection = std::make_shared<Line<beast::ssl_stream<beast::tcp_stream>>>(shared_from_this());
-      } else {
-        connection = std::make_shared<Line<beast::tcp_stream>>(shared_from_this());
-      }
+      connection = std::make_shared<Line>(shared_from_this());
     } else {
       return;
     }

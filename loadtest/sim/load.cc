@@ -604,9 +604,10 @@ nlohmann::ordered_json Generator::report() const {
   return out;
 }
 
+// Of the generating thread alone: desks and journal have theirs.
 double own_cpu_seconds() {
   rusage use{};
-  getrusage(RUSAGE_SELF, &use);
+  getrusage(RUSAGE_THREAD, &use);
   return static_cast<double>(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
          static_cast<double>(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }

@@ -68,9 +68,10 @@ std::uint64_t Watch::violations() const {
 }
 
 Json Watch::report() const {
-  Json out = {{"offers", offers}, {"accepted", accepted}, {"messages", messages},      {"replies", sent_replies},
-              {"acks", acks},     {"nacks", nacks},       {"resolved", resolved},      {"reconnects", reconnects},
-              {"resets", resets}, {"log_gaps", log_gaps}, {"violations", violations()}};
+  Json out = {
+      {"offers", offers},   {"accepted", accepted}, {"messages", messages},      {"replies", sent_replies}, {"acks", acks},
+      {"nacks", nacks},     {"resolved", resolved}, {"reconnects", reconnects},  {"resets", resets},        {"updates", updates},
+      {"updates", updates}, {"log_gaps", log_gaps}, {"violations", violations()}};
   out["reply_ack_ms"] = {{"p50", replies.quantile_ms(0.5)}, {"p99", replies.quantile_ms(0.99)}, {"max", replies.max_ms()}};
   if (latency.count() != 0)
     out["desk_ms"] = {{"p50", latency.quantile_ms(0.5)}, {"p99", latency.quantile_ms(0.99)}, {"max", latency.max_ms()}};
@@ -98,7 +99,7 @@ void Robot::start() {
 void Robot::stop() {
   stopping_ = true;
   if (socket_) {
-    if (ready_ && drives_) socket_->send(Json{{"t", "availability"}, {"client_id", run_ + "-bye"}, {"value", "offline"}}.dump());
+    if (ready_ && drives_) send(Json{{"t", "availability"}, {"client_id", run_ + "-bye"}, {"value", "offline"}}.dump());
     loop_.after(100, [self = shared_from_this(), socket = socket_] { socket->close(); });
   }
 }
@@ -130,7 +131,7 @@ void Robot::connect() {
   if (cookie_.empty()) return log_in();
   HttpAsk ask{"POST",
               "/api/v1/tickets",
-              {{"Content-Type", "application/json"}, {"Cookie", cookie_}, {"Origin", config_.origin}},
+              {{"Content-Type", "application/json"}, {"Cookie", cookie_}, {"Origin", config_.origin}, {"X-Belfry-CSRF", "1"}},
               R"({"for":"desk"})"};
   http_.ask(std::move(ask), 10'000, [self = shared_from_this()](const HttpGot& got) {
     const auto body = nlohmann::json::parse(got.body, nullptr, false);
@@ -172,7 +173,7 @@ void Robot::dial(HttpFields fields, const std::string& protocols) {
                             if (!self) return;
                             Json hello = {{"t", "hello"}};
                             if (self->last_id_ >= 0) hello["last_id"] = std::to_string(self->last_id_);
-                            self->socket_->send(hello.dump());
+                            self->send(hello.dump());
                           },
                           [mine](std::string_view text) {
                             if (const auto self = mine()) self->on_text(text);
@@ -236,7 +237,14 @@ bool Robot::fast(std::string_view text) {
   return true;
 }
 
+void Robot::send(const std::string& frame) {
+  if (!socket_) return;
+  if (config_.record) config_.record(agent_, '>', frame);
+  socket_->send(frame);
+}
+
 void Robot::on_text(std::string_view text) {
+  if (config_.record) config_.record(agent_, '<', text);
   if (welcomed_ && fast(text)) return;
   const auto frame = nlohmann::json::parse(text, nullptr, false);
   if (!frame.is_object()) return watch_.broken("every frame is a JSON object", std::string(text.substr(0, 80)));
@@ -320,7 +328,7 @@ void Robot::on_welcome(const nlohmann::json& frame) {
   const auto now = mono_ns();
   for (auto& [id, waiting] : pending_) {
     waiting.sent_ns = now;
-    socket_->send(waiting.frame.dump());
+    send(waiting.frame.dump());
   }
   command({{"t", "availability"}, {"value", "ready"}});
   for (const auto& offer : frame.at("offers")) on_offer(offer);
@@ -328,9 +336,7 @@ void Robot::on_welcome(const nlohmann::json& frame) {
     for (const auto& id : mine) plan_reply(id);
   }
   for (const auto& id : wrapping) finish_wrapup(id);
-  later(20'000, [this] {
-    if (socket_) socket_->send(R"({"t":"ping"})");
-  });
+  later(20'000, [this] { send(R"({"t":"ping"})"); });
 }
 
 void Robot::on_event(const nlohmann::json& frame) {
@@ -400,6 +406,10 @@ void Robot::on_message(const std::string& id, const nlohmann::json& message) {
   ++watch_.messages;
   auto& conversation = conversations_[id];
   const auto n = message.at("n").get<std::int64_t>();
+  if (n <= conversation.last_n && message.contains("media")) {
+    ++watch_.updates;  // its media has arrived meanwhile: the same entry, shown again
+    return;
+  }
   if (n <= conversation.last_n) {
     watch_.broken("messages come in the order of the log",
                   id + " " + std::to_string(conversation.last_n) + " then " + std::to_string(n));
@@ -419,10 +429,9 @@ void Robot::plan_reply(const std::string& id) {
   auto& conversation = conversations_[id];
   if (!conversation.active || conversation.replying || conversation.resolving) return;
   conversation.replying = true;
-  if (!conversation.last_in.empty())
-    socket_->send(Json{{"t", "read"}, {"conversation", id}, {"message", conversation.last_in}}.dump());
+  if (!conversation.last_in.empty()) send(Json{{"t", "read"}, {"conversation", id}, {"message", conversation.last_in}}.dump());
   const auto think = chance_.between(config_.think_low_ms, config_.think_high_ms);
-  later(think / 2, [this, id] { socket_->send(Json{{"t", "typing"}, {"conversation", id}}.dump()); });
+  later(think / 2, [this, id] { send(Json{{"t", "typing"}, {"conversation", id}}.dump()); });
   later(think, [this, id] {
     auto& now = conversations_[id];
     if (!now.active) {
@@ -449,7 +458,7 @@ void Robot::finish_wrapup(const std::string& id) {
 void Robot::command(Json frame) {
   const auto id = run_ + "-" + std::to_string(next_command_++);
   frame["client_id"] = id;
-  if (socket_) socket_->send(frame.dump());
+  send(frame.dump());
   pending_[id] = {std::move(frame), mono_ns()};
 }
 
@@ -463,7 +472,7 @@ void Robot::on_nack(const nlohmann::json& frame) {
     const auto id = found->first;
     later(500, [this, id] {
       const auto again = pending_.find(id);
-      if (again != pending_.end() && socket_) socket_->send(again->second.frame.dump());
+      if (again != pending_.end()) send(again->second.frame.dump());
     });
     return;
   }

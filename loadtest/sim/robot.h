@@ -37,7 +37,7 @@ class Watch {
   Histogram replies;  // from sending a reply to its ack
   std::uint64_t ready = 0, offers = 0, accepted = 0, messages = 0, marked = 0, sent_replies = 0, acks = 0, nacks = 0,
                 resolved = 0;
-  std::uint64_t reconnects = 0, resets = 0, log_gaps = 0;
+  std::uint64_t reconnects = 0, resets = 0, updates = 0, log_gaps = 0;
   std::int64_t last_marked_ns = 0;
   std::string last_close;
 
@@ -62,6 +62,8 @@ class Robot : public std::enable_shared_from_this<Robot> {
     double cuts_per_minute = 0;  // pulls its own cable
     bool listen_only = false;    // accept and receive, never answer
     std::uint64_t seed = 1;
+    std::function<void(const std::string& who, char direction, std::string_view frame)>
+        record;  // every frame, for whoever hunts a bug
   };
   Robot(Loop& loop, WebSocketDialer& dialer, HttpClient& http, Config config, Watch& watch);
 
@@ -99,6 +101,7 @@ class Robot : public std::enable_shared_from_this<Robot> {
   void plan_reply(const std::string& conversation);
   void finish_wrapup(const std::string& conversation);
   void command(nlohmann::ordered_json frame);
+  void send(const std::string& frame);
   void later(std::int64_t ms, std::function<void()> task);
   void cut_sometime();
 

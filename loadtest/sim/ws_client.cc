@@ -1,13 +1,11 @@
 // WebSocket over Boost.Beast.
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
-#include <boost/beast/ssl.hpp>
 #include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <deque>
-#include <type_traits>
 #include <utility>
 
+#include "any_stream.h"
 #include "asio_loop.h"
 #include "tls.h"
 #include "ws.h"
@@ -29,36 +27,30 @@ namespace {
 
 constexpr std::size_t kMaxQueued = 4U << 20;
 
-template <class Stream>
-class Socket final : public WebSocket, public std::enable_shared_from_this<Socket<Stream>> {
-  static constexpr bool kTls = !std::is_same_v<Stream, beast::tcp_stream>;
-
+class Socket final : public WebSocket, public std::enable_shared_from_this<Socket> {
  public:
   Socket(WebSocketDialer::Impl& dialer, Url url, HttpFields fields, std::string protocols, Hear hear)
-      : stream_(make(dialer)),
+      : stream_(dialer.io, url.tls ? &dialer.tls : nullptr),
         url_(std::move(url)),
         fields_(std::move(fields)),
         protocols_(std::move(protocols)),
         hear_(std::move(hear)) {}
 
   void start() {
-    beast::get_lowest_layer(stream_).expires_after(std::chrono::seconds(15));
+    stream_.next_layer().tcp().expires_after(std::chrono::seconds(15));
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(url_.host, error);
-    beast::get_lowest_layer(stream_).async_connect(
-        tcp::endpoint(address, url_.port), [self = this->shared_from_this()](beast::error_code failed) {
-          if (failed) return self->end(failed.message());
-          beast::error_code ignored;
-          beast::get_lowest_layer(self->stream_).socket().set_option(tcp::no_delay(true), ignored);
-          if constexpr (kTls) {
-            self->stream_.next_layer().async_handshake(ssl::stream_base::client, [self](beast::error_code refused) {
-              if (refused) return self->end("TLS: " + refused.message());
-              self->upgrade();
-            });
-          } else {
-            self->upgrade();
-          }
-        });
+    stream_.next_layer().tcp().async_connect(tcp::endpoint(address, url_.port),
+                                             [self = shared_from_this()](beast::error_code failed) {
+                                               if (failed) return self->end(failed.message());
+                                               beast::error_code ignored;
+                                               self->stream_.next_layer().tcp().socket().set_option(tcp::no_delay(true), ignored);
+                                               if (!self->stream_.next_layer().tls()) return self->upgrade();
+                                               self->stream_.next_layer().async_handshake([self](beast::error_code refused) {
+                                                 if (refused) return self->end("TLS: " + refused.message());
+                                                 self->upgrade();
+                                               });
+                                             });
   }
 
   void send(std::string text) override {
@@ -76,22 +68,14 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
     closing_ = true;
     // A write may be under way; Beast lets a close join it.
     stream_.async_close(websocket::close_code::normal,
-                        [self = this->shared_from_this()](beast::error_code) { self->end("closed by us"); });
+                        [self = shared_from_this()](beast::error_code) { self->end("closed by us"); });
   }
 
   void cut() override { end("cut by us"); }
 
  private:
-  static websocket::stream<Stream> make(WebSocketDialer::Impl& dialer) {
-    if constexpr (kTls) {
-      return websocket::stream<Stream>(dialer.io, dialer.tls);
-    } else {
-      return websocket::stream<Stream>(dialer.io);
-    }
-  }
-
   void upgrade() {
-    beast::get_lowest_layer(stream_).expires_never();
+    stream_.next_layer().tcp().expires_never();
     stream_.set_option(websocket::stream_base::timeout{std::chrono::seconds(15), websocket::stream_base::none(), false});
     stream_.read_message_max(1U << 20);
     stream_.text(true);
@@ -99,7 +83,7 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
       for (const auto& [name, value] : fields_) request.insert(name, value);
       if (!protocols_.empty()) request.set(http::field::sec_websocket_protocol, protocols_);
     }));
-    stream_.async_handshake(answer_, url_.authority(), url_.target, [self = this->shared_from_this()](beast::error_code error) {
+    stream_.async_handshake(answer_, url_.authority(), url_.target, [self = shared_from_this()](beast::error_code error) {
       if (error == websocket::error::upgrade_declined)
         return self->end("refused with status " + std::to_string(self->answer_.result_int()));
       if (error) return self->end("handshake: " + error.message());
@@ -115,7 +99,7 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
 
   void read() {
     if (ended_) return;
-    stream_.async_read(buffer_, [self = this->shared_from_this()](beast::error_code error, std::size_t) {
+    stream_.async_read(buffer_, [self = shared_from_this()](beast::error_code error, std::size_t) {
       if (error) return self->end(self->reason(error));
       const auto bytes = self->buffer_.data();
       if (!self->ended_ && self->hear_.text) self->hear_.text({static_cast<const char*>(bytes.data()), bytes.size()});
@@ -125,13 +109,12 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
   }
 
   void write() {
-    stream_.async_write(boost::asio::buffer(queue_.front()),
-                        [self = this->shared_from_this()](beast::error_code error, std::size_t) {
-                          if (error) return self->end(error.message());
-                          self->queued_ -= self->queue_.front().size();
-                          self->queue_.pop_front();
-                          if (!self->queue_.empty() && !self->ended_ && !self->closing_) self->write();
-                        });
+    stream_.async_write(boost::asio::buffer(queue_.front()), [self = shared_from_this()](beast::error_code error, std::size_t) {
+      if (error) return self->end(error.message());
+      self->queued_ -= self->queue_.front().size();
+      self->queue_.pop_front();
+      if (!self->queue_.empty() && !self->ended_ && !self->closing_) self->write();
+    });
   }
 
   std::string reason(beast::error_code error) {
@@ -143,13 +126,13 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
     if (ended_) return;
     ended_ = true;
     open_ = false;
-    beast::get_lowest_layer(stream_).close();
+    stream_.next_layer().tcp().close();
     auto closed = std::move(hear_.closed);
     hear_ = {};
     if (closed) closed(why);
   }
 
-  websocket::stream<Stream> stream_;
+  websocket::stream<AnyStream, false> stream_;
   Url url_;
   HttpFields fields_;
   std::string protocols_;
@@ -168,13 +151,7 @@ WebSocketDialer::~WebSocketDialer() = default;
 
 std::shared_ptr<WebSocket> WebSocketDialer::dial(const Url& url, HttpFields fields, const std::string& protocols,
                                                  WebSocket::Hear hear) {
-  if (url.tls) {
-    auto socket = std::make_shared<Socket<beast::ssl_stream<beast::tcp_stream>>>(*impl_, url, std::move(fields), protocols,
-                                                                                 std::move(hear));
-    socket->start();
-    return socket;
-  }
-  auto socket = std::make_shared<Socket<beast::tcp_stream>>(*impl_, url, std::move(fields), protocols, std::move(hear));
+  auto socket = std::make_shared<Socket>(*impl_, url, std::move(fields), protocols, std::move(hear));
   socket->start();
   return socket;
 }

@@ -378,8 +378,8 @@ for (const [name, options] of Object.entries({
 // --- the real thing
 
 async function startTown() {
-  const child = spawn(join(top, 'loadtest/town'), [], {
-    cwd: top, detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, BELFRY_BIN_DIR: bin, BELFRY_PORT: '0', BELFRY_WEB: pages },
+  const child = spawn(join(top, 'loadtest/town'), ['--fresh', '--rate', '120'], {
+    cwd: top, detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, BELFRY_BIN: bin, BELFRY_PORT: '0', BELFRY_TLS_PORT: '0', BELFRY_ADMIN_PORT: '0', BELFRY_TOWN: join(top, 'build/town-test'), BELFRY_WEB_DIR: pages },
   });
   const said = {};
   const lines = [];

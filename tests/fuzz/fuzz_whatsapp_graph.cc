@@ -70,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
 
-  constexpr const char* kTypes[] = {"text", "media",    "image", "location", "contacts", "reaction", "buttons",
+  constexpr const char* kTypes[] = {"text", "media",    "image", "location", "contacts", "reaction",   "buttons",
                                     "list", "template", "link",  "flow",     "sticker",  "interactive"};
   message.content.type = kTypes[data[2] % std::size(kTypes)];
   message.content.detail = text;

@@ -1,5 +1,5 @@
-// Any bytes, rightly signed, posted to the webhook; the first octet chooses whether they are a whole POST or one message inside one.
-// What comes out keeps its promises: usable keys, valid UTF-8 names, one event an update.
+// Any bytes, rightly signed, posted to the webhook; the first octet chooses whether they are a whole POST or one message inside
+// one. What comes out keeps its promises: usable keys, valid UTF-8 names, one event an update.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -384,6 +384,11 @@ TEST(FrontDoor, WebSocketEchoesPausesAndCloses) {
             "after1\x81\x06"
             "after2\x81\x06"
             "after3");
+  server.run([&] {  // short writes of one turn wait together
+    for (int i = 0; i < 100; ++i) server.site.last_socket->send("a");
+    server.site.last_socket->send("z");
+  });
+  EXPECT_EQ(client.read_to("z").size(), 303U);
   client.send(frame(0x88, "\x03\xe9"));
   EXPECT_EQ(client.read_all(), "\x88\x02\x03\xe9");
   EXPECT_TRUE(client.ended);

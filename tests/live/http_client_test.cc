@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,9 +81,9 @@ plain.on('connection', () => seen.connections++);
 const brief = http.createServer({keepAliveTimeout: 200}, serve);   // closes idle connections soon, and says so
 const secure = https.createServer({...tls, ALPNProtocols: ['http/1.1']}, serve);
 const two = http2.createSecureServer({...tls, allowHTTP1: true}, serve);
+const narrow = http2.createSecureServer({...tls, settings: {maxConcurrentStreams: 3}}, serve);
 two.on('session', s => { seen.sessions++; sessions.push(s); s.on('error', () => {}); });
 two.on('sessionError', () => {});
-const narrow = http2.createSecureServer({...tls, settings: {maxConcurrentStreams: 3}}, serve);
 // Answers once, then closes at the second request without a word: a keep-alive race.
 let onceSeen = [];
 const once = net.createServer(s => {
@@ -120,6 +121,7 @@ class Node {
     EXPECT_EQ(::pipe(out), 0);
     pid_ = ::fork();
     if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that crashes leaves nobody behind
       ::dup2(out[1], 1);
       ::close(out[0]);
       ::close(out[1]);

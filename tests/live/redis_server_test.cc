@@ -234,11 +234,16 @@ TEST_F(RedisServerTest, WaitsWhileSomebodyHoldsTheLock) {
   fs::create_directory(data());
   const int fd = ::open(data().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   ASSERT_EQ(::flock(fd, LOCK_EX), 0);
-  start_server(options());
+  auto o = options();
+  o.silent_ms = 800;
+  start_server(o);
   start_link();
   EXPECT_FALSE(until([&] { return link_->up(); }, 500ms));
   EXPECT_TRUE(news_.empty());  // neither started nor adopted
   EXPECT_EQ(ask({"PING"}).error().code, Errc::kUnavailable);
+  // An operator hears why nothing happens.
+  ASSERT_TRUE(until([&] { return !news_.empty(); }, 2s));
+  EXPECT_EQ(news_[0].what, RedisServer::What::kCannotStart);
   ::close(fd);
   EXPECT_TRUE(until([&] { return link_->up(); }, 3s));
   EXPECT_EQ(count(RedisServer::What::kStarted), 1);

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/redis_durability.h"
 #include "gateway/redis_link.h"
 #include "gateway/redis_server.h"
 #include "gateway/tls.h"
@@ -131,6 +132,48 @@ TEST_F(RedisTrouble, OverTlsOnlyToWhomWeTrust) {
   EXPECT_EQ(ask(link, {"ECHO", big})->text, big);
   EXPECT_FALSE(until([&] { return refusing.up() || without.up(); }, 500ms));
   EXPECT_EQ(refusing.last_error().code, Errc::kUnavailable);
+}
+
+TEST_F(RedisTrouble, HowDurableItIs) {
+  start_server({"--user", "blind", "on", "nopass", "~*", "&*", "+@all", "-config"});
+  auto target = parse_redis_url("unix://" + server_->socket_path()).value();
+  RedisLink link(loop_, target);
+  target.user = "blind";
+  target.password = Secret("any");
+  RedisLink blind(loop_, target);
+  link.start();
+  blind.start();
+  ASSERT_TRUE(until([&] { return link.up() && blind.up(); }, 5s));
+  const auto facts = [&](RedisLink& over) {
+    std::optional<Result<RedisFacts>> read;
+    read_redis_facts(over, [&](Result<RedisFacts> found) { read = std::move(found); });
+    EXPECT_TRUE(until([&] { return read.has_value(); }, 5s));
+    EXPECT_TRUE(read && read->has_value());
+    return read->value_or(RedisFacts{});
+  };
+  auto f = facts(link);
+  EXPECT_EQ(name_of(f.durability), "always");
+  EXPECT_TRUE(f.known);
+  EXPECT_EQ(f.version.substr(0, 2), "7.");
+  EXPECT_EQ(f.maxmemory, 100 << 20);
+  EXPECT_GT(f.used_memory, 0);
+  EXPECT_EQ(refusal_to_start(f, "always"), "");
+  EXPECT_FALSE(facts(blind).known);
+  EXPECT_NE(refusal_to_start(facts(blind), "everysec").find("CONFIG GET"), std::string::npos);
+  ask(link, {"CONFIG", "SET", "appendfsync", "everysec"});
+  f = facts(link);
+  EXPECT_EQ(name_of(f.durability), "everysec");
+  EXPECT_EQ(refusal_to_start(f, "everysec"), "");
+  EXPECT_NE(refusal_to_start(f, "always").find("redis.durability = \"everysec\""), std::string::npos);
+  ask(link, {"CONFIG", "SET", "appendonly", "no", "maxmemory-policy", "allkeys-lru"});
+  f = facts(link);
+  EXPECT_EQ(name_of(f.durability), "none");
+  EXPECT_NE(refusal_to_start(f, "everysec").find("noeviction"), std::string::npos);
+  // Our own server is put right again.
+  std::optional<Result<Value>> answer;
+  link.command(server_->settings_command(), [&](Result<Value> reply) { answer = std::move(reply); });
+  ASSERT_TRUE(until([&] { return answer.has_value(); }, 10s));
+  EXPECT_EQ(refusal_to_start(facts(link), "always"), "");
 }
 
 // Under `always` a failed write ends redis-server: nothing it acknowledged is lost, and it works again once there is room.

@@ -154,6 +154,7 @@ const Case kCases[] = {
     {"close too long", close_frame(1000, std::string(124, '*')), {"C:1002"}, 1002},
     {"close with one octet", frame(0x88, "a"), {"C:1002"}, 1002},
     {"close with a bad reason", close_frame(1000, "\xce\xba\xe1\xbd\xb9\xed\xa0\x80"), {"C:1007"}, 1007},
+    {"close with a character in the reason", close_frame(1000, "\xcf\x80"), {"C:1000"}, 1000},
     {"nothing after close", close_frame(1000) + text("x") + frame(0x89, ""), {"C:1000"}, 1000},
     {"data then close", text("x") + close_frame(3000), {"T:x", "C:3000"}, 3000},
 };

@@ -160,6 +160,20 @@ TEST(WhatsappMedia, WhatNeverReachedMetaIsNoTry) {
   EXPECT_EQ(forever.done(), "unavailable");
 }
 
+TEST(WhatsappMedia, AMediaHostInTroubleIsAskedThreeTimesOnly) {
+  World world;
+  world.want();
+  for (int i = 0; i < 2; ++i) {
+    world.hear(resolved());
+    world.fetched(fail(Errc::kUnavailable, "status 503"));
+    EXPECT_FALSE(world.call);
+    world.sleep();
+  }
+  world.hear(resolved());
+  world.fetched(fail(Errc::kUnavailable, "status 503"));
+  EXPECT_EQ(world.done(), "not_found");
+}
+
 TEST(WhatsappMedia, TheTokenGoesToNobodyElse) {
   for (const char* const url :
        {"https://evil.example/x", "http://lookaside.fbsbx.com/x", "https://lookaside.fbsbx.com@evil.example/",

@@ -324,6 +324,13 @@ TEST_F(ConfigTest, Mistakes) {
   }
 }
 
+TEST_F(ConfigTest, ALongStateDirectory) {
+  EXPECT_EQ(lines(load(std::string("[server]\nstate_dir = \"/").append(std::string(95, 'x')).append("\"\n"))),
+            "belfry.toml:2:13: [server] state_dir has more than 90 octets; the sockets in it would have longer names than the "
+            "kernel allows; choose a "
+            "shorter one\n");
+}
+
 TEST_F(ConfigTest, OfAnAccount) {
   const std::string base = kWhatsapp;
   EXPECT_EQ(lines(load(base + "graph_url = \"http://graph.example\"\n")),

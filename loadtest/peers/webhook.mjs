@@ -1,0 +1,41 @@
+// The peer: a webhook receiver as one writes it in node: http, HMAC over the raw body, JSON.parse, then one durable write a
+// message through ioredis (dedupe and list in one pipeline). No routing, no desk: less work than Belfry does.
+//   node webhook.mjs SOCKET SECRET_FILE   prints `listening port=N`
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import Redis from 'ioredis';
+
+const [socket, secretFile] = process.argv.slice(2);
+const secret = readFileSync(secretFile, 'utf8').trim();
+const redis = new Redis(socket);
+
+const server = createServer((request, response) => {
+  const parts = [];
+  request.on('data', (part) => parts.push(part));
+  request.on('end', async () => {
+    const body = Buffer.concat(parts);
+    const wanted = Buffer.from('sha256=' + createHmac('sha256', secret).update(body).digest('hex'));
+    const got = Buffer.from(request.headers['x-hub-signature-256'] ?? '');
+    if (got.length !== wanted.length || !timingSafeEqual(got, wanted)) {
+      response.writeHead(401).end('unauthorized');
+      return;
+    }
+    try {
+      const writes = redis.pipeline();
+      for (const entry of JSON.parse(body).entry) {
+        for (const change of entry.changes) {
+          for (const message of change.value.messages ?? []) {
+            writes.sadd('peer:dedupe', message.id);
+            writes.rpush('peer:log:' + message.from, JSON.stringify(message));
+          }
+        }
+      }
+      await writes.exec();
+      response.writeHead(200).end();
+    } catch {
+      response.writeHead(503).end();
+    }
+  });
+});
+server.listen(0, '127.0.0.1', () => console.log(`listening port=${server.address().port}`));

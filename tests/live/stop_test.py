@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""A graceful stop answers what it heard, says goodbye and keeps everything; SIGHUP takes a configuration up or refuses it; a mistake in it is told with its
+place; one state directory has one belfryd. Usage: stop_test.py BIN_DIR"""
+import functools
+from belfry import *
+
+
+def stop_under_load(shards):
+    with house(shards=shards) as h:
+        h.start()
+        meta = h.meta("--status-delay", "50ms", journal=h.dir / "meta.journal")
+        keys = h.people("ana", "bob", capacity=20)
+        (h.dir / "keys").write_text("\n".join(keys[1:]) + "\n")
+        h.ready()
+        desk = Desk(h, keys[0])
+        agents = h.sim("agents", "--url", h.url, "--count", "1", "--key-file", h.dir / "keys", "--accept", "20ms", "--think", "100ms", "--turns", "2",
+                       "--journal", h.dir / "agents.journal")
+        load = h.sim("load", "webhook", "--url", h.url + "/webhooks/whatsapp/city", "--app-secret-file", h.dir / "app_secret", "--count", "4000", "--seconds", "60",
+                     "--rate", "500", "--connections", "16", "--citizens", "40", "--retry", "--journal", h.dir / "load.journal")
+        took = []
+        for _ in range(3):
+            time.sleep(1)
+            began = time.monotonic()
+            equal(h.stop(seconds=12), 0, "exit code under load")
+            took.append(round(time.monotonic() - began, 2))
+            if desk.closed is None:
+                desk.thread.join(2)
+            equal(desk.closed, 1001, "the close code of a desk")
+            equal(h.redis_servers(), [], "redis-servers after a stop")
+            h.start().ready()
+            desk = Desk(h, keys[0], desk.last_id)
+            equal(desk.welcome["reset"], False, "reset after a restart")
+        loaded = report(load)
+        until("Meta has said everything", lambda: meta.ask("stats")["pending"] == 0, 40)
+        agents.send_signal(signal.SIGTERM)
+        robots = report(agents)
+        until("no send is in flight", lambda: h.metric("belfry_sends_in_flight") == 0, 30)
+        checked = h.check(h.dir / "meta.journal", h.dir / "agents.journal", h.dir / "load.journal")
+        states = collections.Counter(m["state"] for c in h.all("/conversations") for m in h.all(f"/conversations/{c['id']}/messages") if m["dir"] == "out")
+        say(f"stops took {took} s; {loaded['accepted']} accepted; check {({k: v for k, v in checked.items() if v})}; replies {dict(states)}")
+        equal((checked["missing"], checked["doubled"], meta.ask("stats")["sends_doubled"]), (0, 0, 0), f"missing, doubled {checked}")
+        equal(states["uncertain"], 0, "a graceful stop leaves no reply uncertain")
+        equal(agents.returncode, 0, f"the desk's promises {robots}")
+        meta.stop()
+        equal(h.stop(), 0, "exit code")
+
+
+def what_was_heard_is_answered(shards):
+    """Redis holds its breath while webhooks and a command wait for it; belfryd is told to stop; Redis goes on: all are answered."""
+    with house(shards=shards) as h:
+        h.start()
+        (key,) = h.people("ana")
+        h.ready()
+        desk = Desk(h, key)
+        pid = h.redis_pid()
+        os.kill(pid, signal.SIGSTOP)
+        answers = []
+        bodies = [envelope(change([message("491511000001", f"last words {i}")])) for i in range(5)]
+        threads = [threading.Thread(target=lambda body=body: answers.append(h.webhook(body).status)) for body in bodies]
+        threads.append(threading.Thread(target=lambda: answers.append(desk.command("availability", value="ready")["t"])))
+        for thread in threads:
+            thread.start()
+        until("webhooks are with the store", lambda: h.metric("belfry_open_events") >= len(bodies), 4)
+        h.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        os.kill(pid, signal.SIGCONT)
+        for thread in threads:
+            thread.join(20)
+        equal(sorted(map(str, answers)), ["200"] * 5 + ["ack"], "answers given while stopping")
+        equal(h.process.wait(12), 0, "exit code")
+        desk.thread.join(2)
+        equal(desk.closed, 1001, "close code")
+        h.start().ready()
+        (conversation,) = h.all("/conversations")
+        equal(sorted(m["text"] for m in h.all(f"/conversations/{conversation['id']}/messages")), [f"last words {i}" for i in range(5)], "what was kept")
+        equal(h.stop(), 0, "exit code")
+
+
+def a_restart_keeps_everything(shards):
+    with house(shards=shards) as h:
+        h.start()
+        meta = h.meta("--calm", "--status-delay", "20ms")
+        (key,) = h.people("ana", capacity=9)
+        h.ready()
+        desk = Desk(h, key).be_ready()
+        meta.citizen("491511000001", "Remember me")
+        conversation, gen = desk.take()
+        sent = desk.do("reply", conversation=conversation, gen=gen, text="I do")["id"]
+        desk.event("receipt", message=sent, state="delivered")
+        until("quiet", lambda: meta.ask("stats")["pending"] == 0)
+        upload = h.api("POST", "/media?filename=a.txt", b"kept", key=key, Content_Type="text/plain").json["id"]
+        look = lambda: [h.get(p) for p in ("/agents", "/queues", "/keys", f"/conversations/{conversation}", f"/conversations/{conversation}/messages")]
+        kinds = lambda: [(x["kind"], x.get("conversation")) for x in h.all("/audit/transitions") if x.get("conversation")]
+        before, log, last = look(), kinds(), desk.last_id
+        for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+            h.stop(how)
+            h.start().ready()
+            after = look()
+            for one, other in zip(before, after):
+                for items in (one, other):  # presence is not kept: nobody is connected
+                    for each in items.get("items", []):
+                        each.pop("sessions", None), each.pop("last_used_at", None), each.pop("connected", None)
+                equal(other, one, f"after {how.name}")
+            equal(kinds(), log, "the transition log")
+            equal(h.api("GET", "/media/" + upload, key=key).body, b"kept", "a file")
+        desk = Desk(h, key, last)
+        equal((desk.welcome["reset"], desk.welcome["availability"], [c["id"] for c in desk.welcome["conversations"]]), (False, "ready", [conversation]), "welcome")
+        meta.citizen("491511000001", "Still here?")
+        desk.message(lambda m: m.get("text") == "Still here?")
+        desk.do("reply", conversation=conversation, gen=gen, text="Yes")
+        equal(desk.gaps, [], "event ids")
+        meta.stop()
+        equal(h.stop(), 0, "exit code")
+
+
+def reload(shards):
+    with house(shards=shards) as h:
+        h.start()
+        h.people()
+        h.ready()
+        good = h.config.read_text()
+        h.hear(message("491511000001", "before"))
+        h.config.write_text(good.replace('level = "debug"', 'level = "info"'))
+        h.process.send_signal(signal.SIGHUP)
+        until("reloaded", lambda: h.log_has(" reloaded"), 10)
+        h.config.write_text(good.replace("[log]", "[log]\nlevle = 1"))
+        h.process.send_signal(signal.SIGHUP)
+        until("refused", lambda: h.log_has("reload_refused"), 10)
+        assert "did you mean" in h.last_words(5), h.last_words(5)
+        h.config.write_text(good.replace("shards = ", "shards = 1"))
+        h.process.send_signal(signal.SIGHUP)
+        until("told that this needs a restart", lambda: h.log_has("reload_needs_restart"), 10)
+        h.hear(message("491511000001", "after"))
+        equal(h.readyz().status, 200, "/readyz")
+        h.config.write_text(good)
+        equal(h.stop(), 0, "exit code")
+
+
+def mistakes_are_told_with_their_place(_):
+    h = House()
+    check = lambda: subprocess.run([BIN / "belfryd", "--config", h.config, "--check-config"], capture_output=True, text=True, timeout=20)
+    done = check()
+    equal((done.returncode, done.stderr), (0, ""), "a good one")
+    good = h.config.read_text()
+    h.config.write_text(good.replace('public = ["http', 'publik = []\npublic = ["ftp').replace('phone_number_id = "1', 'phone_number_id = 1\n#"', 1)
+                        .replace('app_secret_file = "app_secret"', 'app_secret_file = "no/such/file"', 1) + '\n[limits]\nidle_timeout = "soon"\n')
+    done = check()
+    lines = done.stderr.splitlines()
+    for line in lines:
+        say(line.replace(str(h.dir), "…"))
+    equal(done.returncode, 78, "exit code")
+    assert len(lines) >= 5, lines
+    for line in lines:
+        assert re.match(re.escape(str(h.config)) + r":\d+:\d+: [^;]+; .+; .+", line), line
+    assert any("did you mean" in line and "public" in line for line in lines), lines
+    for word in ("ftp", "phone_number_id", "no/such/file", "soon"):
+        assert any(word in line for line in lines), (word, lines)
+    done = subprocess.run([BIN / "belfryd", "--config", h.config], capture_output=True, text=True, timeout=20)
+    equal((done.returncode, done.stderr.splitlines()), (78, lines), "the start says the same")
+    h.config.write_text("[server\n")
+    done = check()
+    equal(done.returncode, 78, "no TOML at all")
+    assert re.match(r".*:1:\d+: ", done.stderr), done.stderr
+    equal(subprocess.run([BIN / "belfryd", "--config", h.dir / "absent.toml", "--check-config"], capture_output=True, timeout=20).returncode, 78, "no file")
+    h.cleanup()
+
+
+def one_state_directory_has_one_belfryd(_):
+    with house() as h:
+        h.start().ready()
+        other = h.dir / "other.toml"
+        p1, p2 = free_ports(2)
+        other.write_text(h.config.read_text().replace(h.address, f"127.0.0.1:{p1}").replace(h.admin, f"127.0.0.1:{p2}"))
+        done = subprocess.run([BIN / "belfryd", "--config", other], capture_output=True, text=True, timeout=20)
+        say(f"the second one: exit {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
+        assert done.returncode != 0 and "another belfryd" in done.stderr, done
+        h.hear(message("491511000001", "the first goes on"))
+        equal(len(h.redis_servers()), 1, "redis-servers")
+        # Killed, its Redis lives on; the next one adopts it.
+        was = h.redis_pid()
+        h.kill()
+        h.start().ready()
+        equal(h.redis_pid(), was, "the adopted redis-server")
+        equal(h.stop(), 0, "exit code")
+
+
+if __name__ == "__main__":
+    run(*((f"{test.__name__.replace('_', ' ')}, shards {shards}", functools.partial(test, shards)) for shards in (1, 3)
+          for test in (stop_under_load, what_was_heard_is_answered, a_restart_keeps_everything, reload)),
+        *((test.__name__.replace("_", " "), functools.partial(test, 1)) for test in (mistakes_are_told_with_their_place, one_state_directory_has_one_belfryd)))

@@ -1,0 +1,351 @@
+#include "tests/unit/gateway/api_house.h"
+
+namespace belfry::gateway {
+namespace {
+
+using nlohmann::json;
+
+class ApiTest : public ApiHouse {
+ protected:
+  std::string admin = key_of_role("admin");
+  Answer post_message(const std::string& key, const json& body, const std::string& idempotency = {}) {
+    HttpRequest r = request("POST", "/api/v1/messages", body.dump());
+    if (!idempotency.empty()) r.headers.add("idempotency-key", idempotency);
+    return as(key, std::move(r));
+  }
+};
+
+TEST_F(ApiTest, UnknownRouteMethodAndType) {
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/nothing")).code(), "unknown_route");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/messages/")).status, 404);
+  const Answer method = as(admin, request("PATCH", "/api/v1/agents"));
+  EXPECT_EQ(method.status, 405);
+  EXPECT_EQ(method.headers.get("allow"), "GET, HEAD, POST");
+  HttpRequest r = request("POST", "/api/v1/agents", "{}");
+  r.headers.set("content-type", "text/plain");
+  EXPECT_EQ(as(admin, std::move(r)).status, 415);
+  HttpRequest charset = request("POST", "/api/v1/agents", "{}");
+  charset.headers.set("content-type", "Application/JSON; charset=utf-8");
+  EXPECT_EQ(as(admin, std::move(charset)).status, 422);
+  EXPECT_EQ(as(admin, request("HEAD", "/api/v1/session")).status, 200);
+}
+
+TEST_F(ApiTest, BodiesAreReadStrictly) {
+  const auto detail = [&](const std::string& body) { return as(admin, request("POST", "/api/v1/agents", body)); };
+  EXPECT_EQ(detail("[1]").status, 400);
+  EXPECT_EQ(detail("{").status, 400);
+  const Answer many =
+      detail(R"({"login":"a b","capacity":"five","colour":"red","colour":"blue","queues":["Hall!"],"password":"short"})");
+  EXPECT_EQ(many.status, 422);
+  std::set<std::string> members;
+  for (const auto& error : many.json["errors"]) members.insert(error["member"]);
+  EXPECT_EQ(members, (std::set<std::string>{"login", "capacity", "colour", "queues", "password", "name"})) << many.body;
+  EXPECT_NE(many.json["detail"].get<std::string>().find("`colour` is not known here"), std::string::npos);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/agents?colour=red")).code(), "unknown_parameter");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/agents?limit=0")).code(), "invalid_parameter");
+}
+
+TEST_F(ApiTest, AgentsFromCradleToGrave) {
+  add_agent("ana@city");
+  const Answer got = as(admin, request("GET", "/api/v1/agents/ana-city"));
+  EXPECT_EQ(got.json["capacity"], 5);
+  EXPECT_EQ(got.json["login"], "ana@city");
+  EXPECT_EQ(got.json["queues"], json({"hall"}));
+  EXPECT_EQ(got.json["availability"], "offline");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/agents/agent_ana-city")).status, 200) << "a prefix is taken off";
+  EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"login":"ana@city","name":"Another"})")).code(), "agent_exists");
+  EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"login":"ana@city","name":"Another","id":"other"})")).code(),
+            "login_taken");
+  EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"login":"bob","name":"Bob","queues":["nowhere"]})")).code(),
+            "unknown_queue");
+  const Answer changed = as(admin, request("PUT", "/api/v1/agents/ana-city", R"({"capacity":3,"roles":["agent","supervisor"]})"));
+  EXPECT_EQ(changed.status, 200) << changed.body;
+  EXPECT_EQ(changed.json["capacity"], 3);
+  EXPECT_EQ(changed.json["roles"], json({"agent", "supervisor"}));
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/agents/ana-city/availability", R"({"value":"ready"})")).json["availability"],
+            "ready");
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/agents/nobody/availability", R"({"value":"ready"})")).status, 404);
+
+  const std::string conversation = citizen_writes("hello");
+  give(conversation, "ana-city");
+  EXPECT_EQ(as(admin, request("DELETE", "/api/v1/agents/ana-city")).status, 204);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/agents")).json["items"].size(), 0U);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/conversations/conv_" + conversation)).json["state"], "queued")
+      << "what he held is free";
+  EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"login":"ana@city","name":"Ana again"})")).status, 201);
+}
+
+TEST_F(ApiTest, RolesDecide) {
+  add_agent("ana");
+  const std::string ana = key_of_role("agent", "ana");
+  const std::string author = key_of_role("alert_author");
+  EXPECT_EQ(as(ana, request("POST", "/api/v1/agents", R"({"login":"x","name":"X"})")).status, 403);
+  EXPECT_EQ(as(ana, request("PUT", "/api/v1/agents/ana/availability", R"({"value":"paused"})")).status, 200);
+  EXPECT_FALSE(as(ana, request("GET", "/api/v1/agents/ana")).json.contains("login"));
+  EXPECT_EQ(as(ana, request("GET", "/api/v1/keys")).status, 403);
+  EXPECT_EQ(as(ana, request("GET", "/api/v1/audit/transitions")).status, 403);
+  EXPECT_EQ(as(author, request("GET", "/api/v1/conversations")).status, 403);
+  const std::string mine = citizen_writes("to the hall");
+  services.store.queue_put("water", {{"name", "Water"}}, [](auto) {});
+  const std::string other = citizen_writes("to the works", "491519999999", "water");
+  const Answer list = as(ana, request("GET", "/api/v1/conversations"));
+  ASSERT_EQ(list.json["items"].size(), 1U) << list.body;
+  EXPECT_EQ(list.json["items"][0]["id"], "conv_" + mine);
+  EXPECT_EQ(as(ana, request("GET", "/api/v1/conversations/conv_" + mine)).status, 200);
+  EXPECT_EQ(as(ana, request("GET", "/api/v1/conversations/conv_" + other)).status, 404) << "not told from what is not there";
+  EXPECT_EQ(as(ana, request("GET", "/api/v1/messages/msg_" + other + ".1")).status, 404);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/conversations")).json["items"].size(), 2U);
+}
+
+TEST_F(ApiTest, ConversationsAndMessagesArePaged) {
+  const std::string id = citizen_writes("one");
+  for (const char* text : {"two", "three"}) citizen_writes(text);
+  const Answer first = as(admin, request("GET", "/api/v1/conversations/conv_" + id + "/messages?after=&limit=2"));
+  ASSERT_EQ(first.json["items"].size(), 2U) << first.body;
+  EXPECT_EQ(first.json["items"][0]["text"], "one");
+  EXPECT_EQ(first.json["items"][0]["dir"], "in");
+  EXPECT_EQ(first.json["items"][0]["state"], "stored");
+  EXPECT_EQ(first.json["next"], "2");
+  const Answer second = as(admin, request("GET", "/api/v1/conversations/conv_" + id + "/messages?after=2&limit=2"));
+  ASSERT_EQ(second.json["items"].size(), 1U);
+  EXPECT_TRUE(second.json["next"].is_null());
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/messages/msg_" + id + ".3")).json["text"], "three");
+  for (const char* bad : {"msg_99.1", "msg_1.0", "msg_1.99", "x", "msg_", "conv_1"}) {
+    EXPECT_EQ(as(admin, request("GET", std::string("/api/v1/messages/") + bad)).status, 404) << bad;
+  }
+  for (const char* bad : {"conv_99", "1", "conv_..", "conv_A"})
+    EXPECT_EQ(as(admin, request("GET", std::string("/api/v1/conversations/") + bad)).status, 404) << bad;
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/conversations?after=x")).code(), "invalid_parameter");
+}
+
+TEST_F(ApiTest, SendsOnceForOneKey) {
+  const std::string id = citizen_writes("hello");
+  const json body{{"account", "wa-main"}, {"to", "+491511234567"}, {"text", "Good day"}};
+  const Answer first = post_message(admin, body, "k1");
+  ASSERT_EQ(first.status, 202) << first.body;
+  EXPECT_EQ(first.json["id"], "msg_" + id + ".2");
+  EXPECT_EQ(first.headers.get("location"), "/api/v1/messages/msg_" + id + ".2");
+  const Answer again = post_message(admin, body, "k1");
+  EXPECT_EQ(again.status, 202);
+  EXPECT_EQ(again.body, first.body);
+  EXPECT_EQ(again.headers.get("idempotency-replayed"), "true");
+  json other = body;
+  other["text"] = "Good night";
+  EXPECT_EQ(post_message(admin, other, "k1").code(), "idempotency_key_reused");
+  EXPECT_EQ(post_message(admin, body, "k2").json["id"], "msg_" + id + ".3");
+  EXPECT_EQ(post_message(key_of_role("integration"), body, "k1").json["id"], "msg_" + id + ".4") << "keys are each subject's own";
+  EXPECT_EQ(post_message(admin, body).json["id"], "msg_" + id + ".5");
+  wall.ms += 86'400'001;
+  EXPECT_EQ(post_message(admin, body, std::string(256, 'x')).code(), "invalid_idempotency_key");
+  const Answer shown = as(admin, request("GET", "/api/v1/messages/msg_" + id + ".2"));
+  EXPECT_EQ(shown.json["state"], "queued");
+  EXPECT_EQ(shown.json["dir"], "out");
+}
+
+TEST_F(ApiTest, InProgressAndAfterACrash) {
+  const std::string id = citizen_writes("hello");
+  const json body{{"account", "wa-main"}, {"to", "+491511234567"}, {"text", "Good day"}};
+  ASSERT_EQ(post_message(admin, body, "k1").status, 202);
+  // Another process is at it: it set its mark, and has not answered.
+  std::string* mark = nullptr;
+  for (auto& [key, value] : redis.strings) {
+    if (key.find(":idem:") == std::string::npos) continue;
+    mark = &value;
+    redis.until[key] = wall.ms + 30'000;
+  }
+  ASSERT_NE(mark, nullptr);
+  const std::string hash = mark->substr(2, 64);
+  *mark = "p|" + hash;
+  const Answer busy = post_message(admin, body, "k1");
+  EXPECT_EQ(busy.status, 409);
+  EXPECT_EQ(busy.code(), "in_progress");
+  // It died after the message was stored: its mark runs out, and the store remembers.
+  wall.ms += 30'001;
+  EXPECT_EQ(post_message(admin, body, "k1").json["id"], "msg_" + id + ".2");
+  // The outcome was unknown: a repeat may go on at once.
+  for (auto& [key, value] : redis.strings) {
+    if (key.find(":idem:") != std::string::npos) value = "u|" + hash;
+  }
+  EXPECT_EQ(post_message(admin, body, "k1").json["id"], "msg_" + id + ".2");
+}
+
+TEST_F(ApiTest, RefusedSendsSayWhyAndFreeTheirKey) {
+  citizen_writes("hello");
+  wall.ms += 25 * 3'600'000LL;
+  json body{{"account", "wa-main"}, {"to", "+491511234567"}, {"text", "Too late"}};
+  const Answer closed = post_message(admin, body, "k1");
+  EXPECT_EQ(closed.status, 409);
+  EXPECT_EQ(closed.code(), "window_closed");
+  EXPECT_EQ(closed.json["remedy"], "template");
+  EXPECT_NE(closed.json["detail"].get<std::string>().find("template"), std::string::npos);
+  citizen_writes("I am here again");
+  EXPECT_EQ(post_message(admin, body, "k1").status, 202) << "the refusal did not burn the key";
+  body = {{"account", "wa-main"}, {"to", "+4930123"}, {"template", {{"name", "hello"}, {"language", "de"}}}};
+  EXPECT_EQ(post_message(admin, body).status, 202) << "a template needs no window";
+
+  const auto code = [&](json b) { return post_message(admin, b).code(); };
+  EXPECT_EQ(code({{"account", "nope"}, {"to", "+49"}, {"text", "x"}}), "unknown_account");
+  EXPECT_EQ(code({{"account", "wa-main"}, {"to", "anna"}, {"text", "x"}}), "invalid_recipient");
+  EXPECT_EQ(code({{"account", "wa-main"}, {"to", "+49"}, {"text", "unsendable"}}), "invalid_content");
+  EXPECT_EQ(code({{"account", "wa-main"}, {"to", "+49"}}), "invalid_content");
+  EXPECT_EQ(code(json::parse(R"({"account":"wa-main","to":"+49","media":{"id":"1"},"location":{"latitude":1}})")),
+            "invalid_content");
+  EXPECT_EQ(code({{"account", "wa-main"}, {"to", "+49"}, {"text", "x"}, {"extra", 1}}), "invalid_body");
+  EXPECT_EQ(code({{"to", "+49"}, {"text", "x"}}), "invalid_body");
+  EXPECT_EQ(code({{"conversation", "12"}, {"text", "x"}}), "invalid_body");
+  EXPECT_EQ(code({{"conversation", "conv_99"}, {"text", "x"}}), "not_found");
+  EXPECT_EQ(code(json::parse(R"({"account":"wa-main","to":"+49","media":{"id":"media_)" + std::string(64, 'a') + R"("}})")),
+            "unknown_media");
+}
+
+TEST_F(ApiTest, AgentsWriteWhereTheyHold) {
+  add_agent("ana");
+  const std::string ana = key_of_role("agent", "ana");
+  const std::string id = citizen_writes("hello");
+  EXPECT_EQ(post_message(ana, {{"conversation", "conv_" + id}, {"text", "x"}}).status, 403) << "waiting: seen, not hers";
+  EXPECT_EQ(post_message(ana, {{"account", "wa-main"}, {"to", "+491511234567"}, {"text", "x"}}).status, 403);
+  give(id, "ana");
+  const Answer sent = post_message(ana, {{"conversation", "conv_" + id}, {"text", "Good day"}});
+  ASSERT_EQ(sent.status, 202) << sent.body;
+  EXPECT_EQ(as(ana, request("GET", "/api/v1/messages/" + sent.json["id"].get<std::string>())).json["agent"], "ana");
+  EXPECT_EQ(post_message(ana, {{"conversation", "conv_" + id}, {"account", "other"}, {"text", "x"}}).code(), "other_account");
+  EXPECT_EQ(post_message(ana, {{"conversation", "conv_" + id}, {"to", "+4940"}, {"text", "x"}}).code(), "other_recipient");
+  EXPECT_EQ(post_message(admin, {{"conversation", "conv_" + id}, {"text", "From the house"}}).status, 202);
+}
+
+TEST_F(ApiTest, MediaGoesUpIsSentAndComesDownAsADownload) {
+  add_agent("ana");
+  const std::string ana = key_of_role("agent", "ana");
+  const std::string bob = (add_agent("bob"), key_of_role("agent", "bob"));
+  HttpRequest up = request("POST", "/api/v1/media?filename=..%2Fa%22b%C3%A4.svg", "<svg onload=alert(1)>");
+  up.headers.set("content-type", "image/svg+xml");
+  const Answer stored = as(ana, std::move(up));
+  ASSERT_EQ(stored.status, 201) << stored.body;
+  const std::string id = stored.json["id"];
+  const Answer down = as(ana, request("GET", "/api/v1/media/" + id));
+  EXPECT_EQ(down.status, 200);
+  EXPECT_EQ(down.body, "<svg onload=alert(1)>");
+  EXPECT_EQ(down.headers.get("content-type"), "image/svg+xml");
+  EXPECT_EQ(down.headers.get("x-content-type-options"), "nosniff");
+  EXPECT_EQ(down.headers.get("content-security-policy"), "sandbox; default-src 'none'");
+  EXPECT_EQ(down.headers.get("content-disposition"), "attachment; filename=\"ab__.svg\"; filename*=UTF-8''ab%C3%A4.svg");
+  EXPECT_EQ(as(bob, request("GET", "/api/v1/media/" + id)).status, 404) << "somebody else's upload";
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/media/" + id)).status, 200);
+  for (const char* bad : {"media_x", "media_../../etc/passwd", "x", "msg_1.1"})
+    EXPECT_EQ(as(admin, request("GET", std::string("/api/v1/media/") + bad)).status, 404) << bad;
+
+  const std::string conversation = citizen_writes("hello");
+  give(conversation, "ana");
+  const Answer sent =
+      as(ana, request("POST", "/api/v1/messages",
+                      json{{"conversation", "conv_" + conversation}, {"media", {{"id", id}, {"kind", "image"}}}}.dump()));
+  ASSERT_EQ(sent.status, 202) << sent.body;
+  const Answer shown = as(ana, request("GET", "/api/v1/messages/" + sent.json["id"].get<std::string>()));
+  EXPECT_EQ(shown.json["media"]["sha256"], id.substr(6));
+  EXPECT_EQ(as(bob, request("GET", "/api/v1/media/" + sent.json["id"].get<std::string>())).status, 200) << "of his queue";
+
+  HttpRequest big = request("POST", "/api/v1/media");
+  big.headers.add("content-length", std::to_string((1 << 20) + 1));
+  big.headers.set("content-type", "image/png");
+  EXPECT_EQ(send(big).status, 401) << "no credentials, no body is read";
+  big.headers.add("authorization", "Bearer " + ana);
+  EXPECT_EQ(send(big).status, 413);
+}
+
+TEST_F(ApiTest, UploadsUnderWayAreBounded) {
+  HttpRequest head = request("POST", "/api/v1/media");
+  head.headers.add("authorization", "Bearer x");
+  head.headers.add("content-length", std::to_string(1 << 20));
+  int admitted = 0;
+  for (int i = 0; i < 600; ++i) admitted += std::holds_alternative<std::size_t>(api->admit(head)) ? 1 : 0;
+  EXPECT_EQ(admitted, 512);
+  wall.ms += 61'000;
+  EXPECT_TRUE(std::holds_alternative<std::size_t>(api->admit(head))) << "those that never came are forgotten";
+}
+
+TEST_F(ApiTest, QueuesSkillsAccounts) {
+  const Answer made =
+      as(admin, request("PUT", "/api/v1/queues/water",
+                        R"({"name":"Waterworks","offer_timeout_s":30,"wrapup_s":0,"mode":"auto","skills":["pipes:2"]})"));
+  EXPECT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(
+      made.json,
+      json::parse(
+          R"({"id":"water","name":"Waterworks","mode":"auto","offer_timeout_s":30,"wrapup_s":0,"priority":0,"skills":["pipes:2"]})"));
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/water", R"({"priority":3})")).json["priority"], 3);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?limit=1")).json["next"], "hall");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?after=hall")).json["items"][0]["id"], "water");
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/Wasser!", "{}")).code(), "invalid_id");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/none")).status, 404);
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/skills/pipes", R"({"name":"Pipes"})")).status, 201);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/skills")).json["items"][0]["name"], "Pipes");
+  EXPECT_EQ(as(admin, request("DELETE", "/api/v1/skills/pipes")).status, 204);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/accounts")).json["items"][0]["id"], "wa-main");
+}
+
+TEST_F(ApiTest, TransitionsArePagedAndFiltered) {
+  for (int i = 1; i <= 5; ++i) {
+    redis.stream.push_back({"100000000000" + std::to_string(i) + "-0",
+                            {"k", "queued", "v", i % 2 == 0 ? "2" : "1", "g", "1", "a", "", "q", "hall", "t", "1800000000000",
+                             "x", i == 3 ? R"({"load":1})" : "why"}});
+  }
+  const Answer first = as(admin, request("GET", "/api/v1/audit/transitions?limit=2"));
+  ASSERT_EQ(first.json["items"].size(), 2U) << first.body;
+  EXPECT_EQ(first.json["items"][0]["conversation"], "conv_1");
+  EXPECT_EQ(first.json["items"][0]["at"], "2027-01-15T08:00:00.000Z");
+  const Answer second = as(admin, request("GET", "/api/v1/audit/transitions?after=" + first.json["next"].get<std::string>()));
+  EXPECT_EQ(second.json["items"].size(), 3U);
+  EXPECT_EQ(second.json["items"][0]["reasons"]["load"], 1);
+  EXPECT_TRUE(second.json["next"].is_null());
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/audit/transitions?conversation=conv_2")).json["items"].size(), 2U);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/audit/transitions?last=1")).json["items"][0]["id"], "1000000000005-0");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/audit/transitions?after=x")).code(), "invalid_parameter");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/audit/transitions?last=0")).code(), "invalid_parameter");
+}
+
+TEST_F(ApiTest, StatsComeFromTheMirror) {
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/stats")).status, 503) << "no snapshot yet";
+  citizen_writes("hello");
+  store->snapshot([&](Result<routing::Snapshot> snapshot) { mirror.reset(std::move(*snapshot)); });
+  const Answer stats = as(admin, request("GET", "/api/v1/stats"));
+  EXPECT_EQ(stats.json["waiting"], 1);
+  EXPECT_EQ(stats.json["queues"][0]["waiting"], 1);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/status")).json["ready"], true);
+  EXPECT_TRUE(as(admin, request("GET", "/api/v1/queues/hall/choice")).json["agent"].is_null());
+}
+
+TEST_F(ApiTest, TheDescriptionIsTrue) {
+  const Answer answer = send(request("GET", "/api/v1/openapi.json"));
+  ASSERT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.json["openapi"], "3.1.0");
+  // What it describes is there, and takes what it says. (That all that is there is described is checked by the count.)
+  int operations = 0;
+  for (const auto& [path, item] : answer.json["paths"].items()) {
+    std::string target = "/api/v1" + path;
+    for (auto at = target.find('{'); at != std::string::npos; at = target.find('{'))
+      target.replace(at, target.find('}') - at + 1, "x");
+    std::set<std::string> described;
+    for (const auto& [method, operation] : item.items()) {
+      if (method == "parameters") continue;
+      ++operations;
+      std::string upper = method;
+      for (char& c : upper) c = static_cast<char>(std::toupper(c));
+      described.insert(upper);
+      EXPECT_TRUE(operation.contains("responses")) << method << " " << path;
+    }
+    const Answer wrong = as(admin, request("BREW", target));
+    EXPECT_EQ(wrong.status, 405) << path;
+    std::set<std::string> allowed;
+    std::string list(wrong.headers.get("allow"));
+    for (std::size_t at = 0; at < list.size();) {
+      const auto comma = std::min(list.find(", ", at), list.size());
+      if (list.substr(at, comma - at) != "HEAD") allowed.insert(list.substr(at, comma - at));
+      at = comma + 2;
+    }
+    EXPECT_EQ(described, allowed) << path;
+  }
+  EXPECT_EQ(operations, 33);
+}
+
+}  // namespace
+}  // namespace belfry::gateway
