@@ -1064,7 +1064,7 @@ class Memory final : public MemoryStore {
         w_.addresses[addresses[0]].latest[what.account] = into->id;
       }
     }
-    const auto describe = [&out, contact = contact](const Conversation& c, std::int64_t n, Ingested::Kind kind) {
+    const auto describe = [&out, &contact](const Conversation& c, std::int64_t n, Ingested::Kind kind) {
       out.kind = kind;
       out.ref = {c.id, n};
       out.contact = contact;
