@@ -352,6 +352,7 @@ class Memory final : public MemoryStore {
   void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) override {
     now_ = clock_().ms;
     std::vector<bool> out;
+    out.reserve(items.size());
     for (const Settled& item : items) {
       const auto [moved, from] = advance(item.ref, item.state);
       Conversation* c = look(w_.conversations, item.ref.conversation);
@@ -631,6 +632,7 @@ class Memory final : public MemoryStore {
   void entries(std::string_view conversation, const std::vector<std::int64_t>& ns, Done<std::vector<Line>> done) override {
     const Conversation* c = look(w_.conversations, std::string(conversation));
     std::vector<Line> out;
+    out.reserve(ns.size());
     for (const std::int64_t n : ns) out.push_back(line_of(c, n));
     done(std::move(out));
   }
@@ -1052,7 +1054,9 @@ class Memory final : public MemoryStore {
     }
     std::array<std::string, 3> addresses;
     for (std::size_t i = 0; i < 3 && i < what.addresses.size(); ++i) addresses[i] = what.addresses[i];
-    auto [contact, latest] = contact_of(what, addresses);
+    const auto found = contact_of(what, addresses);
+    std::string contact = found.first;
+    Conversation* const latest = found.second;
     Conversation* into = latest != nullptr && latest->state != "closed" ? latest : nullptr;
     if (into == nullptr && !contact.empty()) {
       if (const std::string* id = look(w_.contacts[contact].open, what.account)) {
@@ -1060,7 +1064,7 @@ class Memory final : public MemoryStore {
         w_.addresses[addresses[0]].latest[what.account] = into->id;
       }
     }
-    const auto describe = [&out, contact = contact](const Conversation& c, std::int64_t n, Ingested::Kind kind) {
+    const auto describe = [&out, &contact](const Conversation& c, std::int64_t n, Ingested::Kind kind) {
       out.kind = kind;
       out.ref = {c.id, n};
       out.contact = contact;

@@ -31,9 +31,6 @@
 #include "routing/store_redis.h"
 #include "tests/sim/invariants.h"
 
-// GCC 12 sees an overlap in `"x" + std::string` that is not there (GCC bug 105651).
-#pragma GCC diagnostic ignored "-Wrestrict"
-
 namespace belfry::routing {
 namespace {
 
