@@ -284,13 +284,16 @@ void DeskSession::send(const desk::Frame& f, const std::string& account) {
   what.needs_window = s.outbox.needs_window(account, f.content);
   what.lease = s.outbox.lease(account);
   auto done = answer(f);
-  s.store.reply(what,
-                [self = shared_from_this(), f, account = account, at = entry.at, done = std::move(done)](Result<Outcome> out) {
-                  if (out && out->what == Outcome::What::kOk && out->claimed) {
-                    self->deps_.services.outbox.hand_over({out->ref, account, out->address, f.content, Lane::kConversation, at});
-                  }
-                  done(std::move(out));
-                });
+  s.store.reply(what, [self = shared_from_this(), f, account = account, at = entry.at, leased = what.lease.epoch > 0,
+                       done = std::move(done)](Result<Outcome> out) {
+    if (!out && leased && out.error().code != Errc::kUnavailable && out.error().code != Errc::kBusy) {
+      self->deps_.services.outbox.lease_in_doubt(account);
+    }
+    if (out && out->what == Outcome::What::kOk && out->claimed) {
+      self->deps_.services.outbox.hand_over({out->ref, account, out->address, f.content, Lane::kConversation, at});
+    }
+    done(std::move(out));
+  });
 }
 
 void DeskSession::typing(const desk::Frame& f) {

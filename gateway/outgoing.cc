@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <asio/post.hpp>
+#include <set>
 #include <utility>
 
 #include "adapters/whatsapp/request.h"
@@ -29,7 +30,12 @@ struct Outgoing::Lane {
   std::unique_ptr<whatsapp::Sender> sender;
   std::int64_t epoch = 0;  // 0: not ours
   Instant lease_until;
-  bool recovered = false;  // orphans of an earlier owner are marked; only then is anything claimed
+  // A call that claims or puts back had no answer: what the store claimed for us may be more than we heard of. Nothing is
+  // claimed until renew() has sorted it out under a new epoch.
+  bool doubt = false;
+  bool renewing = false;
+  std::set<std::pair<std::string, std::int64_t>> held;  // claimed, and neither settled nor put back as far as we heard
+  bool recovered = false;                               // orphans of an earlier owner are marked; only then is anything claimed
   bool claiming = false;
   bool again = true;   // the lane may hold more than was claimed last
   Instant hold_until;  // the provider refuses the whole account
@@ -89,7 +95,7 @@ Outgoing::Lane* Outgoing::owned(std::string_view account_id) {
   const auto it = lanes_.find(account_id);
   if (it == lanes_.end()) return nullptr;
   Lane& lane = *it->second;
-  const bool mine = lane.epoch != 0 && lane.recovered && lane.lease_until - deps_.now().mono > kLeaseMargin;
+  const bool mine = lane.epoch != 0 && lane.recovered && !lane.doubt && lane.lease_until - deps_.now().mono > kLeaseMargin;
   return mine && !draining_ ? &lane : nullptr;
 }
 
@@ -107,7 +113,22 @@ void Outgoing::hand_over(Outbound message) {
   deliver(*it->second, std::move(message));
 }
 
+void Outgoing::lease_in_doubt(std::string_view account_id) {
+  if (const auto it = lanes_.find(account_id); it != lanes_.end()) it->second->doubt = true;
+}
+
 void Outgoing::deliver(Lane& lane, Outbound message) {
+  if (draining_) {
+    lane.held.emplace(message.ref.conversation, message.ref.n);
+    lane.returned.push_back({message.ref, deps_.now().wall});
+    return flush_later(lane);
+  }
+  if (owned(lane.info.id) != &lane) {
+    // The lease ran out while the answer was on its way: not sent now, and not held; renew gives it back to its lane.
+    lane.doubt = true;
+    return;
+  }
+  lane.held.emplace(message.ref.conversation, message.ref.n);
   ++lane.in_flight;
   Effects effects;
   lane.sender->send(deps_.now(), std::move(message), effects);
@@ -130,18 +151,40 @@ void Outgoing::on_leases(const std::vector<routing::Granted>& leases, Instant un
       lane.again = true;
       if (!lane.sender) lane.sender = std::make_unique<whatsapp::Sender>(lane.config, deps_.now());
     }
-    if (!lane.recovered) {
-      deps_.store.orphans(id, {deps_.shard, lane.epoch}, [this, &lane, epoch = lane.epoch](Result<routing::Outcome> out) {
-        if (!out || out->what != routing::Outcome::What::kOk || lane.epoch != epoch) return;
-        if (out->gen > 0) deps_.report("sends_uncertain", lane.info.id, std::to_string(out->gen));
-        lane.recovered = true;
-        pump(lane);
-      });
+    if (lane.doubt || !lane.recovered) {
+      recover(lane);
       continue;
     }
     lane.again = true;  // also finds what was put back and is due by now
     pump(lane);
   }
+}
+
+// Before anything is claimed under a lease: first what we ourselves may have lost sight of, then what an earlier owner left.
+void Outgoing::recover(Lane& lane) {
+  if (lane.renewing || lane.claiming || lane.flushing) return;  // the next beat asks again
+  lane.renewing = true;
+  if (lane.doubt) {
+    std::vector<MessageRef> held;
+    for (const auto& [conversation, n] : lane.held) held.push_back({conversation, n});
+    return deps_.store.renew(lane.info.id, {deps_.shard, lane.epoch}, held, [this, &lane](const Result<routing::Outcome>& out) {
+      lane.renewing = false;
+      if (!out || out->what != routing::Outcome::What::kOk) return;  // the epoch is learnt from the next beat
+      lane.epoch = out->gen;
+      lane.doubt = false;
+      lane.recovered = false;
+      recover(lane);
+    });
+  }
+  deps_.store.orphans(lane.info.id, {deps_.shard, lane.epoch},
+                      [this, &lane, epoch = lane.epoch](const Result<routing::Outcome>& out) {
+                        lane.renewing = false;
+                        if (!out || out->what != routing::Outcome::What::kOk || lane.epoch != epoch) return;
+                        if (out->gen > 0) deps_.report("sends_uncertain", lane.info.id, std::to_string(out->gen));
+                        lane.recovered = true;
+                        lane.again = true;
+                        pump(lane);
+                      });
 }
 
 void Outgoing::on_store_up() {
@@ -186,9 +229,7 @@ void Outgoing::pump(Lane& lane) {
   deps_.store.claim(lane.info.id, {deps_.shard, lane.epoch}, most, [this, &lane, most](Result<routing::Claims> claims) {
     lane.claiming = false;
     if (!claims) {
-      // Unknown or refused: what the call may have claimed all the same is an orphan of this very lease; mark it.
-      lane.recovered = claims.error().code == Errc::kUnavailable || claims.error().code == Errc::kBusy ? lane.recovered : false;
-      lane.epoch = lane.recovered ? lane.epoch : 0;
+      lane.doubt = lane.doubt || (claims.error().code != Errc::kUnavailable && claims.error().code != Errc::kBusy);
       lane.again = true;
       return;
     }
@@ -274,19 +315,24 @@ void Outgoing::flush_later(Lane& lane) {
 // One settle at a time, at most 64 items: so a store that is away sees one failing call, not one per message.
 void Outgoing::flush(Lane& lane) {
   if (lane.flushing) return;
-  if (!lane.returned.empty()) {
+  if (!lane.returned.empty() && !lane.doubt) {
     const std::vector<routing::PutBack> items = std::exchange(lane.returned, {});
     lane.flushing = true;
-    deps_.store.put_back(lane.info.id, {deps_.shard, lane.epoch}, items, [this, &lane, items](Result<routing::Outcome> out) {
-      lane.flushing = false;
-      if (!out) {
-        ++counts_.settle_retries;
-        lane.returned.insert(lane.returned.begin(), items.begin(), items.end());
-        return wake_at(lane, deps_.now().mono + kSettleRetry);
-      }
-      lane.again = true;
-      flush(lane);
-    });
+    deps_.store.put_back(lane.info.id, {deps_.shard, lane.epoch}, items,
+                         [this, &lane, items](const Result<routing::Outcome>& out) {
+                           lane.flushing = false;
+                           if (!out && (out.error().code == Errc::kUnavailable || out.error().code == Errc::kBusy)) {
+                             ++counts_.settle_retries;
+                             lane.returned.insert(lane.returned.begin(), items.begin(), items.end());
+                             return wake_at(lane, deps_.now().mono + kSettleRetry);
+                           }
+                           // Not repeated after a lost answer: the entry may be claimed again by then. What was not put back,
+                           // renew finds.
+                           if (!out) lane.doubt = true;
+                           for (const routing::PutBack& item : items) lane.held.erase({item.ref.conversation, item.ref.n});
+                           lane.again = true;
+                           flush(lane);
+                         });
     return;
   }
   if (lane.settled.empty()) return;
@@ -301,6 +347,7 @@ void Outgoing::flush(Lane& lane) {
       lane.settled.insert(lane.settled.begin(), items.begin(), items.end());
       return wake_at(lane, deps_.now().mono + kSettleRetry);
     }
+    for (const routing::Settled& item : items) lane.held.erase({item.ref.conversation, item.ref.n});
     flush(lane);
   });
 }

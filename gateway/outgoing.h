@@ -51,6 +51,7 @@ class Outgoing : public Outbox {
   bool needs_window(std::string_view account, const Content& content) const override;
   Result<std::string> address(std::string_view account, std::string_view to) const override;
   routing::LeaseRef lease(std::string_view account) override;
+  void lease_in_doubt(std::string_view account) override;
   void hand_over(Outbound message) override;
 
   // After each beat: what this shard holds, and until when. An account not named is not ours any more.
@@ -72,6 +73,7 @@ class Outgoing : public Outbox {
  private:
   struct Lane;
   Lane* owned(std::string_view account);
+  void recover(Lane& lane);
   void pump(Lane& lane);
   void deliver(Lane& lane, Outbound message);
   void run(Lane& lane, Effects effects);

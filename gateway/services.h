@@ -41,6 +41,8 @@ class Outbox {
   virtual Result<std::string> address(std::string_view account, std::string_view to) const = 0;
   // The lease to pass to Store::reply and Store::send: set when this shard owns the account and its sender has credit.
   virtual routing::LeaseRef lease(std::string_view account) = 0;
+  // A reply or send under that lease had no answer (kTimeout, kClosed): the store may have claimed what nobody heard of.
+  virtual void lease_in_doubt(std::string_view) {}
   // A reply or send that came back claimed: it goes to the sender now.
   virtual void hand_over(Outbound message) = 0;
 };

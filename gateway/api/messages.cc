@@ -45,6 +45,9 @@ wire::Problem window_closed(WallTime until) {
 }
 
 void conclude(Room& room, const CallPtr& call, const SendingPtr& s, WallTime at, Result<routing::Outcome> outcome) {
+  if (!outcome && outcome.error().code != Errc::kUnavailable && outcome.error().code != Errc::kBusy) {
+    room.services.outbox.lease_in_doubt(s->account);
+  }
   using What = routing::Outcome::What;
   if (!outcome) return call->error(outcome.error());
   switch (outcome->what) {
