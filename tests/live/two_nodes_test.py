@@ -103,7 +103,22 @@ def one_dies(shards):
             yes = [wamid for p in posting for wamid in p.result()]
         (a.dir / "yes.journal").write_text("".join(json.dumps({"k": "yes", "wamid": w}) + "\n" for w in yes))
         b.ready(30)
-        ended = until("every conversation is closed", lambda: (lambda cs: len(cs) >= CONVERSATIONS and all(c["state"] == "closed" for c in cs) and cs)(b.all("/conversations")), 90, every=1)
+        def all_closed():
+            equal(agents.poll(), None, "belfry-sim agents ended by itself")
+            conversations = b.all("/conversations")
+            return len(conversations) >= CONVERSATIONS and all(c["state"] == "closed" for c in conversations) and conversations
+
+        try:
+            ended = until("every conversation is closed", all_closed, 60, every=1)
+        except TimedOut:
+            conversations = b.all("/conversations")
+            say("states:", dict(collections.Counter((c["state"], c.get("owner", "")) for c in conversations)), b.get("/stats"))
+            say("agents:", [{k: x.get(k) for k in ("id", "availability", "sessions", "load", "capacity")} for x in b.all("/agents")])
+            left = next(c for c in conversations if c["state"] != "closed")
+            say("one of them:", left, b.all(f"/conversations/{left['id']}/messages"), b.all(f"/audit/transitions?conversation={left['id']}"))
+            agents.send_signal(signal.SIGTERM)
+            say("robots:", report(agents))
+            raise
         over = time.time() - killed
         until("Meta has said everything", lambda: meta.ask("stats")["pending"] == 0, 40)
         agents.send_signal(signal.SIGTERM)
