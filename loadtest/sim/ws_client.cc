@@ -90,8 +90,9 @@ class Socket final : public WebSocket, public std::enable_shared_from_this<Socke
       const auto selected = std::string(self->answer_[http::field::sec_websocket_protocol]);
       if (selected != self->protocols_.substr(0, self->protocols_.find(',')))
         return self->end("the server selected the protocol '" + selected + "'");
-      self->open_ = true;
+      // What open() sends is queued, and written once below: open_ before it would write the same frame twice.
       if (self->hear_.open) self->hear_.open();
+      self->open_ = true;
       if (!self->ended_ && !self->queue_.empty()) self->write();
       self->read();
     });
