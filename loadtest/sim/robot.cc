@@ -189,8 +189,8 @@ void Robot::on_closed(const std::string& why) {
   socket_.reset();
   if (stopping_) return;
   ++epoch_;
-  for (auto& [id, conversation] : conversations_)
-    conversation.replying = false;  // what was planned is planned again after the welcome
+  // What was planned is planned again after the welcome.
+  for (auto& [id, conversation] : conversations_) conversation.replying = conversation.resolving = false;
   watch_.last_close = why;
   ++watch_.reconnects;
   const auto wait = std::min(5000, 100 << std::min(failures_++, 6));
@@ -269,14 +269,7 @@ void Robot::on_text(std::string_view text) {
         auto& conversation = conversations_[found->second.frame["conversation"]];
         conversation.replying = false;
         ++conversation.turns;
-        if (conversation.turns >= config_.turns && conversation.active && !conversation.resolving) {
-          const auto id = found->second.frame["conversation"].get<std::string>();
-          conversation.resolving = true;
-          later(chance_.between(config_.think_low_ms, config_.think_high_ms), [this, id] {
-            const auto& now = conversations_[id];
-            if (now.active) command({{"t", "resolve"}, {"conversation", id}, {"gen", now.gen}, {"code", "answered"}});
-          });
-        }
+        if (conversation.turns >= config_.turns) plan_resolve(found->second.frame["conversation"].get<std::string>());
       } else if (word == "resolve") {
         if (found->second.frame["code"] == "answered") ++watch_.resolved;
       } else if (word == "accept") {
@@ -326,14 +319,23 @@ void Robot::on_welcome(const nlohmann::json& frame) {
   if (!drives_) return;
   // What was not answered before the connection broke is repeated with the same client_id: the gateway does it once.
   const auto now = mono_ns();
+  std::set<std::string> busy;  // their next step follows the answer
   for (auto& [id, waiting] : pending_) {
     waiting.sent_ns = now;
     send(waiting.frame.dump());
+    busy.insert(waiting.frame.value("conversation", ""));
   }
   command({{"t", "availability"}, {"value", "ready"}});
   for (const auto& offer : frame.at("offers")) on_offer(offer);
   if (!config_.listen_only) {
-    for (const auto& id : mine) plan_reply(id);
+    for (const auto& id : mine) {
+      if (busy.count(id) != 0) continue;
+      if (conversations_[id].turns >= config_.turns) {
+        plan_resolve(id);
+      } else {
+        plan_reply(id);
+      }
+    }
   }
   for (const auto& id : wrapping) finish_wrapup(id);
   later(20'000, [this] { send(R"({"t":"ping"})"); });
@@ -443,6 +445,16 @@ void Robot::plan_reply(const std::string& id) {
              {"conversation", id},
              {"gen", now.gen},
              {"text", agent_phrase(chance_, now.turns, now.language) + " [" + run_ + "-" + std::to_string(next_command_) + "]"}});
+  });
+}
+
+void Robot::plan_resolve(const std::string& id) {
+  auto& conversation = conversations_[id];
+  if (!conversation.active || conversation.resolving) return;
+  conversation.resolving = true;
+  later(chance_.between(config_.think_low_ms, config_.think_high_ms), [this, id] {
+    const auto& now = conversations_[id];
+    if (now.active) command({{"t", "resolve"}, {"conversation", id}, {"gen", now.gen}, {"code", "answered"}});
   });
 }
 

@@ -99,6 +99,7 @@ class Robot : public std::enable_shared_from_this<Robot> {
   bool count_id(std::int64_t id);
   void mark(std::string_view text);
   void plan_reply(const std::string& conversation);
+  void plan_resolve(const std::string& conversation);
   void finish_wrapup(const std::string& conversation);
   void command(nlohmann::ordered_json frame);
   void send(const std::string& frame);
