@@ -97,6 +97,33 @@ Result<Outcome> with_ref(const Value& reply, const char* function) {
   return out;
 }
 
+// new|conv|n|contact|gen|state|owner, the same with ok, none|contact, or dup
+Result<Ingested> ingested(const Value& reply) {
+  Ingested out;
+  if (reply.text == "dup") {
+    out.kind = Ingested::Kind::kDuplicate;
+    return out;
+  }
+  std::array<std::string_view, 7> part;
+  std::size_t count = 0;
+  std::string_view rest = reply.text;
+  while (count < part.size()) {
+    const auto bar = count + 1 < part.size() ? rest.find('|') : std::string_view::npos;
+    part[count++] = rest.substr(0, bar);
+    if (bar == std::string_view::npos) break;
+    rest.remove_prefix(bar + 1);
+  }
+  if (part[0] == "none" && count == 2) return out;
+  if ((part[0] != "new" && part[0] != "ok") || count < part.size()) return odd("ingest");
+  out.kind = part[0] == "new" ? Ingested::Kind::kNew : Ingested::Kind::kOk;
+  out.ref = {std::string(part[1]), to_int(part[2])};
+  out.contact = part[3];
+  out.gen = to_int(part[4]);
+  out.state = part[5];
+  out.owner = part[6];
+  return out;
+}
+
 std::optional<Card> card_from(const Value& v) {
   if (!v.is_array() || v.array.size() < 18) return std::nullopt;
   const auto& a = v.array;
@@ -129,61 +156,33 @@ class RedisStore final : public Store {
 
   void ingest(const Ingest& w, Done<Ingested> done) override {
     constexpr std::int64_t kDay = 86'400'000;
-    const std::int64_t day = w.at.ms / kDay;
-    const std::string day_text = std::to_string(day);
-    const std::string day_end = std::to_string((day + 1) * kDay);
+    const std::string bucket = w.channel + ":" + std::to_string(w.at.ms / kDay);
     const std::string member = w.account + "|" + w.dedupe;
     const std::string window = std::to_string(w.window_until.ms);
-    const std::string weight = std::to_string(kWeight);
-    const std::string hint_gen = w.hint ? std::to_string(w.hint->agent_gen) : std::string();
-    const std::string ttl = std::to_string(w.offer_ttl_ms);
-    const auto address = [&](std::size_t i) {
-      return i < w.addresses.size() ? std::string_view(w.addresses[i]) : std::string_view();
-    };
-    call("ingest",
-         {now(),
-          w.account,
-          w.channel,
-          day_text,
-          day_end,
-          member,
-          address(0),
-          address(1),
-          address(2),
-          w.name,
-          w.queue,
-          window,
-          w.may_open ? "1" : "0",
-          weight,
-          w.entry,
-          w.hint ? std::string_view(w.hint->agent) : std::string_view(),
-          hint_gen,
-          ttl,
-          w.auto_accept ? "1" : "0",
-          w.hint ? std::string_view(w.hint->reasons) : std::string_view(),
-          w.old_address,
-          w.has_media ? "1" : ""},
-         [done = std::move(done)](Result<Value> reply) {
-           if (!reply) return done(tl::unexpected(std::move(reply.error())));
-           if (!reply->is_array() || reply->array.empty()) return done(odd("ingest"));
-           const auto& a = reply->array;
-           Ingested out;
-           if (a[0].text == "dup") {
-             out.kind = Ingested::Kind::kDuplicate;
-           } else if (a[0].text == "none") {
-             out.kind = Ingested::Kind::kNone;
-           } else if (a.size() >= 7) {
-             out.kind = a[0].text == "new" ? Ingested::Kind::kNew : Ingested::Kind::kOk;
-             out.ref = {text_of(a[1]), int_of(a[2])};
-             out.contact = text_of(a[3]);
-             out.gen = int_of(a[4]);
-             out.state = text_of(a[5]);
-             out.owner = text_of(a[6]);
-           } else {
-             return done(odd("ingest"));
-           }
-           done(std::move(out));
-         });
+    std::string aliases, opening;
+    for (std::size_t i = 1; i < w.addresses.size(); ++i) aliases += w.addresses[i] + "\n";
+    if (w.may_open) {
+      opening = w.queue + "|" + std::to_string(kWeight) + "|" + std::to_string(w.offer_ttl_ms) + (w.auto_accept ? "|1|" : "|0|");
+      opening += w.hint ? w.hint->agent + "|" + std::to_string(w.hint->agent_gen) : "|";
+    }
+    const std::string at = now();
+    std::vector<std::string_view> args = {at,
+                                          w.account,
+                                          bucket,
+                                          member,
+                                          w.addresses.empty() ? std::string_view() : w.addresses.front(),
+                                          w.entry,
+                                          window,
+                                          w.has_media ? "m" : "",
+                                          aliases,
+                                          opening,
+                                          w.name};
+    if (w.hint || !w.old_address.empty()) args.push_back(w.hint ? std::string_view(w.hint->reasons) : std::string_view());
+    if (!w.old_address.empty()) args.push_back(w.old_address);
+    call("ingest", args, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      done(ingested(*reply));
+    });
   }
 
   void quarantine(std::string_view bytes, std::string_view why, Done<Outcome> done) override {
@@ -502,7 +501,7 @@ class RedisStore final : public Store {
     return args;
   }
 
-  void call(std::string_view function, std::initializer_list<std::string_view> args, std::function<void(Result<Value>)> done) {
+  void call(std::string_view function, std::span<const std::string_view> args, std::function<void(Result<Value>)> done) {
     std::array<std::string_view, 32> all;
     const std::string name = std::string(function) + "_" + kLibraryVersion;
     all[0] = "FCALL";
@@ -512,6 +511,9 @@ class RedisStore final : public Store {
     std::size_t count = 4;
     for (const std::string_view arg : args) all[count++] = arg;
     go(encode(std::span<const std::string_view>(all.data(), count)), std::move(done));
+  }
+  void call(std::string_view function, std::initializer_list<std::string_view> args, std::function<void(Result<Value>)> done) {
+    call(function, std::span<const std::string_view>(args.begin(), args.size()), std::move(done));
   }
   void call_list(std::string_view function, const std::vector<std::string>& args, std::function<void(Result<Value>)> done) {
     const std::string name = std::string(function) + "_" + kLibraryVersion;

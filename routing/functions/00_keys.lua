@@ -29,22 +29,32 @@
 
 -- redis.call exists only while a function runs, not while the library loads.
 local function call(...) return redis.call(...) end
-local last_now = 0
+-- What goes to Redis is a string already: a number costs a printf("%.17g") on the way, as much as a small command.
+local function int(x) return string.format('%d', x) end
+
+local last_now, last_text = 0, '0'
+local clock = '0' -- the time of the present call, ms, as text
 
 local function now_of(arg)
-  if arg ~= '' then return tonumber(arg) end
+  if arg ~= '' then
+    clock = arg
+    return tonumber(arg)
+  end
   local t = call('TIME')
-  local now = t[1] * 1000 + math.floor(t[2] / 1000)
-  if now < last_now then now = last_now end
-  last_now = now
+  local text = t[1] .. string.sub('00000' .. t[2], -6, -4)
+  local now = tonumber(text)
+  if now < last_now then
+    now, text = last_now, last_text
+  else
+    last_now, last_text = now, text
+  end
+  clock = text
   return now
 end
 
-local function int(x) return string.format('%.0f', x) end
-
 -- Adds a transition to the stream that mirrors, metrics and the audit read.
 local function transition(T, now, kind, conv, gen, agent, queue, more)
-  local args = {'XADD', T .. ':ev', 'MAXLEN', '~', '200000', '*', 'k', kind, 'v', conv, 'g', gen, 'a', agent, 'q', queue, 't', int(now)}
+  local args = {'XADD', T .. ':ev', 'MAXLEN', '~', '200000', '*', 'k', kind, 'v', conv, 'g', gen, 'a', agent, 'q', queue, 't', clock}
   if more then for i = 1, #more do args[#args + 1] = more[i] end end
   call(unpack(args))
 end
@@ -54,8 +64,8 @@ end
 --   m message x=n y=state extra=window   r receipt x=n y=state extra=reason   o offer x=gen y=expires   x rescinded x=gen extra=why
 --   g assigned x=gen   c conversation x=gen y=state   k read mark
 local function tell(T, now, agent, kind, conv, x, y, extra, body)
-  local seq = call('HINCRBY', T .. ':agent:' .. agent, 'seq', 1)
-  local line = seq .. '|' .. kind .. '|' .. conv .. '|' .. x .. '|' .. y .. '|' .. int(now) .. '|' .. extra
+  local seq = call('HINCRBY', T .. ':agent:' .. agent, 'seq', '1')
+  local line = int(seq) .. '|' .. kind .. '|' .. conv .. '|' .. x .. '|' .. y .. '|' .. clock .. '|' .. extra
   local replay = T .. ':replay:' .. agent
   call('RPUSH', replay, line)
   if seq % 64 == 0 then call('LTRIM', replay, -512, -1) end

@@ -20,9 +20,9 @@ end
 local function give(T, now, conv, gen, agent, weight, queue, ttl, auto, why)
   local state = auto and 'active' or 'offered'
   gen = gen + 1
-  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', agent, 'given', int(now))
+  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', agent, 'given', clock)
   local load = hold(T, agent, conv, weight)
-  call('HSET', T .. ':agent:' .. agent, 'last', int(now))
+  call('HSET', T .. ':agent:' .. agent, 'last', clock)
   if auto then
     tell(T, now, agent, 'g', conv, gen, state, '')
   else
@@ -63,7 +63,7 @@ local function shut(T, now, conv, c, why)
     load = let_go(T, c.own, conv, tonumber(c.wt))
     tell(T, now, c.own, 'c', conv, gen, 'closed', why)
   end
-  call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', 0, 'closed', int(now), 'why', why)
+  call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', 0, 'closed', clock, 'why', why)
   if call('HGET', T .. ':contact:' .. c.contact, 'v:' .. c.acct) == conv then
     call('HDEL', T .. ':contact:' .. c.contact, 'v:' .. c.acct)
   end
@@ -105,7 +105,7 @@ local function accept(keys, a)
   if c.state == 'active' and c.own == agent and tonumber(c.gen) == tonumber(a[3]) + 1 then return {'ok', tonumber(c.gen)} end
   if c.state ~= 'offered' or c.own ~= agent or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
   local gen = tonumber(c.gen) + 1
-  call('HSET', T .. ':conv:' .. conv, 'state', 'active', 'gen', gen, 'accepted', int(now))
+  call('HSET', T .. ':conv:' .. conv, 'state', 'active', 'gen', gen, 'accepted', clock)
   call('HSET', T .. ':agent:' .. agent, 'miss', 0)
   call('ZREM', T .. ':dl', 'offer|' .. conv .. '|' .. c.gen)
   tell(T, now, agent, 'g', conv, gen, 'active', '')

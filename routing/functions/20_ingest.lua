@@ -1,152 +1,165 @@
 -- ingest: a citizen's message becomes durable. One call: dedupe, contact, conversation, log, timers, and the agent's desk.
 --
--- ARGV: 1 now  2 account  3 channel  4 day  5 day end ms  6 dedupe member  7-9 addresses (may be empty from 8 on)  10 name
---       11 queue  12 window end ms (0: not extended)  13 '1': may open a conversation  14 weight  15 entry
---       16 hinted agent  17 that agent's generation  18 offer ttl ms  19 '1': auto-accept  20 reasons
---       21 an old address whose contact gets addresses 7-9 (Identity)  22 '1': it has a media to be fetched
+-- ARGV: 1 now  2 account  3 dedupe bucket (channel:day)  4 dedupe member  5 address  6 entry  7 window end ms (0: not extended)
+--       8 flags: m it has a media to be fetched  9 two other addresses of his, each ended by a newline, or ''
+--       10 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation
+--       11 name  12 reasons of the hint  13 an old address whose contact gets 5 and 9 (Identity); 12 and 13 may be absent
+-- An argument costs as much as a third of a small command: what only an opening needs is one argument.
 -- Reads and writes: dd, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
--- Answers: {'new'|'ok', conv, n, contact, gen, state, owner} | {'dup'} | {'none', contact}
+-- Answers one line: new|conv|n|contact|gen|state|owner, the same with ok, none|contact, or dup.
 
 local EIGHT_DAYS = 8 * 24 * 3600 * 1000
 local dated = {}      -- dedupe buckets whose expiry this server has set in this hour: saves a call a message
 local dated_hour = 0
 
-local function remember(T, now, channel, day, day_end, member)
-  local bucket = T .. ':dd:' .. channel .. ':' .. day
+local function remember(now, bucket, member)
   if call('SADD', bucket, member) == 0 then return false end
   local hour = math.floor(now / 3600000)
   if hour ~= dated_hour then dated, dated_hour = {}, hour end
   if not dated[bucket] then
     dated[bucket] = true
-    call('PEXPIREAT', bucket, int(math.max(tonumber(day_end), now) + EIGHT_DAYS))
+    local day_end = (tonumber(string.match(bucket, '%d+$')) + 1) * 86400000
+    call('PEXPIREAT', bucket, int(math.max(day_end, now) + EIGHT_DAYS))
   end
   return true
 end
 
 -- An address leads to its contact and, a guess, to the conversation. al names the aliases already written.
-local function contact_of(T, account, a)
-  local main, aliases = a[7], a[8] .. ' ' .. a[9]
-  local r = call('HMGET', T .. ':addr:' .. main, 'c', 'v:' .. account, 'al')
+local function contact_of(T, here, main, aliases, old)
+  local addr, r = T .. ':addr:' .. main
+  if aliases == '' then
+    r = call('HMGET', addr, 'c', here)
+  else
+    r = call('HMGET', addr, 'c', here, 'al')
+  end
   local contact, conv = r[1], r[2]
-  if contact and (aliases == ' ' or r[3] == aliases) then return contact, conv end
-  local known = {a[8], a[9], a[21] or ''}
-  for i = 1, 3 do
-    if not contact and known[i] ~= '' then contact = call('HGET', T .. ':addr:' .. known[i], 'c') end
+  if contact and (aliases == '' or r[3] == aliases) then return contact, conv end
+  for known in string.gmatch(aliases, '[^\n]+') do
+    if not contact then contact = call('HGET', T .. ':addr:' .. known, 'c') end
   end
+  if not contact and old then contact = call('HGET', T .. ':addr:' .. old, 'c') end
   if not contact then return nil end
-  if not r[1] then call('HSET', T .. ':addr:' .. main, 'c', contact) end
-  for i = 1, 2 do
-    if known[i] ~= '' then call('HSETNX', T .. ':addr:' .. known[i], 'c', contact) end
-  end
-  if aliases ~= ' ' then call('HSET', T .. ':addr:' .. main, 'al', aliases) end
+  if not r[1] then call('HSET', addr, 'c', contact) end
+  for known in string.gmatch(aliases, '[^\n]+') do call('HSETNX', T .. ':addr:' .. known, 'c', contact) end
+  if aliases ~= '' then call('HSET', addr, 'al', aliases) end
   return contact, conv or nil
 end
 
-local function open_conversation(T, now, a, contact)
-  local id = tostring(call('INCR', T .. ':seq'))
-  if not contact then
-    contact = id
-    for i = 7, 9 do
-      if a[i] ~= '' then call('HSET', T .. ':addr:' .. a[i], 'c', contact) end
-    end
-    if a[8] ~= '' then call('HSET', T .. ':addr:' .. a[7], 'al', a[8] .. ' ' .. a[9]) end
-    call('HSET', T .. ':contact:' .. contact, 'name', a[10], 'addr', a[7], 'v:' .. a[2], id)
-  else
-    call('HSET', T .. ':contact:' .. contact, 'name', a[10], 'v:' .. a[2], id)
+local function open_conversation(T, here, main, aliases, name, contact)
+  local id = int(call('INCR', T .. ':seq'))
+  local addr = T .. ':addr:' .. main
+  if contact then
+    call('HSET', addr, here, id)
+    call('HSET', T .. ':contact:' .. contact, 'name', name, here, id)
+    return id, contact
   end
-  call('HSET', T .. ':addr:' .. a[7], 'v:' .. a[2], id)
-  return id, contact
+  if aliases == '' then
+    call('HSET', addr, 'c', id, here, id)
+  else
+    call('HSET', addr, 'c', id, here, id, 'al', aliases)
+    for known in string.gmatch(aliases, '[^\n]+') do call('HSET', T .. ':addr:' .. known, 'c', id) end
+  end
+  call('HSET', T .. ':contact:' .. id, 'name', name, 'addr', main, here, id)
+  return id, id
 end
 
 -- The hint is honoured only if none of the agent's queues holds a waiting item: nobody is overtaken.
-local function hinted(T, now, a)
-  local agent = a[16]
+local function hinted(T, agent, agent_gen, queue, weight)
   if agent == '' then return false end
-  local able, gen = can_take(T, agent, tonumber(a[14]))
-  if not able or gen ~= a[17] then return false end
+  local able, gen = can_take(T, agent, tonumber(weight))
+  if not able or gen ~= agent_gen then return false end
   local queues = call('HGET', T .. ':agent:' .. agent, 'queues') or ''
   local member = false
-  for queue in string.gmatch(queues, '[^,]+') do
-    if call('ZCARD', T .. ':q:' .. queue) > 0 then return false end
-    if queue == a[11] then member = true end
+  for each in string.gmatch(queues, '[^,]+') do
+    if call('ZCARD', T .. ':q:' .. each) > 0 then return false end
+    if each == queue then member = true end
   end
   return member
 end
 
+-- One line: an array of seven costs as much as two commands.
+local function came(how, conv, n, contact, gen, state, own)
+  return how .. '|' .. conv .. '|' .. n .. '|' .. contact .. '|' .. gen .. '|' .. state .. '|' .. own
+end
+
 local function ingest(keys, a)
-  local T, now = keys[1], now_of(a[1])
-  if not remember(T, now, a[3], a[4], a[5], a[6]) then return {'dup'} end
-  local account, entry = a[2], a[15]
-  local contact, conv = contact_of(T, account, a)
+  local T = keys[1]
+  local now = now_of(a[1])
+  local bucket = T .. ':dd:' .. a[3]
+  if not remember(now, bucket, a[4]) then return 'dup' end
+  local account, main, entry, window, media, aliases = a[2], a[5], a[6], a[7], a[8] == 'm', a[9]
+  local here = 'v:' .. account
+  local contact, conv = contact_of(T, here, main, aliases, a[13])
   local c
   if conv then
-    c = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'n', 'win', 'acct')
+    c = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'win')
     if not c[1] or c[1] == 'closed' then c = nil end
   end
   if not c and contact then
-    local open = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
+    local open = call('HGET', T .. ':contact:' .. contact, here)
     if open then
-      c = call('HMGET', T .. ':conv:' .. open, 'state', 'gen', 'own', 'n', 'win', 'acct')
+      c = call('HMGET', T .. ':conv:' .. open, 'state', 'gen', 'own', 'win')
       if not c[1] or c[1] == 'closed' then
         c = nil
       else
         conv = open
-        call('HSET', T .. ':addr:' .. a[7], 'v:' .. account, conv)
+        call('HSET', T .. ':addr:' .. main, here, conv)
       end
     end
   end
 
   if c then
-    local state, gen, own = c[1], c[2], c[3] or ''
-    local n = call('RPUSH', T .. ':log:' .. conv, entry)
+    local state, gen, own, win = c[1], c[2], c[3] or '', c[4] or '0'
+    local n = int(call('RPUSH', T .. ':log:' .. conv, entry))
     call('APPEND', T .. ':st:' .. conv, 'i')
-    local win = c[5] or '0'
-    if tonumber(a[12]) > tonumber(win) then win = a[12] end
-    call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', int(now))
-    if a[22] == '1' then call('ZADD', T .. ':media:' .. account, now, conv .. '.' .. n) end
+    if tonumber(window) > tonumber(win) then win = window end
+    call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock)
+    if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.' .. n) end
     if own ~= '' then
       tell(T, now, own, 'm', conv, n, 'i', win, entry)
-      if (state == 'parked' or state == 'wrapup') and a[13] == '1' then
+      if (state == 'parked' or state == 'wrapup') and a[10] ~= '' then
         gen, state, own = wake(T, now, conv, read(T, conv), 'message')
       end
     end
-    return {'ok', conv, n, contact, tonumber(gen), state, own}
+    return came('ok', conv, n, contact, gen, state, own)
   end
 
-  if a[13] ~= '1' then
+  if a[10] == '' then
     -- A change of something already closed joins that log and wakes nobody.
     if conv and call('HEXISTS', T .. ':conv:' .. conv, 'state') == 1 then
       local n = call('RPUSH', T .. ':log:' .. conv, entry)
       call('APPEND', T .. ':st:' .. conv, 'i')
       call('HSET', T .. ':conv:' .. conv, 'n', n)
-      return {'ok', conv, n, contact, tonumber(call('HGET', T .. ':conv:' .. conv, 'gen')), 'closed', ''}
+      return came('ok', conv, n, contact, call('HGET', T .. ':conv:' .. conv, 'gen'), 'closed', '')
     end
     -- Nothing was kept, so nothing is remembered: the caller puts it aside, and if that fails the repeat must not pass for kept.
-    call('SREM', T .. ':dd:' .. a[3] .. ':' .. a[4], a[6])
-    return {'none', contact or ''}
+    call('SREM', bucket, a[4])
+    return 'none|' .. (contact or '')
   end
-  conv, contact = open_conversation(T, now, a, contact)
-  local weight = tonumber(a[14])
+  local queue, weight, ttl, auto, agent, agent_gen = string.match(a[10], '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)$')
+  local name, channel = a[11], string.match(a[3], '^[^:]*')
+  conv, contact = open_conversation(T, here, main, aliases, name, contact)
   call('RPUSH', T .. ':log:' .. conv, entry)
   call('SET', T .. ':st:' .. conv, 'i')
-  local when = int(now)
-  call('HSET', T .. ':conv:' .. conv, 'state', 'queued', 'gen', 1, 'own', '', 'q', a[11], 'ch', a[3], 'acct', account, 'contact', contact,
-    'addr', a[7], 'nm', a[10], 'first', when, 'eff', when, 'wt', weight, 'base', weight, 'n', 1, 'open', 0, 'win', a[12], 'last', when)
-  if a[22] == '1' then call('ZADD', T .. ':media:' .. account, now, conv .. '.1') end
-  if hinted(T, now, a) then
-    transition(T, now, 'opened', conv, 1, '', a[11], {'e', when, 'w', weight})
-    local gen, state = give(T, now, conv, 1, a[16], weight, a[11], tonumber(a[18]), a[19] == '1', a[20])
-    return {'new', conv, 1, contact, gen, state, a[16]}
+  -- What each message reads and writes stands first: a small hash is searched from its beginning.
+  call('HSET', T .. ':conv:' .. conv, 'state', 'queued', 'gen', '1', 'own', '', 'win', window, 'n', '1', 'last', clock, 'q', queue,
+    'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', clock, 'wt', weight, 'base', weight,
+    'open', '0')
+  if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.1') end
+  if hinted(T, agent, agent_gen, queue, weight) then
+    transition(T, now, 'opened', conv, '1', '', queue, {'e', clock, 'w', weight})
+    local gen, state = give(T, now, conv, 1, agent, tonumber(weight), queue, tonumber(ttl), auto == '1', a[12] or '')
+    return came('new', conv, '1', contact, gen, state, agent)
   end
-  call('ZADD', T .. ':q:' .. a[11], when, conv)
-  transition(T, now, 'queued', conv, 1, '', a[11], {'e', when, 'w', weight})
-  return {'new', conv, 1, contact, 1, 'queued', ''}
+  call('ZADD', T .. ':q:' .. queue, clock, conv)
+  transition(T, now, 'queued', conv, '1', '', queue, {'e', clock, 'w', weight})
+  return came('new', conv, '1', contact, '1', 'queued', '')
 end
 
 -- quarantine(now, bytes, why) -> ok. What cannot be kept otherwise is kept here, the last 10,000 of it.
 local function quarantine(keys, a)
   local T, now = keys[1], now_of(a[1])
-  call('LPUSH', T .. ':quarantine', int(now) .. '|' .. a[3] .. '|' .. a[2])
+  call('LPUSH', T .. ':quarantine', clock .. '|' .. a[3] .. '|' .. a[2])
   call('LTRIM', T .. ':quarantine', 0, 9999)
   return {'ok'}
 end

@@ -147,7 +147,7 @@ local function send(keys, a)
       end
       call('HSET', T .. ':addr:' .. address, 's:' .. account, conv)
       call('HSET', T .. ':conv:' .. conv, 'state', 'sends', 'gen', 1, 'own', '', 'q', '', 'ch', a[3], 'acct', account, 'contact', contact,
-        'addr', address, 'nm', a[5], 'first', int(now), 'eff', int(now), 'wt', 0, 'base', 0, 'n', 0, 'open', 0, 'win', win, 'last', int(now))
+        'addr', address, 'nm', a[5], 'first', clock, 'eff', clock, 'wt', 0, 'base', 0, 'n', 0, 'open', 0, 'win', win, 'last', clock)
     end
   end
   return reply(keys, {a[1], conv, '', '', a[6], a[8], a[9], '0', a[11], a[12], a[7]})
@@ -176,7 +176,7 @@ local function claim(keys, a)
   for lane = 0, 2 do
     if room > 0 then
       local later = T .. ':later:' .. account .. ':' .. lane
-      for _, item in ipairs(call('ZRANGEBYSCORE', later, '-inf', int(now), 'LIMIT', 0, room)) do
+      for _, item in ipairs(call('ZRANGEBYSCORE', later, '-inf', clock, 'LIMIT', 0, room)) do
         call('ZREM', later, item)
         take(item, lane)
       end

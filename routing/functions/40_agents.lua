@@ -141,7 +141,7 @@ end
 -- generation has passed is a no-op.
 local function sweep(keys, a)
   local T, now, most = keys[1], now_of(a[1]), tonumber(a[2])
-  local due = call('ZRANGEBYSCORE', T .. ':dl', '-inf', int(now), 'LIMIT', 0, most)
+  local due = call('ZRANGEBYSCORE', T .. ':dl', '-inf', clock, 'LIMIT', 0, most)
   for _, item in ipairs(due) do
     call('ZREM', T .. ':dl', item)
     local kind, id, x = string.match(item, '^(%a+)|([^|]+)|(.+)$')
@@ -177,7 +177,7 @@ local function sweep(keys, a)
       end
     end
   end
-  for _, shard in ipairs(call('ZRANGEBYSCORE', T .. ':node', '-inf', int(now))) do shard_gone(T, now, shard) end
+  for _, shard in ipairs(call('ZRANGEBYSCORE', T .. ':node', '-inf', clock)) do shard_gone(T, now, shard) end
   return {'ok', #due, #due == most and 1 or 0}
 end
 

@@ -7,7 +7,7 @@ local function media_due(keys, a)
   local T, now = keys[1], now_of(a[1])
   local account, waiting, out = a[2], T .. ':media:' .. a[2], {'ok'}
   if not owns(T, 'acct:' .. account, a[3], a[4], now) then return {'lost'} end
-  for _, item in ipairs(call('ZRANGEBYSCORE', waiting, '-inf', int(now), 'LIMIT', 0, tonumber(a[5]))) do
+  for _, item in ipairs(call('ZRANGEBYSCORE', waiting, '-inf', clock, 'LIMIT', 0, tonumber(a[5]))) do
     local conv, n = string.match(item, '^(.+)%.(%d+)$')
     local entry = call('LINDEX', T .. ':log:' .. conv, tonumber(n) - 1)
     if entry then
