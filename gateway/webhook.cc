@@ -117,13 +117,13 @@ void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
   if (auto* inbound = std::get_if<Inbound>(&event)) {
     ++counts_.messages;
     if (!inbound->addresses.empty()) on_inbound_(inbound->account, inbound->addresses.front());
-    ingest(delivery, *inbound, "", true, "");
+    ingest(delivery, std::move(*inbound), "", true, "");
   } else if (auto* change = std::get_if<Change>(&event)) {
     ++counts_.changes;
-    ingest(delivery, change->message, change->original, false, "");
+    ingest(delivery, std::move(change->message), std::move(change->original), false, "");
   } else if (auto* identity = std::get_if<Identity>(&event)) {
     ++counts_.changes;
-    ingest(delivery, identity->message, "", false, identity->old_address);
+    ingest(delivery, std::move(identity->message), "", false, std::move(identity->old_address));
   } else if (auto* consent = std::get_if<Consent>(&event)) {
     ++counts_.changes;
     const std::string key = routing::key_of(services_.prefix, "consent:" + consent->address);
@@ -153,30 +153,30 @@ void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
   }
 }
 
-void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, const Inbound& message, const std::string& of, bool may_open,
-                     const std::string& old_address) {
+void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message, std::string of, bool may_open,
+                     std::string old_address) {
   const AccountInfo* account = services_.outbox.account(message.account);
   if (account == nullptr || message.addresses.empty())
     return keep_aside(delivery, message.content.detail, "no account or no address");
-  routing::Entry entry;
-  entry.content = message.content;
-  entry.provider_id = message.provider_id;
-  entry.of = of;
-  entry.at = message.at;
   routing::Ingest what;
-  what.account = message.account;
   what.channel = account->channel;
+  what.queue = account->queue;
   what.dedupe = message.provider_id;
   what.at = message.at;
-  what.addresses = message.addresses;
-  what.name = message.name;
-  what.queue = account->queue;
   what.may_open = may_open;
-  what.old_address = old_address;
+  what.old_address = std::move(old_address);
   what.has_media = message.content.media.has_value() && !message.content.media->provider_id.empty();
+  if (may_open) what.window_until = whatsapp::window_until(message);
+  what.account = std::move(message.account);
+  what.addresses = std::move(message.addresses);
+  what.name = std::move(message.name);
+  routing::Entry entry;
+  entry.content = std::move(message.content);
+  entry.provider_id = std::move(message.provider_id);
+  entry.of = std::move(of);
+  entry.at = message.at;
   what.entry = routing::encode_entry(entry);
   if (may_open) {
-    what.window_until = whatsapp::window_until(message);
     what.hint = services_.mirror.hint(account->queue, services_.now().wall);
     if (const auto* queue = services_.mirror.queue(account->queue)) {
       what.offer_ttl_ms = queue->offer_ms;

@@ -45,8 +45,7 @@ class Webhook {
  private:
   struct Delivery;
   void take(const std::shared_ptr<Delivery>& delivery, Event event);
-  void ingest(const std::shared_ptr<Delivery>& delivery, const Inbound& message, const std::string& of, bool may_open,
-              const std::string& old_address);
+  void ingest(const std::shared_ptr<Delivery>& delivery, Inbound message, std::string of, bool may_open, std::string old_address);
   void keep_aside(const std::shared_ptr<Delivery>& delivery, std::string bytes, const std::string& why);
   void kept(const std::shared_ptr<Delivery>& delivery, const Error* error);
 
