@@ -1,12 +1,12 @@
-// The peer: a webhook receiver as one writes it in node: http, HMAC over the raw body, JSON.parse, then one durable write a
-// message through ioredis (dedupe and list in one pipeline). No routing, no desk: less work than Belfry does.
-//   node webhook.mjs SOCKET SECRET_FILE   prints `listening port=N`
+// The peer: a webhook receiver as one writes it in node: http, HMAC over the raw body, JSON.parse, then through ioredis what makes
+// the message durable: the function named, which is Belfry's own; or, without a name, one SADD and one RPUSH in a pipeline.
+//   node webhook.mjs SOCKET SECRET_FILE [FUNCTION]   prints `listening port=N`
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import Redis from 'ioredis';
 
-const [socket, secretFile] = process.argv.slice(2);
+const [socket, secretFile, name] = process.argv.slice(2);
 const secret = readFileSync(secretFile, 'utf8').trim();
 const redis = new Redis(socket);
 
@@ -26,12 +26,20 @@ const server = createServer((request, response) => {
       for (const entry of JSON.parse(body).entry) {
         for (const change of entry.changes) {
           for (const message of change.value.messages ?? []) {
-            writes.sadd('peer:dedupe', message.id);
-            writes.rpush('peer:log:' + message.from, JSON.stringify(message));
+            if (name) {
+              const day = Math.floor(message.timestamp / 86400);
+              const until = String(message.timestamp * 1000 + 86400000);
+              const sender = change.value.contacts?.[0]?.profile?.name ?? '';
+              writes.fcall(name, 1, '{peer}', '', 'city', 'wa:' + day, 'city|' + message.id, 'wa:p:' + message.from, JSON.stringify(message), until,
+                '', '', 'city|10|45000|0||', sender);
+            } else {
+              writes.sadd('peer:dedupe', message.id);
+              writes.rpush('peer:log:' + message.from, JSON.stringify(message));
+            }
           }
         }
       }
-      await writes.exec();
+      for (const [error] of await writes.exec()) if (error) throw error;
       response.writeHead(200).end();
     } catch {
       response.writeHead(503).end();

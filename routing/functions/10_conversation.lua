@@ -1,11 +1,10 @@
 -- The life of a conversation: queued -> offered -> active -> (parked) -> wrapup -> closed. Every change of state is gen + 1.
 
--- Makes the offer. The caller has checked state and generation; here the agent is checked. nil: he cannot take it.
--- agent is `id`, already read: {avail, ses, load, cap}.
+-- Whether this agent is ready and has room for so much more; his generation; his queues.
 local function can_take(T, agent, weight)
-  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen')
+  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'queues')
   local ready = r[1] == 'ready' and tonumber(r[2] or 0) > 0
-  return ready and tonumber(r[3] or 0) + weight <= tonumber(r[4] or 0), r[5]
+  return ready and tonumber(r[3] or 0) + weight <= tonumber(r[4] or 0), r[5], r[6] or ''
 end
 
 -- The agents that must not be offered this conversation again for a while: "ana:1690000000000,bob:..."
@@ -17,19 +16,25 @@ local function excluded(excl, agent, now)
   return false
 end
 
+-- All of an offer but the conversation's own fields; gen is already the new one.
+local function hand(T, now, conv, gen, agent, weight, queue, ttl, auto, why)
+  local load = int(hold(T, agent, conv, weight))
+  call('HSET', T .. ':agent:' .. agent, 'last', clock)
+  if auto then
+    tell(T, now, agent, 'g', conv, gen, 'active', '')
+  else
+    local till = int(now + ttl)
+    call('ZADD', T .. ':dl', till, 'offer|' .. conv .. '|' .. gen)
+    tell(T, now, agent, 'o', conv, gen, till, '')
+  end
+  transition(T, now, auto and 'assigned' or 'offered', conv, gen, agent, queue, {'l', load, 'w', weight, 'x', why})
+end
+
 local function give(T, now, conv, gen, agent, weight, queue, ttl, auto, why)
   local state = auto and 'active' or 'offered'
   gen = gen + 1
-  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', agent, 'given', clock)
-  local load = hold(T, agent, conv, weight)
-  call('HSET', T .. ':agent:' .. agent, 'last', clock)
-  if auto then
-    tell(T, now, agent, 'g', conv, gen, state, '')
-  else
-    call('ZADD', T .. ':dl', now + ttl, 'offer|' .. conv .. '|' .. gen)
-    tell(T, now, agent, 'o', conv, gen, int(now + ttl), '')
-  end
-  transition(T, now, auto and 'assigned' or 'offered', conv, gen, agent, queue, {'l', load, 'w', weight, 'x', why})
+  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', int(gen), 'own', agent, 'given', clock)
+  hand(T, now, conv, int(gen), agent, weight, queue, ttl, auto, why)
   return gen, state
 end
 

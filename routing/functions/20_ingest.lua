@@ -66,9 +66,8 @@ end
 -- The hint is honoured only if none of the agent's queues holds a waiting item: nobody is overtaken.
 local function hinted(T, agent, agent_gen, queue, weight)
   if agent == '' then return false end
-  local able, gen = can_take(T, agent, tonumber(weight))
+  local able, gen, queues = can_take(T, agent, tonumber(weight))
   if not able or gen ~= agent_gen then return false end
-  local queues = call('HGET', T .. ':agent:' .. agent, 'queues') or ''
   local member = false
   for each in string.gmatch(queues, '[^,]+') do
     if call('ZCARD', T .. ':q:' .. each) > 0 then return false end
@@ -141,19 +140,21 @@ local function ingest(keys, a)
   conv, contact = open_conversation(T, here, main, aliases, name, contact)
   call('RPUSH', T .. ':log:' .. conv, entry)
   call('SET', T .. ':st:' .. conv, 'i')
+  local gen, state, own = '1', 'queued', ''
+  if hinted(T, agent, agent_gen, queue, weight) then gen, state, own = '2', auto == '1' and 'active' or 'offered', agent end
   -- What each message reads and writes stands first: a small hash is searched from its beginning.
-  call('HSET', T .. ':conv:' .. conv, 'state', 'queued', 'gen', '1', 'own', '', 'win', window, 'n', '1', 'last', clock, 'q', queue,
+  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', own, 'win', window, 'n', '1', 'last', clock, 'q', queue,
     'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', clock, 'wt', weight, 'base', weight,
-    'open', '0')
+    'open', '0', 'given', own ~= '' and clock or '')
   if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.1') end
-  if hinted(T, agent, agent_gen, queue, weight) then
+  if own == '' then
+    call('ZADD', T .. ':q:' .. queue, clock, conv)
+    transition(T, now, 'queued', conv, gen, '', queue, {'e', clock, 'w', weight})
+  else
     transition(T, now, 'opened', conv, '1', '', queue, {'e', clock, 'w', weight})
-    local gen, state = give(T, now, conv, 1, agent, tonumber(weight), queue, tonumber(ttl), auto == '1', a[12] or '')
-    return came('new', conv, '1', contact, gen, state, agent)
+    hand(T, now, conv, gen, own, weight, queue, tonumber(ttl), auto == '1', a[12] or '')
   end
-  call('ZADD', T .. ':q:' .. queue, clock, conv)
-  transition(T, now, 'queued', conv, '1', '', queue, {'e', clock, 'w', weight})
-  return came('new', conv, '1', contact, '1', 'queued', '')
+  return came('new', conv, '1', contact, gen, state, own)
 end
 
 -- quarantine(now, bytes, why) -> ok. What cannot be kept otherwise is kept here, the last 10,000 of it.
