@@ -32,7 +32,17 @@ constexpr std::array kKinds{
     KindRow{"ping", Frame::Kind::kPing, false, false, false},
 };
 
+constexpr std::size_t kMaxClientId = 100;  // octets
+
 tl::unexpected<Error> bad(std::string detail) { return fail(Errc::kBadInput, std::move(detail)); }
+
+// The first octets of a text, whole characters only: half of one in a frame, and the browser drops the socket (RFC 6455, 8.1).
+std::string first_of(std::string_view text, std::size_t octets) {
+  if (text.size() > octets) {
+    while (octets > 0 && (static_cast<unsigned char>(text[octets]) & 0xC0) == 0x80) --octets;
+  }
+  return std::string(text.substr(0, octets));
+}
 
 wire::JsonReader& reader() {
   thread_local wire::JsonReader mine;
@@ -128,10 +138,11 @@ Result<Frame> read(const std::string& text) {
   const std::string_view word = wire::text_at(object, "t");
   const auto row = std::find_if(kKinds.begin(), kKinds.end(), [&](const KindRow& r) { return r.word == word; });
   Frame frame;
-  frame.client_id = std::string(wire::text_at(object, "client_id").substr(0, 101));
   if (row == kKinds.end()) return bad("`t` names no frame of belfry.desk.v1");
   frame.kind = row->kind;
-  if (frame.client_id.size() > 100) return bad("`client_id` is longer than 100 characters: use a UUID");
+  const std::string_view client_id = wire::text_at(object, "client_id");
+  if (client_id.size() > kMaxClientId) return bad("`client_id` is longer than 100 octets: use a UUID");
+  frame.client_id = std::string(client_id);
   if (row->needs_client_id && frame.client_id.empty())
     return bad("`client_id` is missing: send a UUID, the same again when you repeat");
   if (row->names_conversation) {
@@ -144,7 +155,7 @@ Result<Frame> read(const std::string& text) {
     if (!gen || *gen < 1) return bad("`gen` is missing: send the generation you saw");
     frame.gen = *gen;
   }
-  frame.reason = std::string(wire::text_at(object, "reason").substr(0, 200));
+  frame.reason = first_of(wire::text_at(object, "reason"), 200);
   switch (frame.kind) {
     case Frame::Kind::kHello: {
       dom::element last;
@@ -163,7 +174,7 @@ Result<Frame> read(const std::string& text) {
         return bad("`value` must be ready, paused or offline");
       }
       break;
-    case Frame::Kind::kResolve: frame.code = std::string(wire::text_at(object, "code").substr(0, 64)); break;
+    case Frame::Kind::kResolve: frame.code = first_of(wire::text_at(object, "code"), 64); break;
     case Frame::Kind::kPark: {
       const std::string_view until = wire::text_at(object, "until");
       const auto at = wire::parse_rfc3339(until);
@@ -200,7 +211,7 @@ std::string client_id_of(const std::string& text) {
   auto document = reader().read(text);
   dom::object object;
   if (!document || document->get(object) != simdjson::SUCCESS) return {};
-  return std::string(wire::text_at(object, "client_id").substr(0, 100));
+  return first_of(wire::text_at(object, "client_id"), kMaxClientId);
 }
 
 Result<Content> read_content(const std::string& json_object) {
