@@ -185,10 +185,18 @@ Result<Frame> read(const std::string& text) {
     case Frame::Kind::kTransfer: {
       const auto to = wire::object_at(object, "to");
       if (to) {
-        frame.to_agent = std::string(wire::text_at(*to, "agent"));
-        frame.to_queue = std::string(wire::text_at(*to, "queue"));
+        const std::string_view agent = wire::text_at(*to, "agent"), queue = wire::text_at(*to, "queue");
+        if (!agent.empty() && queue.empty()) {
+          const auto id = parse_agent_id(agent);
+          if (!id) return bad("`to.agent` is not an agent's id: it looks like agent_ana");
+          frame.to_agent = *id;
+        } else if (agent.empty() && !queue.empty()) {
+          const auto id = parse_queue_id(queue);
+          if (!id) return bad("`to.queue` is not a queue's id: it looks like queue_city");
+          frame.to_queue = *id;
+        }
       }
-      if (frame.to_agent.empty() == frame.to_queue.empty()) return bad("`to` needs either agent or queue");
+      if (frame.to_agent.empty() && frame.to_queue.empty()) return bad("`to` needs either agent or queue");
       break;
     }
     case Frame::Kind::kReply: {
@@ -260,7 +268,7 @@ void append(std::string& out, const MessageView& m) {
   member_if(out, "provider_id", m.provider_id);
   member_if(out, "of", m.of);
   member_if(out, "client_id", m.client_id);
-  member_if(out, "agent", m.agent);
+  member_if(out, "agent", agent_id(m.agent));
   member_if(out, "reason", m.reason);
   out += '}';
 }
@@ -268,8 +276,8 @@ void append(std::string& out, const MessageView& m) {
 void append(std::string& out, const ConversationView& c) {
   out.append("{\"id\":\"").append(conversation_id(c.id)).append("\",\"gen\":").append(std::to_string(c.gen));
   member(out, "state", c.state);
-  member_if(out, "owner", c.owner);
-  member_if(out, "queue", c.queue);
+  member_if(out, "owner", agent_id(c.owner));
+  member_if(out, "queue", queue_id(c.queue));
   member(out, "channel", c.channel);
   member(out, "account", c.account);
   out += ",\"contact\":{\"id\":";
@@ -288,7 +296,7 @@ void append(std::string& out, const ConversationView& c) {
 
 std::string write(const Welcome& w) {
   std::string out = "{\"t\":\"welcome\",\"agent\":{\"id\":";
-  wire::append_quoted(out, w.agent);
+  wire::append_quoted(out, agent_id(w.agent));
   member(out, "name", w.name);
   out += "},\"roles\":[";
   for (std::size_t i = 0; i < w.roles.size(); ++i) {
@@ -335,7 +343,7 @@ std::string write_offer(std::int64_t id, const ConversationView& c) {
   std::string out = event(id, "offer");
   out.append(",\"conversation\":\"").append(conversation_id(c.id)).append("\"");
   member_int(out, "gen", c.gen);
-  member(out, "queue", c.queue);
+  member(out, "queue", queue_id(c.queue));
   member(out, "channel", c.channel);
   out += ",\"contact\":{\"id\":";
   wire::append_quoted(out, c.contact);
@@ -372,8 +380,8 @@ std::string write_conversation(std::int64_t id, std::string_view conversation, s
   out.append(",\"conversation\":\"").append(conversation_id(conversation)).append("\"");
   member_int(out, "gen", gen);
   member(out, "state", state);
-  member_if(out, "owner", owner);
-  member_if(out, "queue", queue);
+  member_if(out, "owner", agent_id(owner));
+  member_if(out, "queue", queue_id(queue));
   member_time(out, "window_until", window_until);
   out += '}';
   return out;

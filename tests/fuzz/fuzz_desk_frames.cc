@@ -36,8 +36,8 @@ std::string say(const desk::Frame& f) {
   if (f.until.ms != 0) member("until", wire::rfc3339(f.until));
   if (f.kind == desk::Frame::Kind::kTransfer) {
     out += ",\"to\":{\"\":0";
-    member("agent", f.to_agent);
-    member("queue", f.to_queue);
+    member("agent", agent_id(f.to_agent));
+    member("queue", queue_id(f.to_queue));
     out += '}';
   }
   member("text", f.text);

@@ -36,6 +36,47 @@ TEST(DeskFrames, RefuseWithASentence) {
   }
 }
 
+TEST(DeskFrames, TransferToAnIdWithItsPrefixOrPlain) {
+  for (const char* said : {"agent_ben", "ben"}) {
+    const auto frame = read(command("transfer", std::string(R"("to":{"agent":")") + said + "\"}"));
+    ASSERT_TRUE(frame) << said;
+    EXPECT_EQ(frame->to_agent, "ben");
+    EXPECT_EQ(frame->to_queue, "");
+  }
+  for (const char* said : {"queue_city", "city"}) {
+    const auto frame = read(command("transfer", std::string(R"("to":{"queue":")") + said + "\"}"));
+    ASSERT_TRUE(frame) << said;
+    EXPECT_EQ(frame->to_queue, "city");
+  }
+  for (const char* to : {R"({"queue":"agent_ben"})", R"({"agent":"queue_city"})", R"({"agent":"agent_agent_ben"})",
+                         R"({"agent":"ben","queue":"city"})", R"({"agent":"Ben"})", "{}"}) {
+    EXPECT_FALSE(read(command("transfer", std::string(R"("to":)") + to))) << to;
+  }
+}
+
+TEST(DeskFrames, IdsOfAgentsAndQueuesAreWrittenWithTheirPrefix) {
+  Welcome welcome;
+  welcome.agent = "ana";
+  ConversationView view;
+  view.id = "12";
+  view.owner = "ana";
+  view.queue = "city";
+  welcome.conversations.push_back(view);
+  const std::string said = write(welcome);
+  EXPECT_NE(said.find(R"("agent":{"id":"agent_ana")"), std::string::npos) << said;
+  EXPECT_NE(said.find(R"("owner":"agent_ana","queue":"queue_city")"), std::string::npos) << said;
+  EXPECT_NE(write_offer(1, view).find(R"("queue":"queue_city")"), std::string::npos);
+  EXPECT_NE(write_assigned(1, view).find(R"("owner":"agent_ana")"), std::string::npos);
+  EXPECT_NE(write_conversation(1, "12", 3, "active", "ana", "city", {}).find(R"("owner":"agent_ana","queue":"queue_city")"),
+            std::string::npos);
+  EXPECT_EQ(write_conversation(1, "12", 3, "closed", "", "", {}).find("owner"), std::string::npos);
+  MessageView message;
+  message.agent = "ana";
+  std::string out;
+  append(out, message);
+  EXPECT_NE(out.find(R"("agent":"agent_ana")"), std::string::npos) << out;
+}
+
 // A nack echoes the client_id; with half a character in it the browser would close the socket.
 TEST(DeskFrames, AClientIdTooLongIsEchoedInWholeCharacters) {
   const std::string text = R"({"t":"ping","client_id":")" + std::string(99, 'a') + R"(éé"})";
