@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "adapters/wire/rfc3339.h"
+#include "belfry/message.h"
 #include "gateway/config.h"
 
 namespace {
@@ -406,10 +407,17 @@ void queue_put(const Options& o, Client& client, bool is_new) {
   if (o.wrapup) body["wrapup_s"] = *o.wrapup;
   if (o.priority) body["priority"] = *o.priority;
   if (!o.skills.empty()) body["skills"] = o.skills;
-  const std::string path = "/queues/" + escaped(o.id);
+  const auto plain_id = belfry::parse_queue_id(o.id);
+  if (!plain_id) {
+    throw Failure{o.id +
+                  " is not a queue's id: use 1 to 40 of a-z, 0-9 and -, behind queue_ or alone; an id begins with neither "
+                  "agent_ nor queue_"};
+  }
+  const std::string id = belfry::queue_id(*plain_id);
+  const std::string path = "/queues/" + escaped(id);
   const int there = client.ask("GET", path, nullptr).status;
-  if (is_new && there == 200) throw Failure{"there is a queue " + o.id + " already: change it with belfryctl queue set " + o.id};
-  if (!is_new && there == 404) throw Failure{"there is no queue " + o.id + ": make it with belfryctl queue add " + o.id};
+  if (is_new && there == 200) throw Failure{"there is a queue " + id + " already: change it with belfryctl queue set " + id};
+  if (!is_new && there == 404) throw Failure{"there is no queue " + id + ": make it with belfryctl queue add " + id};
   show_one(o, client.call("PUT", path, body), kQueueColumns);
 }
 
@@ -426,7 +434,9 @@ void key_add(const Options& o, Client& client) {
 
 void remove(const Options& o, Client& client, const std::string& kind) {
   client.call("DELETE", "/" + kind + "/" + escaped(o.id), nullptr);
-  print(o.as_json, {{"removed", o.id}}, [&] { std::cout << "removed " << plain(o.id) << "\n"; });
+  std::string id = o.id;
+  if (kind == "agents") id = belfry::agent_id(belfry::parse_agent_id(o.id).value_or(""));
+  print(o.as_json, {{"removed", id}}, [&] { std::cout << "removed " << plain(id) << "\n"; });
 }
 
 // ------------------------------------------------------------------------------------------------------------- insight
@@ -545,8 +555,8 @@ void simulate(const Options& o, Client& client) {
   const json choice = client.get("/queues/" + escaped(o.id) + "/choice");
   print(o.as_json, choice, [&] {
     if (choice.at("agent").is_null()) {
-      std::cout << "Nobody: no agent of " << plain(o.id) << " is ready, connected and has room. " << plain(choice.at("waiting"))
-                << " wait.\n";
+      std::cout << "Nobody: no agent of " << plain(choice.at("queue")) << " is ready, connected and has room. "
+                << plain(choice.at("waiting")) << " wait.\n";
     } else {
       json offer{{"kind", "offered"}, {"agent", choice.at("agent")}, {"reasons", choice.value("reasons", json::object())}};
       std::cout << sentence_of(offer) << " " << plain(choice.at("waiting")) << " wait.\n";

@@ -343,7 +343,10 @@ class Section {
     std::string value;
     const auto* node = text(key, value);
     if (node == nullptr) return;
-    if (!is_id(value)) {
+    if (value.starts_with("agent_") || value.starts_with("queue_")) {
+      wrong(*node, key, "is " + in_quotes(value) + "; agent_ and queue_ stand before ids outside, and no id begins with them",
+            "write " + in_quotes(std::string_view(value).substr(6)));
+    } else if (!is_id(value)) {
       wrong(*node, key, "is " + in_quotes(value) + "; an id has 1 to 40 of a-z, 0-9 and -", "choose such an id");
     } else {
       out = value;

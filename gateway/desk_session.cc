@@ -18,11 +18,12 @@ wire::Problem stale_problem(const routing::Outcome& out) {
   if (out.state == "closed")
     why += ": it is closed.";
   else if (!out.owner.empty())
-    why += ": " + out.owner + " has it (" + out.state + ").";
+    why += ": " + agent_id(out.owner) + " has it (" + out.state + ").";
   else
     why += ": it is " + out.state + ".";
   wire::Problem p = wire::problem(409, "stale_generation", why + " Take the state in `now` and decide again.");
-  p.more = "\"now\":{\"gen\":" + std::to_string(out.gen) + ",\"state\":\"" + out.state + "\",\"owner\":\"" + out.owner + "\"}";
+  p.more = "\"now\":{\"gen\":" + std::to_string(out.gen) + ",\"state\":\"" + out.state + "\",\"owner\":\"" + agent_id(out.owner) +
+           "\"}";
   return p;
 }
 

@@ -32,7 +32,17 @@ constexpr std::array kKinds{
     KindRow{"ping", Frame::Kind::kPing, false, false, false},
 };
 
+constexpr std::size_t kMaxClientId = 100;  // octets
+
 tl::unexpected<Error> bad(std::string detail) { return fail(Errc::kBadInput, std::move(detail)); }
+
+// The first octets of a text, whole characters only: half of one in a frame, and the browser drops the socket (RFC 6455, 8.1).
+std::string first_of(std::string_view text, std::size_t octets) {
+  if (text.size() > octets) {
+    while (octets > 0 && (static_cast<unsigned char>(text[octets]) & 0xC0) == 0x80) --octets;
+  }
+  return std::string(text.substr(0, octets));
+}
 
 wire::JsonReader& reader() {
   thread_local wire::JsonReader mine;
@@ -128,10 +138,11 @@ Result<Frame> read(const std::string& text) {
   const std::string_view word = wire::text_at(object, "t");
   const auto row = std::find_if(kKinds.begin(), kKinds.end(), [&](const KindRow& r) { return r.word == word; });
   Frame frame;
-  frame.client_id = std::string(wire::text_at(object, "client_id").substr(0, 101));
   if (row == kKinds.end()) return bad("`t` names no frame of belfry.desk.v1");
   frame.kind = row->kind;
-  if (frame.client_id.size() > 100) return bad("`client_id` is longer than 100 characters: use a UUID");
+  const std::string_view client_id = wire::text_at(object, "client_id");
+  if (client_id.size() > kMaxClientId) return bad("`client_id` is longer than 100 octets: use a UUID");
+  frame.client_id = std::string(client_id);
   if (row->needs_client_id && frame.client_id.empty())
     return bad("`client_id` is missing: send a UUID, the same again when you repeat");
   if (row->names_conversation) {
@@ -144,7 +155,7 @@ Result<Frame> read(const std::string& text) {
     if (!gen || *gen < 1) return bad("`gen` is missing: send the generation you saw");
     frame.gen = *gen;
   }
-  frame.reason = std::string(wire::text_at(object, "reason").substr(0, 200));
+  frame.reason = first_of(wire::text_at(object, "reason"), 200);
   switch (frame.kind) {
     case Frame::Kind::kHello: {
       dom::element last;
@@ -163,7 +174,7 @@ Result<Frame> read(const std::string& text) {
         return bad("`value` must be ready, paused or offline");
       }
       break;
-    case Frame::Kind::kResolve: frame.code = std::string(wire::text_at(object, "code").substr(0, 64)); break;
+    case Frame::Kind::kResolve: frame.code = first_of(wire::text_at(object, "code"), 64); break;
     case Frame::Kind::kPark: {
       const std::string_view until = wire::text_at(object, "until");
       const auto at = wire::parse_rfc3339(until);
@@ -174,10 +185,18 @@ Result<Frame> read(const std::string& text) {
     case Frame::Kind::kTransfer: {
       const auto to = wire::object_at(object, "to");
       if (to) {
-        frame.to_agent = std::string(wire::text_at(*to, "agent"));
-        frame.to_queue = std::string(wire::text_at(*to, "queue"));
+        const std::string_view agent = wire::text_at(*to, "agent"), queue = wire::text_at(*to, "queue");
+        if (!agent.empty() && queue.empty()) {
+          const auto id = parse_agent_id(agent);
+          if (!id) return bad("`to.agent` is not an agent's id: it looks like agent_ana");
+          frame.to_agent = *id;
+        } else if (agent.empty() && !queue.empty()) {
+          const auto id = parse_queue_id(queue);
+          if (!id) return bad("`to.queue` is not a queue's id: it looks like queue_city");
+          frame.to_queue = *id;
+        }
       }
-      if (frame.to_agent.empty() == frame.to_queue.empty()) return bad("`to` needs either agent or queue");
+      if (frame.to_agent.empty() && frame.to_queue.empty()) return bad("`to` needs either agent or queue");
       break;
     }
     case Frame::Kind::kReply: {
@@ -200,7 +219,7 @@ std::string client_id_of(const std::string& text) {
   auto document = reader().read(text);
   dom::object object;
   if (!document || document->get(object) != simdjson::SUCCESS) return {};
-  return std::string(wire::text_at(object, "client_id").substr(0, 100));
+  return first_of(wire::text_at(object, "client_id"), kMaxClientId);
 }
 
 Result<Content> read_content(const std::string& json_object) {
@@ -249,7 +268,7 @@ void append(std::string& out, const MessageView& m) {
   member_if(out, "provider_id", m.provider_id);
   member_if(out, "of", m.of);
   member_if(out, "client_id", m.client_id);
-  member_if(out, "agent", m.agent);
+  member_if(out, "agent", agent_id(m.agent));
   member_if(out, "reason", m.reason);
   out += '}';
 }
@@ -257,8 +276,8 @@ void append(std::string& out, const MessageView& m) {
 void append(std::string& out, const ConversationView& c) {
   out.append("{\"id\":\"").append(conversation_id(c.id)).append("\",\"gen\":").append(std::to_string(c.gen));
   member(out, "state", c.state);
-  member_if(out, "owner", c.owner);
-  member_if(out, "queue", c.queue);
+  member_if(out, "owner", agent_id(c.owner));
+  member_if(out, "queue", queue_id(c.queue));
   member(out, "channel", c.channel);
   member(out, "account", c.account);
   out += ",\"contact\":{\"id\":";
@@ -277,7 +296,7 @@ void append(std::string& out, const ConversationView& c) {
 
 std::string write(const Welcome& w) {
   std::string out = "{\"t\":\"welcome\",\"agent\":{\"id\":";
-  wire::append_quoted(out, w.agent);
+  wire::append_quoted(out, agent_id(w.agent));
   member(out, "name", w.name);
   out += "},\"roles\":[";
   for (std::size_t i = 0; i < w.roles.size(); ++i) {
@@ -324,7 +343,7 @@ std::string write_offer(std::int64_t id, const ConversationView& c) {
   std::string out = event(id, "offer");
   out.append(",\"conversation\":\"").append(conversation_id(c.id)).append("\"");
   member_int(out, "gen", c.gen);
-  member(out, "queue", c.queue);
+  member(out, "queue", queue_id(c.queue));
   member(out, "channel", c.channel);
   out += ",\"contact\":{\"id\":";
   wire::append_quoted(out, c.contact);
@@ -361,8 +380,8 @@ std::string write_conversation(std::int64_t id, std::string_view conversation, s
   out.append(",\"conversation\":\"").append(conversation_id(conversation)).append("\"");
   member_int(out, "gen", gen);
   member(out, "state", state);
-  member_if(out, "owner", owner);
-  member_if(out, "queue", queue);
+  member_if(out, "owner", agent_id(owner));
+  member_if(out, "queue", queue_id(queue));
   member_time(out, "window_until", window_until);
   out += '}';
   return out;

@@ -1,5 +1,6 @@
 // The desk socket's words (belfry.desk.v1): what an agent's desk sends, and what it hears. JSON text frames of at most 64 KiB.
 //
+// Ids are plain in these values and get their prefix where they are written: conv_, agent_, queue_.
 // The same views of a message and of a conversation are the REST API's, so that a page reads one shape everywhere.
 #pragma once
 
@@ -38,6 +39,7 @@ struct Frame {
   std::string reason;   // availability, decline
   std::string code;     // resolve
   WallTime until;       // park
+  // Of a transfer: one of them.
   std::string to_agent, to_queue;
   std::string text;     // note
   std::string message;  // read: msg_...

@@ -47,12 +47,18 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
       scale /= 10;
     }
   }
-  if (is(at, 'Z') && at + 1 == text.size()) return WallTime{ms};
+  // An offset must not lead out of the years that four digits can say.
+  constexpr std::int64_t kFirst = -62'167'219'200'000, kLast = 253'402'300'799'999;
+  const auto within = [](std::int64_t at_ms) -> std::optional<WallTime> {
+    if (at_ms < kFirst || at_ms > kLast) return std::nullopt;
+    return WallTime{at_ms};
+  };
+  if (is(at, 'Z') && at + 1 == text.size()) return within(ms);
   if (at + 6 != text.size() || (text[at] != '+' && text[at] != '-') || text[at + 3] != ':') return std::nullopt;
   const auto oh = number(at + 1, 2), om = number(at + 4, 2);
   if (!oh || !om || *oh > 23 || *om > 59) return std::nullopt;
   const std::int64_t offset = (*oh * 60LL + *om) * 60'000LL;
-  return WallTime{text[at] == '+' ? ms - offset : ms + offset};
+  return within(text[at] == '+' ? ms - offset : ms + offset);
 }
 
 }  // namespace belfry::wire

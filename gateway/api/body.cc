@@ -5,15 +5,6 @@
 #include "gateway/api/call.h"
 
 namespace belfry::gateway::api {
-namespace {
-
-std::string without(std::string_view prefix, std::string_view text) {
-  if (!prefix.empty() && text.starts_with(prefix)) text.remove_prefix(prefix.size());
-  return std::string(text);
-}
-
-}  // namespace
-
 Body::Body(const std::string& text) {
   const auto root = reader_.read(text);
   simdjson::dom::object object;
@@ -62,13 +53,12 @@ std::optional<std::string> Body::text(std::string_view member, Text rule) {
   return std::nullopt;
 }
 
-std::optional<std::string> Body::id(std::string_view member, bool required, std::string_view prefix) {
+std::optional<std::string> Body::agent(std::string_view member, bool required) {
   const auto said = text(member, {.required = required, .max = 60});
   if (!said) return std::nullopt;
-  std::string id = without(prefix, *said);
-  if (is_id(id)) return id;
-  complain(member, "is not an id: use 1 to 40 of a-z, 0-9 and -");
-  return std::nullopt;
+  auto id = parse_agent_id(*said);
+  if (!id) complain(member, "is not an agent's id: use " + std::string(kAgentIds));
+  return id;
 }
 
 std::optional<std::string> Body::one_of(std::string_view member, bool required, const std::vector<std::string_view>& words) {
@@ -115,16 +105,19 @@ std::optional<std::vector<std::string>> Body::texts(std::string_view member, std
   return items;
 }
 
-std::optional<std::vector<std::string>> Body::ids(std::string_view member, std::size_t max_items, std::string_view prefix) {
-  auto items = texts(member, max_items, 60);
+std::optional<std::vector<std::string>> Body::queues(std::string_view member, std::size_t max_items) {
+  const auto items = texts(member, max_items, 60);
   if (!items) return std::nullopt;
-  for (std::string& item : *items) {
-    item = without(prefix, item);
-    if (is_id(item)) continue;
-    complain(member, "holds something that is not an id: use 1 to 40 of a-z, 0-9 and -");
-    return std::nullopt;
+  std::vector<std::string> ids;
+  for (const std::string& item : *items) {
+    auto id = parse_queue_id(item);
+    if (!id) {
+      complain(member, "holds something that is not a queue's id: use " + std::string(kQueueIds));
+      return std::nullopt;
+    }
+    if (std::find(ids.begin(), ids.end(), *id) == ids.end()) ids.push_back(std::move(*id));
   }
-  return items;
+  return ids;
 }
 
 void Body::complain(std::string_view member, std::string what) { complaints_.emplace_back(member, std::move(what)); }

@@ -33,12 +33,12 @@ class Body {
   };
   bool has(std::string_view member) const;
   std::optional<std::string> text(std::string_view member, Text rule);
-  // A name that people or files gave: [a-z0-9-]{1,40}, with or without `prefix`, which is taken off.
-  std::optional<std::string> id(std::string_view member, bool required, std::string_view prefix);
+  // Ids of agents and queues, with their prefix or plain; plain they come back.
+  std::optional<std::string> agent(std::string_view member, bool required);
   std::optional<std::string> one_of(std::string_view member, bool required, const std::vector<std::string_view>& words);
   std::optional<std::int64_t> integer(std::string_view member, Integer rule);
   std::optional<std::vector<std::string>> texts(std::string_view member, std::size_t max_items, std::size_t max_length);
-  std::optional<std::vector<std::string>> ids(std::string_view member, std::size_t max_items, std::string_view prefix);
+  std::optional<std::vector<std::string>> queues(std::string_view member, std::size_t max_items);
   // Known here, and read elsewhere.
   void known(std::string_view member) { known_.emplace_back(member); }
 

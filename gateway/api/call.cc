@@ -87,8 +87,17 @@ bool is_id(std::string_view text) {
   });
 }
 
-std::string plain_agent(std::string_view id) { return std::string(id.starts_with("agent_") ? id.substr(6) : id); }
-std::string plain_queue(std::string_view id) { return std::string(id.starts_with("queue_") ? id.substr(6) : id); }
+std::optional<std::string> agent_in_path(Call& call) {
+  auto id = parse_agent_id(call.args[0]);
+  if (!id) call.problem(wire::problem(404, "not_found", "This is not an agent's id, which is " + std::string(kAgentIds) + "."));
+  return id;
+}
+
+std::optional<std::string> queue_in_path(Call& call) {
+  auto id = parse_queue_id(call.args[0]);
+  if (!id) call.problem(wire::problem(404, "not_found", "This is not a queue's id, which is " + std::string(kQueueIds) + "."));
+  return id;
+}
 
 wire::Problem not_found(std::string_view what) {
   return wire::problem(404, "not_found", "There is no such " + std::string(what) + ", or it is not yours to see. Check the id.");
@@ -100,7 +109,7 @@ wire::Problem stale(const routing::Outcome& outcome) {
   problem.more = "\"now\":{\"gen\":" + std::to_string(outcome.gen) + ",\"state\":";
   wire::append_quoted(problem.more, outcome.state);
   problem.more += ",\"owner\":";
-  wire::append_quoted(problem.more, outcome.owner);
+  wire::append_quoted(problem.more, agent_id(outcome.owner));
   problem.more += "}";
   return problem;
 }

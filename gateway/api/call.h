@@ -69,10 +69,13 @@ std::optional<Paging> paging(Call& call, int max_limit, std::initializer_list<st
 // {"items":[...],"next":"..."}; next is null on the last page.
 std::string list_json(const std::vector<std::string>& items, std::string_view next);
 
-// Ids of agents and queues are what their makers named them: [a-z0-9-]{1,40}. A prefix agent_ or queue_ is taken off.
+// Ids of agents, queues and skills are what their makers named them: [a-z0-9-]{1,40}.
 bool is_id(std::string_view text);
-std::string plain_agent(std::string_view id);
-std::string plain_queue(std::string_view id);
+// What the path's {id} names, plain. Answers 404 and gives nothing if it cannot be the id of one: it may be of another kind.
+std::optional<std::string> agent_in_path(Call& call);
+std::optional<std::string> queue_in_path(Call& call);
+inline constexpr std::string_view kAgentIds = "agent_ and 1 to 40 of a-z, 0-9 and -, as in agent_ana";
+inline constexpr std::string_view kQueueIds = "queue_ and 1 to 40 of a-z, 0-9 and -, as in queue_city";
 
 wire::Problem not_found(std::string_view what);
 // 409 that tells what is true now.

@@ -28,7 +28,7 @@ void stats(Room& room, const CallPtr& call) {
   std::vector<std::string> queues;
   for (const auto& [id, queue] : mirror.queues()) {
     std::string& out = queues.emplace_back("{");
-    text(out, "id", id);
+    text(out, "id", queue_id(id));
     text(out, "name", queue.name);
     plain(out, "waiting", std::to_string(mirror.waiting_in(id)));
     out += '}';
@@ -69,26 +69,26 @@ void accounts(Room& room, const CallPtr& call) {
     text(out, "id", account.id);
     text(out, "channel", account.channel);
     if (!account.portfolio.empty()) text(out, "portfolio", account.portfolio);
-    text(out, "queue", account.queue);
+    text(out, "queue", queue_id(account.queue));
     out += '}';
   }
   call->json(200, list_json(items, {}));
 }
 
 void choice(Room& room, const CallPtr& call) {
-  const std::string id = plain_queue(call->args[0]);
-  if (!call->may(Action::kRead, {"queues"})) return;
+  const auto id = queue_in_path(*call);
+  if (!id || !call->may(Action::kRead, {"queues"})) return;
   const routing::Mirror& mirror = room.services.mirror;
   if (!mirror.ready()) return call->error({Errc::kUnavailable, "the mirror is not there yet"});
-  if (mirror.queue(id) == nullptr) return call->problem(not_found("queue"));
+  if (mirror.queue(*id) == nullptr) return call->problem(not_found("queue"));
   routing::Waiting waiting;
-  waiting.queue = id;
+  waiting.queue = *id;
   const auto chosen = mirror.choose(waiting, room.services.now().wall);
   std::string out = "{";
-  text(out, "queue", id);
-  plain(out, "waiting", std::to_string(mirror.waiting_in(id)));
+  text(out, "queue", queue_id(*id));
+  plain(out, "waiting", std::to_string(mirror.waiting_in(*id)));
   if (chosen) {
-    text(out, "agent", chosen->agent);
+    text(out, "agent", agent_id(chosen->agent));
     plain(out, "reasons", routing::to_json(chosen->reasons));
   } else {
     plain(out, "agent", "null");
@@ -118,8 +118,11 @@ std::string transition_json(const routing::Value& entry) {
     text(out, "conversation", conversation_id(f["v"]));
     plain(out, "gen", f["g"].empty() ? "0" : f["g"]);
   }
-  if (!f["a"].empty()) text(out, "agent", f["a"]);
-  if (!f["q"].empty()) text(out, "queue", f["q"]);
+  if (!f["a"].empty()) text(out, "agent", agent_id(f["a"]));
+  // News of an agent name all his queues.
+  std::string queues;
+  for (const std::string& queue : split_list(f["q"])) queues.append(queues.empty() ? "" : ",").append(queue_id(queue));
+  if (!queues.empty()) text(out, "queue", queues);
   // What was true after it, as numbers where they are: see transition() and agent_news() in routing/functions.
   constexpr std::pair<std::string_view, std::string_view> kNumbers[] = {
       {"l", "load"}, {"w", "weight"}, {"cp", "capacity"}, {"se", "sessions"}};

@@ -18,7 +18,7 @@ std::string key_json(const ApiKey& key, std::string_view secret = {}) {
     wire::append_quoted(out, value);
   };
   member("role", key.role);
-  member("agent", key.agent);
+  member("agent", agent_id(key.agent));
   member("name", key.name);
   member("created_at", wire::rfc3339(key.created));
   member("key", secret);
@@ -30,7 +30,7 @@ void make(Room& room, const CallPtr& call) {
   Body body(call->request().body);
   ApiKey about;
   const auto role = body.one_of("role", true, {std::begin(kRoles), std::end(kRoles)});
-  const auto agent = body.id("agent", role == "agent", "agent_");
+  const auto agent = body.agent("agent", role == "agent");
   const auto name = body.text("name", {.max = 100});
   if (role && role != "agent" && body.has("agent")) body.complain("agent", "goes with role agent only");
   if (auto wrong = body.finish()) return call->problem(*wrong);

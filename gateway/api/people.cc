@@ -42,6 +42,26 @@ std::string in_conversations(std::int64_t weight) {
   return out;
 }
 
+std::vector<std::string> queue_ids(const std::vector<std::string>& queues) {
+  std::vector<std::string> out;
+  out.reserve(queues.size());
+  for (const std::string& queue : queues) out.push_back(queue_id(queue));
+  return out;
+}
+
+// `after` of these lists is the last id of the page before, as it was said: made plain here. Answers 422 otherwise.
+bool read_cursor(Call& call, Paging& page, std::optional<std::string> (*parse)(std::string_view)) {
+  if (page.after.empty()) return true;
+  auto id = parse(page.after);
+  if (!id) {
+    call.problem(
+        wire::problem(422, "invalid_parameter", "`after` is not a cursor of this list. Send what `next` said, or leave it out."));
+    return false;
+  }
+  page.after = std::move(*id);
+  return true;
+}
+
 // What was asked for may be a page of a sorted set of ids.
 std::vector<std::string> page_of(const routing::Value& members, const Paging& page, std::string& next) {
   std::vector<std::string> ids;
@@ -84,11 +104,11 @@ std::optional<Person> person_of(const std::string& id, const routing::Value& row
 
 std::string person_json(const Person& p, bool with_login) {
   std::string out = "{";
-  member(out, "id", p.id);
+  member(out, "id", agent_id(p.id));
   member(out, "name", p.name);
   if (with_login) member(out, "login", p.login);
   member(out, "roles", split_list(p.roles));
-  member(out, "queues", split_list(p.queues));
+  member(out, "queues", queue_ids(split_list(p.queues)));
   number(out, "capacity", in_conversations(p.capacity));
   number(out, "load", in_conversations(p.load));
   member(out, "availability", p.availability);
@@ -100,8 +120,8 @@ std::string person_json(const Person& p, bool with_login) {
 bool sees_logins(const CallPtr& call) { return authorize(call->subject, Action::kWrite, {"agents"}).has_value(); }
 
 void list_agents(Room& room, const CallPtr& call) {
-  const auto page = paging(*call, 500);
-  if (!page || !call->may(Action::kRead, {"agents"})) return;
+  auto page = paging(*call, 500);
+  if (!page || !call->may(Action::kRead, {"agents"}) || !read_cursor(*call, *page, parse_agent_id)) return;
   room.commands.run({"SMEMBERS", room.commands.key("agents")}, [&room, call, page](Result<routing::Value> members) {
     if (!members) return call->error(members.error());
     std::string next;
@@ -114,13 +134,12 @@ void list_agents(Room& room, const CallPtr& call) {
       for (std::size_t i = 0; i < ids.size(); ++i) {
         if (const auto person = person_of(ids[i], (*rows)[i])) items.push_back(person_json(*person, sees_logins(call)));
       }
-      call->json(200, list_json(items, next));
+      call->json(200, list_json(items, agent_id(next)));
     });
   });
 }
 
 void with_person(Room& room, const CallPtr& call, const std::string& id, std::function<void(const Person&)> then) {
-  if (!is_id(id)) return call->problem(not_found("agent"));
   const auto read = read_person(room, id);
   room.commands.all({read}, [call, id, then = std::move(then)](Result<std::vector<routing::Value>> rows) {
     if (!rows) return call->error(rows.error());
@@ -136,9 +155,9 @@ void answer_person(Room& room, const CallPtr& call, const std::string& id, int s
 }
 
 void get_agent(Room& room, const CallPtr& call) {
-  const std::string id = plain_agent(call->args[0]);
-  if (!call->may(Action::kRead, {"agents", id})) return;
-  answer_person(room, call, id, 200);
+  const auto id = agent_in_path(*call);
+  if (!id || !call->may(Action::kRead, {"agents", *id})) return;
+  answer_person(room, call, *id, 200);
 }
 
 // What a body says about an agent; what it does not say stays as it is.
@@ -162,7 +181,7 @@ void read_wish(Body& body, Wish& wish, bool is_new) {
     body.complain("login", "may have a-z, 0-9 and . - _ @ +");
   }
   if (const auto name = body.text("name", {.required = is_new, .max = 100})) wish.fields.emplace_back("name", *name);
-  if (const auto queues = body.ids("queues", kMaxQueues, "queue_")) {
+  if (const auto queues = body.queues("queues", kMaxQueues)) {
     wish.queues = *queues;
     wish.fields.emplace_back("queues", join_list(*queues));
   }
@@ -217,9 +236,9 @@ void with_queues(Room& room, const CallPtr& call, const std::vector<std::string>
     for (std::size_t i = 0; i < queues.size(); ++i) {
       if ((*there)[i].integer == 0) {
         return call->problem(wire::problem(422, "unknown_queue",
-                                           "`queues` names " + queues[i] +
-                                               ", and there is no such queue. Make it first: PUT /api/v1/queues/" + queues[i] +
-                                               "."));
+                                           "`queues` names " + queue_id(queues[i]) +
+                                               ", and there is no such queue. Make it first: PUT /api/v1/queues/" +
+                                               queue_id(queues[i]) + "."));
       }
     }
     then();
@@ -233,7 +252,7 @@ void post_agent(Room& room, const CallPtr& call) {
   Body body(call->request().body);
   auto wish = std::make_shared<Wish>();
   read_wish(body, *wish, true);
-  const auto id = body.id("id", false, "agent_");
+  const auto id = body.agent("id", false);
   wish->login = wish->new_login.value_or("");
   wish->id = id ? *id : id_from_login(wish->login);
   if (wish->new_login && wish->id.empty()) body.complain("id", "cannot be made from this login: name one of a-z, 0-9 and -");
@@ -246,8 +265,9 @@ void post_agent(Room& room, const CallPtr& call) {
       if (!rows) return call->error(rows.error());
       if (person_of(wish->id, rows->front())) {
         return call->problem(wire::problem(409, "agent_exists",
-                                           "There is an agent " + wish->id + " already. Change him with PUT /api/v1/agents/" +
-                                               wish->id + ", or name another `id`."));
+                                           "There is an agent " + agent_id(wish->id) +
+                                               " already. Change him with PUT /api/v1/agents/" + agent_id(wish->id) +
+                                               ", or name another `id`."));
       }
       room.auth.claim_login(wish->login, wish->id, [&room, call, wish](Result<void> claimed) {
         if (!claimed && claimed.error().code == Errc::kConflict) return call->problem(login_taken());
@@ -259,7 +279,8 @@ void post_agent(Room& room, const CallPtr& call) {
 }
 
 void put_agent(Room& room, const CallPtr& call) {
-  const std::string id = plain_agent(call->args[0]);
+  const auto id = agent_in_path(*call);
+  if (!id) return;
   Body body(call->request().body);
   auto wish = std::make_shared<Wish>();
   read_wish(body, *wish, false);
@@ -267,7 +288,7 @@ void put_agent(Room& room, const CallPtr& call) {
   const bool delicate = body.has("roles") || body.has("login") || body.has("password");
   if (!call->may(delicate ? Action::kManage : Action::kWrite, {"agents"})) return;
   if (auto wrong = body.finish()) return call->problem(*wrong);
-  wish->id = id;
+  wish->id = *id;
   with_queues(room, call, wish->queues, [&room, call, wish] {
     with_person(room, call, wish->id, [&room, call, wish](const Person& person) {
       wish->login = person.login;
@@ -288,17 +309,17 @@ void put_agent(Room& room, const CallPtr& call) {
 }
 
 void put_password(Room& room, const CallPtr& call) {
-  if (!call->may(Action::kManage, {"agents"})) return;
-  const std::string id = plain_agent(call->args[0]);
+  const auto id = agent_in_path(*call);
+  if (!id || !call->may(Action::kManage, {"agents"})) return;
   Body body(call->request().body);
   auto password = body.text("password", {.required = true, .max = kMaxPassword});
   if (password && password->size() < kMinPassword)
     body.complain("password", "is shorter than " + std::to_string(kMinPassword) + " characters");
   if (auto wrong = body.finish()) return call->problem(*wrong);
-  with_person(room, call, id, [&room, call, password = std::move(*password)](const Person& person) {
+  with_person(room, call, *id, [&room, call, password = std::move(*password)](const Person& person) {
     if (person.login.empty())
-      return call->problem(
-          wire::problem(409, "no_login", "This agent has no login. Give him one with PUT /api/v1/agents/" + person.id + "."));
+      return call->problem(wire::problem(
+          409, "no_login", "This agent has no login. Give him one with PUT /api/v1/agents/" + agent_id(person.id) + "."));
     room.auth.claim_login(person.login, person.id, [&room, call, person, password](Result<void> claimed) {
       if (!claimed && claimed.error().code == Errc::kConflict) return call->problem(login_taken());
       if (!claimed) return call->error(claimed.error());
@@ -311,13 +332,13 @@ void put_password(Room& room, const CallPtr& call) {
 }
 
 void put_availability(Room& room, const CallPtr& call) {
-  const std::string id = plain_agent(call->args[0]);
-  if (!call->may(Action::kWrite, {"agents", id})) return;
+  const auto id = agent_in_path(*call);
+  if (!id || !call->may(Action::kWrite, {"agents", *id})) return;
   Body body(call->request().body);
   const auto value = body.one_of("value", true, {"ready", "paused", "offline"});
   const auto reason = body.text("reason", {.max = 200});
   if (auto wrong = body.finish()) return call->problem(*wrong);
-  with_person(room, call, id, [&room, call, value, reason](const Person& person) {
+  with_person(room, call, *id, [&room, call, value, reason](const Person& person) {
     room.services.store.agent_set(person.id, *value, reason.value_or(""),
                                   [&room, call, id = person.id](Result<routing::Outcome> set) {
                                     if (!set) return call->error(set.error());
@@ -328,8 +349,9 @@ void put_availability(Room& room, const CallPtr& call) {
 
 // His history stays; he can no longer sign in or be offered anything, and what he holds goes back to its queue.
 void delete_agent(Room& room, const CallPtr& call) {
-  if (!call->may(Action::kManage, {"agents"})) return;
-  with_person(room, call, plain_agent(call->args[0]), [&room, call](const Person& person) {
+  const auto id = agent_in_path(*call);
+  if (!id || !call->may(Action::kManage, {"agents"})) return;
+  with_person(room, call, *id, [&room, call](const Person& person) {
     const routing::Fields fields{{"removed", "1"}, {"queues", ""}, {"roles", ""}, {"cap", "0"}};
     room.services.store.agent_put(person.id, fields, [&room, call, person](Result<routing::Outcome> put) {
       if (!put) return call->error(put.error());
@@ -364,7 +386,7 @@ std::string queue_json(const std::string& id, const routing::Value& row) {
     return text_at(row, i).empty() ? fallback : to_int(text_at(row, i));
   };
   std::string out = "{";
-  member(out, "id", id);
+  member(out, "id", queue_id(id));
   member(out, "name", text_at(row, 0).empty() ? id : text_at(row, 0));
   member(out, "mode", text_at(row, 1).empty() ? "offer" : std::string_view(text_at(row, 1)));
   number(out, "offer_timeout_s", std::to_string(or_else(2, 45'000) / 1000));
@@ -375,8 +397,8 @@ std::string queue_json(const std::string& id, const routing::Value& row) {
 }
 
 void list_queues(Room& room, const CallPtr& call) {
-  const auto page = paging(*call, 500);
-  if (!page || !call->may(Action::kRead, {"queues"})) return;
+  auto page = paging(*call, 500);
+  if (!page || !call->may(Action::kRead, {"queues"}) || !read_cursor(*call, *page, parse_queue_id)) return;
   room.commands.run({"SMEMBERS", room.commands.key("queues")}, [&room, call, page](Result<routing::Value> members) {
     if (!members) return call->error(members.error());
     std::string next;
@@ -387,7 +409,7 @@ void list_queues(Room& room, const CallPtr& call) {
       if (!rows) return call->error(rows.error());
       std::vector<std::string> items;
       for (std::size_t i = 0; i < ids.size(); ++i) items.push_back(queue_json(ids[i], (*rows)[i]));
-      call->json(200, list_json(items, next));
+      call->json(200, list_json(items, queue_id(next)));
     });
   });
 }
@@ -402,15 +424,14 @@ void answer_queue(Room& room, const CallPtr& call, const std::string& id, int st
 }
 
 void get_queue(Room& room, const CallPtr& call) {
-  const std::string id = plain_queue(call->args[0]);
-  if (!is_id(id)) return call->problem(not_found("queue"));
-  if (call->may(Action::kRead, {"queues"})) answer_queue(room, call, id, 200);
+  const auto id = queue_in_path(*call);
+  if (id && call->may(Action::kRead, {"queues"})) answer_queue(room, call, *id, 200);
 }
 
 void put_queue(Room& room, const CallPtr& call) {
   if (!call->may(Action::kWrite, {"queues"})) return;
-  const std::string id = plain_queue(call->args[0]);
-  if (!is_id(id)) return call->problem(wire::problem(422, "invalid_id", "A queue's id has 1 to 40 of a-z, 0-9 and -."));
+  const auto id = parse_queue_id(call->args[0]);
+  if (!id) return call->problem(wire::problem(422, "invalid_id", "A queue's id is " + std::string(kQueueIds) + "."));
   Body body(call->request().body);
   routing::Fields fields;
   if (const auto name = body.text("name", {.max = 100})) fields.emplace_back("name", *name);
@@ -427,7 +448,7 @@ void put_queue(Room& room, const CallPtr& call) {
     fields.emplace_back("skills", join_list(*skills));
   }
   if (auto wrong = body.finish()) return call->problem(*wrong);
-  room.services.store.queue_put(id, fields, [&room, call, id](Result<routing::Outcome> kept) {
+  room.services.store.queue_put(*id, fields, [&room, call, id = *id](Result<routing::Outcome> kept) {
     if (!kept) return call->error(kept.error());
     answer_queue(room, call, id, kept->gen == 1 ? 201 : 200);
   });

@@ -14,10 +14,10 @@ std::string session_json(const Subject& subject) {
     case Subject::Kind::kOperator: out += "\"operator\""; break;
   }
   out += ",\"id\":";
-  wire::append_quoted(out, subject.id);
+  wire::append_quoted(out, subject.kind == Subject::Kind::kAgent ? agent_id(subject.id) : subject.id);
   if (!subject.agent.empty()) {
     out += ",\"agent\":{\"id\":";
-    wire::append_quoted(out, subject.agent);
+    wire::append_quoted(out, agent_id(subject.agent));
     out += ",\"name\":";
     wire::append_quoted(out, subject.name);
     out += '}';

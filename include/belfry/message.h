@@ -26,6 +26,14 @@ std::optional<MessageRef> parse_message_id(std::string_view text);
 std::string conversation_id(std::string_view conversation);  // conv_<conversation>
 std::optional<std::string> parse_conversation_id(std::string_view text);
 
+// Agents and queues are what their makers named them, [a-z0-9-]{1,40}: so in Redis, in routing and in the configuration. Outside
+// they are agent_<id> and queue_<id>; the underscore is no letter of an id, so a prefix is never part of one. Who reads from
+// outside takes the plain id, too, because people and files write it so; the other kind's prefix is none.
+std::string agent_id(std::string_view agent);  // of nobody, nothing
+std::string queue_id(std::string_view queue);
+std::optional<std::string> parse_agent_id(std::string_view text);
+std::optional<std::string> parse_queue_id(std::string_view text);
+
 // One byte in `st:<conv>`. It only ever moves to a higher rank; the order of these lines is the rank.
 // Outbound: queued < claimed < sent < uncertain < expired < failed < delivered < read. Inbound: stored.
 enum class State : char {

@@ -138,8 +138,8 @@ std::string public_id(const MessageRef& ref) { return "msg_" + ref.conversation 
 std::string conversation_id(std::string_view conversation) { return "conv_" + std::string(conversation); }
 
 namespace {
-// Conversation keys are short and of a closed alphabet, so that an id can never reach into another Redis key.
-bool is_conversation_key(std::string_view text) {
+// What stands in Redis keys is short and of a closed alphabet, so that an id can never reach into another key.
+bool is_key_part(std::string_view text) {
   return !text.empty() && text.size() <= 40 && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-';
   });
@@ -150,7 +150,7 @@ std::optional<MessageRef> parse_message_id(std::string_view text) {
   if (!text.starts_with("msg_")) return std::nullopt;
   text.remove_prefix(4);
   const auto dot = text.rfind('.');
-  if (dot == std::string_view::npos || !is_conversation_key(text.substr(0, dot))) return std::nullopt;
+  if (dot == std::string_view::npos || !is_key_part(text.substr(0, dot))) return std::nullopt;
   MessageRef ref{std::string(text.substr(0, dot)), 0};
   const std::string_view number = text.substr(dot + 1);
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), ref.n);
@@ -159,9 +159,27 @@ std::optional<MessageRef> parse_message_id(std::string_view text) {
 }
 
 std::optional<std::string> parse_conversation_id(std::string_view text) {
-  if (!text.starts_with("conv_") || !is_conversation_key(text.substr(5))) return std::nullopt;
+  if (!text.starts_with("conv_") || !is_key_part(text.substr(5))) return std::nullopt;
   return std::string(text.substr(5));
 }
+
+namespace {
+constexpr std::string_view kAgentPrefix = "agent_", kQueuePrefix = "queue_";
+
+std::string spoken(std::string_view prefix, std::string_view id) {
+  return id.empty() ? std::string() : std::string(prefix).append(id);
+}
+std::optional<std::string> heard(std::string_view prefix, std::string_view text) {
+  if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+  if (!is_key_part(text)) return std::nullopt;
+  return std::string(text);
+}
+}  // namespace
+
+std::string agent_id(std::string_view agent) { return spoken(kAgentPrefix, agent); }
+std::string queue_id(std::string_view queue) { return spoken(kQueuePrefix, queue); }
+std::optional<std::string> parse_agent_id(std::string_view text) { return heard(kAgentPrefix, text); }
+std::optional<std::string> parse_queue_id(std::string_view text) { return heard(kQueuePrefix, text); }
 
 int rank(State state) {
   switch (state) {

@@ -97,16 +97,20 @@ class Operator(unittest.TestCase):
     def test_a_people(self):
         h = self.house
         ana = h.ctl_json("agent", "add", "--login", "ana@city", "--name", "Ana", "--queue", "hall", "--password-file", str(self.password))
-        self.assertEqual((ana["id"], ana["capacity"], ana["queues"], ana["roles"]), ("ana-city", 5, ["hall"], ["agent"]))
+        self.assertEqual((ana["id"], ana["capacity"], ana["queues"], ana["roles"]), ("agent_ana-city", 5, ["queue_hall"], ["agent"]))
         self.assertIn("already", h.ctl("agent", "add", "--login", "ana@city", "--name", "Ana", fails=1))
         self.assertIn("no such queue", h.ctl("agent", "add", "--login", "b", "--name", "B", "--queue", "nowhere", fails=1))
         h.ctl("agent", "add", fails=2)
         h.ctl("fly", fails=2)
-        self.assertIn("ana-city", h.ctl("agent", "list"))
-        self.assertEqual(h.ctl_json("agent", "set", "ana-city", "--capacity", "3", "--availability", "paused")["availability"], "paused")
+        self.assertIn("agent_ana-city", h.ctl("agent", "list"))
+        self.assertIn("not a queue's id", h.ctl("agent", "add", "--login", "b", "--name", "B", "--queue", "agent_b", fails=1))
+        self.assertEqual(h.ctl_json("agent", "set", "agent_ana-city", "--capacity", "3", "--availability", "paused")["availability"], "paused")
         self.assertEqual(h.ctl_json("queue", "add", "water", "--wrapup", "30")["wrapup_s"], 30)
-        self.assertIn("already", h.ctl("queue", "add", "water", fails=1))
-        self.assertEqual({q["id"] for q in h.ctl_json("queue", "list")}, {"hall", "water"})
+        self.assertIn("queue_water already", h.ctl("queue", "add", "water", fails=1))
+        self.assertIn("queue_water already", h.ctl("queue", "add", "queue_water", fails=1))
+        for word in ("agent_water", "queue_queue_water"):
+            self.assertIn("not a queue's id", h.ctl("queue", "add", word, fails=1))
+        self.assertEqual({q["id"] for q in h.ctl_json("queue", "list")}, {"queue_hall", "queue_water"})
         h.ctl("skill", "add", "pipes", "--name", "Pipes")
         self.assertEqual(h.ctl_json("skill", "list"), [{"id": "pipes", "name": "Pipes"}])
         self.assertEqual(h.ctl_json("account", "list")[0]["id"], "wa-main")
@@ -114,8 +118,8 @@ class Operator(unittest.TestCase):
             if h.ctl_json("status")["ready"]:
                 break
             time.sleep(0.1)
-        self.assertIn("hall", h.ctl("status"))
-        self.assertIn("Nobody", h.ctl("simulate-routing", "hall"))
+        self.assertIn("queue_hall", h.ctl("status"))
+        self.assertIn("no agent of queue_hall", h.ctl("simulate-routing", "hall"))
 
     def test_b_session_and_ticket(self):
         h = self.house
@@ -124,7 +128,7 @@ class Operator(unittest.TestCase):
         good = h.http("POST", "/api/v1/session", {"login": "ana@city", "password": "correct horse battery"})
         self.assertEqual(good.status, 200, good.data)
         cookie = good.getheader("set-cookie").split(";")[0]
-        self.assertEqual(h.http("GET", "/api/v1/session", Cookie=cookie).json["agent"], {"id": "ana-city", "name": "Ana"})
+        self.assertEqual(h.http("GET", "/api/v1/session", Cookie=cookie).json["agent"], {"id": "agent_ana-city", "name": "Ana"})
         self.assertEqual(h.http("POST", "/api/v1/tickets", {"for": "desk"}, Cookie=cookie).status, 403)
         ticket = h.http("POST", "/api/v1/tickets", {"for": "desk"}, Cookie=cookie, X_Belfry_CSRF="1", Origin="http://" + h.public)
         self.assertEqual((ticket.status, ticket.json["expires_in"]), (201, 30))
@@ -162,6 +166,9 @@ class Operator(unittest.TestCase):
         self.assertEqual(up.status, 201, up.data)
         down = h.http("GET", "/api/v1/media/" + up.json["id"], key=key)
         self.assertEqual((down.data, down.getheader("content-disposition")[:10]), (b"hello", "attachment"))
+        desk = h.ctl_json("key", "add", "--role", "agent", "--agent", "ana-city")
+        self.assertEqual(desk["agent"], "agent_ana-city")
+        h.ctl("key", "remove", desk["id"])
         keys = h.ctl_json("key", "list")
         self.assertEqual([k["name"] for k in keys], ["library"])
         h.ctl("key", "remove", keys[0]["id"])
@@ -170,11 +177,11 @@ class Operator(unittest.TestCase):
 
     def test_d_log_and_moving(self):
         h = self.house
-        self.assertIn("agent=ana-city", h.ctl("tail", "--once"))
+        self.assertIn("agent=agent_ana-city", h.ctl("tail", "--once"))
         out = h.dir / "export.json"
         h.ctl("export", str(out))
         self.assertNotIn("argon2", out.read_text())
-        h.ctl("agent", "remove", "ana-city")
+        self.assertEqual(h.ctl("agent", "remove", "ana-city"), "removed agent_ana-city\n")
         self.assertNotIn("ana-city", h.ctl("agent", "list"))
         self.assertEqual(h.http("POST", "/api/v1/session", {"login": "ana@city", "password": "correct horse battery"}).status, 401)
         self.assertEqual(h.ctl_json("import", str(out)), {"made": 1, "changed": 0})

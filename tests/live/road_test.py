@@ -20,7 +20,7 @@ class Town:
         self.keys = h.people("ana", "bob", queues=("hall", "works"), capacity=40)
         h.ready()
         self.ana = Desk(h, self.keys[0])
-        equal((self.ana.welcome["agent"], self.ana.welcome["reset"]), ({"id": "ana", "name": "Ana"}, False), "welcome")
+        equal((self.ana.welcome["agent"], self.ana.welcome["reset"]), ({"id": "agent_ana", "name": "Ana"}, False), "welcome")
         self.bob = Desk(h, self.keys[1])
         self.ana.be_ready()
 
@@ -57,7 +57,7 @@ class Town:
 def a_message_goes_the_whole_road(t):
     who, wamid, conversation, gen = t.open("There is no water in Mill Lane")
     offer = t.ana.event("offer", conversation=conversation)
-    equal((offer["preview"], offer["queue"], offer["channel"], offer["gen"] + 1), ("There is no water in Mill Lane", "hall", "wa", gen), "offer")
+    equal((offer["preview"], offer["queue"], offer["channel"], offer["gen"] + 1), ("There is no water in Mill Lane", "queue_hall", "wa", gen), "offer")
     assigned = t.ana.event("assigned", conversation=conversation)
     equal(assigned["gen"], gen, "the generation after accept")
     sent = t.ana.do("reply", conversation=conversation, gen=gen, text="We are coming")["id"]
@@ -161,7 +161,7 @@ def a_batch_of_two_numbers_is_filed_by_number(t):
     body = envelope(change([message(here, "to the hall")]), change([message(there, "to the works")], SECOND), change([message(nobody, "to nobody")], "999"),
                     change([{"from": here, "type": "text"}]), change([message(here, "and again")]))
     equal(t.house.webhook(body).status, 200, "the batch")
-    for who, queue, account, texts in ((here, "hall", "city", ["to the hall", "and again"]), (there, "works", "water", ["to the works"])):
+    for who, queue, account, texts in ((here, "queue_hall", "city", ["to the hall", "and again"]), (there, "queue_works", "water", ["to the works"])):
         conversation, _ = t.ana.take(lambda f: f["contact"]["name"].endswith(who[-4:]))
         shown = t.house.get("/conversations/" + conversation)
         equal((shown["queue"], shown["account"]), (queue, account), "where it was filed")
@@ -257,7 +257,7 @@ def a_closed_window_takes_only_a_template(t):
 def commands_are_guarded_and_repeatable(t):
     who, _, conversation, gen = t.open()
     stale = t.ana.refused("reply", "stale_generation", conversation=conversation, gen=gen - 1, text="stale")
-    equal(stale["now"], {"gen": gen, "state": "active", "owner": "ana"}, "now")
+    equal(stale["now"], {"gen": gen, "state": "active", "owner": "agent_ana"}, "now")
     t.bob.be_ready()
     equal(t.bob.command("reply", conversation=conversation, gen=gen, text="not mine")["t"], "nack", "a reply of another")
     t.bob.do("availability", value="paused")
@@ -296,11 +296,12 @@ def note_park_transfer_resolve(t):
     gen = t.ana.event("conversation", conversation=conversation, state="active", test=lambda f: f["gen"] > gen)["gen"]
     # To a queue; a colleague takes it there, answers, resolves.
     t.ana.refused("transfer", "unknown_queue", conversation=conversation, gen=gen, to={"queue": "nowhere"})
-    t.ana.do("transfer", conversation=conversation, gen=gen, to={"queue": "works"})
+    t.ana.refused("transfer", "bad_frame", conversation=conversation, gen=gen, to={"queue": "agent_bob"})
+    t.ana.do("transfer", conversation=conversation, gen=gen, to={"queue": "queue_works"})
     t.ana.event("rescinded", conversation=conversation)
     t.bob.be_ready()
     last = t.bob.event("offer", conversation=conversation)
-    equal(last["queue"], "works", "the queue of the offer")
+    equal(last["queue"], "queue_works", "the queue of the offer")
     t.bob.do("accept", conversation=conversation, gen=last["gen"])
     t.bob.do("availability", value="paused")
     sent = t.bob.do("reply", conversation=conversation, gen=last["gen"] + 1, text="Bob here")["id"]
@@ -322,7 +323,7 @@ def note_park_transfer_resolve(t):
 
 def a_colleague_declines_what_was_handed_to_him(t):
     _, _, conversation, gen = t.open()
-    t.ana.refused("transfer", "not_ready", conversation=conversation, gen=gen, to={"agent": "bob"})
+    t.ana.refused("transfer", "not_ready", conversation=conversation, gen=gen, to={"agent": "agent_bob"})
     t.bob.be_ready()
     t.ana.do("transfer", conversation=conversation, gen=gen, to={"agent": "bob"})
     offer = t.bob.event("offer", conversation=conversation)
@@ -331,7 +332,7 @@ def a_colleague_declines_what_was_handed_to_him(t):
     back = t.ana.event("offer", conversation=conversation, test=lambda f: f["gen"] > offer["gen"])
     t.ana.do("accept", conversation=conversation, gen=back["gen"])
     stale = t.bob.refused("accept", "stale_generation", conversation=conversation, gen=offer["gen"])
-    equal(stale["now"], {"gen": back["gen"] + 1, "state": "active", "owner": "ana"}, "who has it now")
+    equal(stale["now"], {"gen": back["gen"] + 1, "state": "active", "owner": "agent_ana"}, "who has it now")
 
 
 def read_and_typing_reach_meta(t):

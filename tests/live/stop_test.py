@@ -85,7 +85,7 @@ def what_was_heard_is_answered(shards):
         # A command without an answer is repeated with its client_id, and then has one.
         again = Desk(h, key)
         again.do("availability", client_id="last-command", value="ready")
-        equal(next(a for a in h.all("/agents") if a["id"] == "ana")["availability"], "ready", "what the command asked for")
+        equal(next(a for a in h.all("/agents") if a["id"] == "agent_ana")["availability"], "ready", "what the command asked for")
         equal(h.stop(), 0, "exit code")
 
 

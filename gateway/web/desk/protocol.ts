@@ -118,6 +118,9 @@ const whole = (value: unknown): number => (typeof value === 'number' && Number.i
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const kept = <T>(value: T | undefined): value is T => value !== undefined;
 
+// A queue as its makers named it: what people read.
+export const queueName = (id: string): string => id.replace(/^queue_/, '');
+
 // `owner` and `contact` may come as an id or as an object with one.
 const idOf = (value: unknown): string => (isObject(value) ? text(value.id) : text(value));
 const person = (value: unknown): Person => {

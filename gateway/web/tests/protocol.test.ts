@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { numberOf, readConversation, readFrame, readMessage } from '../desk/protocol.ts';
+import { numberOf, queueName, readConversation, readFrame, readMessage } from '../desk/protocol.ts';
 import { frame, wire } from './helpers.ts';
 
 test('what is not a frame is refused, one by one', () => {
@@ -49,6 +49,11 @@ test('owner and queue come as an id or as an object with one', () => {
   assert.equal(info?.owner, 'agent_1');
   assert.equal(info?.queue, 'queue_a');
   assert.equal(readConversation({ id: 'conv_c', owner: null })?.owner, '');
+});
+
+test('people read the name of a queue, not its id', () => {
+  assert.equal(queueName('queue_town-hall'), 'town-hall');
+  assert.equal(queueName(''), '');
 });
 
 test('what is true now is found in the problem or beside it', () => {

@@ -50,9 +50,10 @@ TEST_F(ApiTest, AgentsFromCradleToGrave) {
   const Answer got = as(admin, request("GET", "/api/v1/agents/ana-city"));
   EXPECT_EQ(got.json["capacity"], 5);
   EXPECT_EQ(got.json["login"], "ana@city");
-  EXPECT_EQ(got.json["queues"], json({"hall"}));
+  EXPECT_EQ(got.json["id"], "agent_ana-city");
+  EXPECT_EQ(got.json["queues"], json({"queue_hall"}));
   EXPECT_EQ(got.json["availability"], "offline");
-  EXPECT_EQ(as(admin, request("GET", "/api/v1/agents/agent_ana-city")).status, 200) << "a prefix is taken off";
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/agents/agent_ana-city")).body, got.body) << "with its prefix or plain";
   EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"login":"ana@city","name":"Another"})")).code(), "agent_exists");
   EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"login":"ana@city","name":"Another","id":"other"})")).code(),
             "login_taken");
@@ -207,7 +208,10 @@ TEST_F(ApiTest, AgentsWriteWhereTheyHold) {
   give(id, "ana");
   const Answer sent = post_message(ana, {{"conversation", "conv_" + id}, {"text", "Good day"}});
   ASSERT_EQ(sent.status, 202) << sent.body;
-  EXPECT_EQ(as(ana, request("GET", "/api/v1/messages/" + sent.json["id"].get<std::string>())).json["agent"], "ana");
+  EXPECT_EQ(as(ana, request("GET", "/api/v1/messages/" + sent.json["id"].get<std::string>())).json["agent"], "agent_ana");
+  const Answer held = as(ana, request("GET", "/api/v1/conversations/conv_" + id));
+  EXPECT_EQ(held.json["owner"], "agent_ana");
+  EXPECT_EQ(held.json["queue"], "queue_hall");
   EXPECT_EQ(post_message(ana, {{"conversation", "conv_" + id}, {"account", "other"}, {"text", "x"}}).code(), "other_account");
   EXPECT_EQ(post_message(ana, {{"conversation", "conv_" + id}, {"to", "+4940"}, {"text", "x"}}).code(), "other_recipient");
   EXPECT_EQ(post_message(admin, {{"conversation", "conv_" + id}, {"text", "From the house"}}).status, 202);
@@ -271,16 +275,62 @@ TEST_F(ApiTest, QueuesSkillsAccounts) {
   EXPECT_EQ(
       made.json,
       json::parse(
-          R"({"id":"water","name":"Waterworks","mode":"auto","offer_timeout_s":30,"wrapup_s":0,"priority":0,"skills":["pipes:2"]})"));
+          R"({"id":"queue_water","name":"Waterworks","mode":"auto","offer_timeout_s":30,"wrapup_s":0,"priority":0,"skills":["pipes:2"]})"));
   EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/water", R"({"priority":3})")).json["priority"], 3);
-  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?limit=1")).json["next"], "hall");
-  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?after=hall")).json["items"][0]["id"], "water");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?limit=1")).json["next"], "queue_hall");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?after=queue_hall")).json["items"][0]["id"], "queue_water");
   EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/Wasser!", "{}")).code(), "invalid_id");
   EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/none")).status, 404);
   EXPECT_EQ(as(admin, request("PUT", "/api/v1/skills/pipes", R"({"name":"Pipes"})")).status, 201);
   EXPECT_EQ(as(admin, request("GET", "/api/v1/skills")).json["items"][0]["name"], "Pipes");
   EXPECT_EQ(as(admin, request("DELETE", "/api/v1/skills/pipes")).status, 204);
   EXPECT_EQ(as(admin, request("GET", "/api/v1/accounts")).json["items"][0]["id"], "wa-main");
+}
+
+TEST_F(ApiTest, IdsOfAgentsAndQueuesHaveAPrefixAndAreTakenPlainToo) {
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/queue_water", "{}")).json["id"], "queue_water");
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/water", "{}")).status, 200) << "the same one";
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues")).json["items"].size(), 2U);
+  const Answer made =
+      as(admin, request("POST", "/api/v1/agents",
+                        R"({"login":"a","name":"Ana","id":"agent_ana","queues":["queue_water","water","hall"]})"));
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(made.json["id"], "agent_ana");
+  EXPECT_EQ(made.json["queues"], json({"queue_water", "queue_hall"}));
+  EXPECT_NE(
+      as(admin, request("POST", "/api/v1/agents", R"({"login":"b","name":"B","id":"ana"})")).body.find("agent agent_ana already"),
+      std::string::npos);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/agents?after=agent_ana")).json["items"].size(), 0U);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/agents?after=queue_ana")).code(), "invalid_parameter");
+  for (const char* agent : {"ana", "agent_ana"}) {
+    const Answer key = as(admin, request("POST", "/api/v1/keys", json{{"role", "agent"}, {"agent", agent}}.dump()));
+    ASSERT_EQ(key.status, 201) << key.body;
+    EXPECT_EQ(key.json["agent"], "agent_ana");
+    EXPECT_EQ(as(key.json["key"], request("GET", "/api/v1/session")).json["agent"]["id"], "agent_ana");
+  }
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/accounts")).json["items"][0]["queue"], "queue_hall");
+}
+
+TEST_F(ApiTest, AnIdOfTheOtherKindIsRefused) {
+  add_agent("ana");
+  for (const char* path : {"/api/v1/agents/queue_ana", "/api/v1/agents/agent_agent_ana"}) {
+    EXPECT_EQ(as(admin, request("GET", path)).code(), "not_found") << path;
+    EXPECT_EQ(as(admin, request("PUT", path, "{}")).code(), "not_found") << path;
+    EXPECT_EQ(as(admin, request("DELETE", path)).code(), "not_found") << path;
+  }
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/agent_hall")).code(), "not_found");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/agent_hall/choice")).code(), "not_found");
+  for (const char* id : {"agent_hall", "queue_queue_hall", "queue_agent_hall", "queue_"})
+    EXPECT_EQ(as(admin, request("PUT", std::string("/api/v1/queues/") + id, "{}")).code(), "invalid_id") << id;
+  for (const char* id : {"queue_bob", "agent_agent_bob", "agent_queue_bob"}) {
+    const Answer made = as(admin, request("POST", "/api/v1/agents", json{{"login", "bob"}, {"name", "Bob"}, {"id", id}}.dump()));
+    EXPECT_EQ(made.status, 422) << id;
+    EXPECT_NE(made.body.find("`id` is not an agent's id"), std::string::npos) << made.body;
+  }
+  const Answer lost = as(admin, request("PUT", "/api/v1/agents/ana", R"({"queues":["agent_hall"]})"));
+  EXPECT_EQ(lost.status, 422);
+  EXPECT_NE(lost.body.find("`queues` holds something that is not a queue's id"), std::string::npos) << lost.body;
+  EXPECT_EQ(as(admin, request("POST", "/api/v1/keys", R"({"role":"agent","agent":"queue_hall"})")).status, 422);
 }
 
 TEST_F(ApiTest, TransitionsArePagedAndFiltered) {
@@ -292,6 +342,8 @@ TEST_F(ApiTest, TransitionsArePagedAndFiltered) {
   const Answer first = as(admin, request("GET", "/api/v1/audit/transitions?limit=2"));
   ASSERT_EQ(first.json["items"].size(), 2U) << first.body;
   EXPECT_EQ(first.json["items"][0]["conversation"], "conv_1");
+  EXPECT_EQ(first.json["items"][0]["queue"], "queue_hall");
+  EXPECT_FALSE(first.json["items"][0].contains("agent"));
   EXPECT_EQ(first.json["items"][0]["at"], "2027-01-15T08:00:00.000Z");
   const Answer second = as(admin, request("GET", "/api/v1/audit/transitions?after=" + first.json["next"].get<std::string>()));
   EXPECT_EQ(second.json["items"].size(), 3U);
@@ -299,6 +351,11 @@ TEST_F(ApiTest, TransitionsArePagedAndFiltered) {
   EXPECT_TRUE(second.json["next"].is_null());
   EXPECT_EQ(as(admin, request("GET", "/api/v1/audit/transitions?conversation=conv_2")).json["items"].size(), 2U);
   EXPECT_EQ(as(admin, request("GET", "/api/v1/audit/transitions?last=1")).json["items"][0]["id"], "1000000000005-0");
+  redis.stream.push_back(
+      {"1000000000006-0", {"k", "agent", "v", "", "g", "0", "a", "ana", "q", "hall,water", "t", "1800000000000"}});
+  const Answer news = as(admin, request("GET", "/api/v1/audit/transitions?last=1"));
+  EXPECT_EQ(news.json["items"][0]["agent"], "agent_ana");
+  EXPECT_EQ(news.json["items"][0]["queue"], "queue_hall,queue_water") << "all of his";
   EXPECT_EQ(as(admin, request("GET", "/api/v1/audit/transitions?after=x")).code(), "invalid_parameter");
   EXPECT_EQ(as(admin, request("GET", "/api/v1/audit/transitions?last=0")).code(), "invalid_parameter");
 }
@@ -310,8 +367,11 @@ TEST_F(ApiTest, StatsComeFromTheMirror) {
   const Answer stats = as(admin, request("GET", "/api/v1/stats"));
   EXPECT_EQ(stats.json["waiting"], 1);
   EXPECT_EQ(stats.json["queues"][0]["waiting"], 1);
+  EXPECT_EQ(stats.json["queues"][0]["id"], "queue_hall");
   EXPECT_EQ(as(admin, request("GET", "/api/v1/status")).json["ready"], true);
-  EXPECT_TRUE(as(admin, request("GET", "/api/v1/queues/hall/choice")).json["agent"].is_null());
+  const Answer choice = as(admin, request("GET", "/api/v1/queues/queue_hall/choice"));
+  EXPECT_TRUE(choice.json["agent"].is_null());
+  EXPECT_EQ(choice.json["queue"], "queue_hall");
 }
 
 TEST_F(ApiTest, TheDescriptionIsTrue) {

@@ -32,7 +32,8 @@ TEST_F(AuthTest, SignInWhoAmISignOut) {
   add_agent("ana@city");
   const Answer in = login("Ana@City", "correct horse");
   ASSERT_EQ(in.status, 200) << in.body;
-  EXPECT_EQ(in.json["agent"]["id"], "ana-city");
+  EXPECT_EQ(in.json["agent"]["id"], "agent_ana-city");
+  EXPECT_EQ(in.json["id"], "agent_ana-city");
   EXPECT_EQ(in.json["roles"], nlohmann::json({"agent"}));
   const std::string cookie = cookie_of(in);
   EXPECT_TRUE(cookie.starts_with("belfry=")) << cookie;

@@ -274,6 +274,10 @@ TEST_F(ConfigTest, Mistakes) {
        "belfry.toml:2:10: [server] shards is a text; it must be a whole number; write a number without quotes\n"},
       {"[server]\npublic_url = \"http://city.example\"\n",
        "belfry.toml:2:14: [server] public_url is plain http; passwords and messages would be readable on the way; use https\n"},
+      {"[[queue]]\nid = \"queue_city\"\n",
+       "belfry.toml:2:6: [[queue]] \"queue_city\" id is \"queue_city\"; agent_ and queue_ stand before ids outside, and no id "
+       "begins with them; "
+       "write \"city\"\n"},
       {"[server]\nnode_id = \"A\"\n",
        "belfry.toml:2:11: [server] node_id is \"A\"; an id has 1 to 40 of a-z, 0-9 and -; choose such an id\n"},
       {"[tls]\ncert_file = \"secret\"\n",

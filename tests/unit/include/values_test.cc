@@ -25,6 +25,26 @@ TEST(Ids, RefuseWhatCouldReachIntoAnotherKey) {
   for (const char* bad : {"", "12", "conv_", "conv_A", "conv_1:2", "conv_*"}) EXPECT_FALSE(parse_conversation_id(bad)) << bad;
 }
 
+TEST(Ids, OfAgentsAndQueuesHaveAPrefixOutsideOnly) {
+  EXPECT_EQ(agent_id("ana"), "agent_ana");
+  EXPECT_EQ(queue_id("city"), "queue_city");
+  EXPECT_EQ(agent_id(""), "");  // nobody
+  EXPECT_EQ(queue_id(""), "");
+  for (const char* said : {"agent_ana", "ana"}) EXPECT_EQ(parse_agent_id(said), "ana");
+  for (const char* said : {"queue_city", "city"}) EXPECT_EQ(parse_queue_id(said), "city");
+  EXPECT_EQ(parse_agent_id("agent-1"), "agent-1");
+  EXPECT_EQ(parse_agent_id(agent_id(std::string(40, 'a'))), std::string(40, 'a'));
+}
+
+TEST(Ids, OfTheOtherKindOrWithTwoPrefixesAreNone) {
+  for (const char* bad :
+       {"", "agent_", "queue_ana", "agent_agent_ana", "agent_queue_ana", "Ana", "agent_a:b", "agent_{b}", "a b"})
+    EXPECT_FALSE(parse_agent_id(bad)) << bad;
+  for (const char* bad : {"", "queue_", "agent_city", "queue_queue_city", "queue_agent_city", "queue_*"})
+    EXPECT_FALSE(parse_queue_id(bad)) << bad;
+  EXPECT_FALSE(parse_queue_id(std::string(41, 'a')));
+}
+
 TEST(States, MoveForwardOnlyByRank) {
   int last = -1;
   for (const State state : {State::kStored, State::kQueued, State::kClaimed, State::kSent, State::kUncertain, State::kExpired,

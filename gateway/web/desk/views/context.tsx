@@ -1,6 +1,7 @@
 // The right pane: whom one talks with, and where the conversation stands.
 import { useEffect, useRef } from 'preact/hooks';
 import { fullText, t, type Key } from '../i18n.ts';
+import { queueName } from '../protocol.ts';
 import { isWhatsApp } from '../state.ts';
 import type { ViewProps } from './app.tsx';
 import { Icon } from './icons.tsx';
@@ -29,7 +30,7 @@ export function Context({ desk }: ViewProps) {
       <dl>
         <dt>{t('contact')}</dt><dd><bdi>{contact.name || t('nameless')}</bdi></dd>
         {channel !== '' && <><dt>{t('channel')}</dt><dd>{channelWord(channel)}</dd></>}
-        {queue !== '' && <><dt>{t('queue')}</dt><dd><bdi>{queue}</bdi></dd></>}
+        {queue !== '' && <><dt>{t('queue')}</dt><dd><bdi>{queueName(queue)}</bdi></dd></>}
         {state !== '' && <><dt>{t('state')}</dt><dd>{known ? t(known) : state}</dd></>}
         {isWhatsApp(channel) && window_until !== '' && <><dt>{t('windowUntil')}</dt><dd>{fullText(window_until)}</dd></>}
         <dt>{t('conversation')}</dt><dd><code dir="ltr">{id}</code></dd>

@@ -1,7 +1,7 @@
 // The left pane: what is offered, and what is mine, with those who wait longest on top.
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { leftText, t, waitText, type Key } from '../i18n.ts';
-import type { Offer } from '../protocol.ts';
+import { queueName, type Offer } from '../protocol.ts';
 import type { Conversation } from '../state.ts';
 import { lastOf, threadOf, unread, waitingSince } from '../thread.ts';
 import type { ViewProps } from './app.tsx';
@@ -59,7 +59,7 @@ function OfferCard({ desk, now, offer }: ViewProps & { offer: Offer }) {
       {offer.preview !== '' && <p class="preview" dir="auto">{offer.preview}</p>}
       <p class={left < 10_000 ? 'left soon' : 'left'}>
         <Icon name="clock" />{' '}
-        {Number.isFinite(left) ? (left > 0 ? t('answerWithin', { t: leftText(left) }) : t('offerOver')) : <bdi>{offer.queue}</bdi>}
+        {Number.isFinite(left) ? (left > 0 ? t('answerWithin', { t: leftText(left) }) : t('offerOver')) : <bdi>{queueName(offer.queue)}</bdi>}
       </p>
       <div class="choices">
         <button type="button" class="primary" aria-disabled={busy} onClick={() => desk.accept(offer.conversation)}>
