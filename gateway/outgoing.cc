@@ -1,7 +1,6 @@
 #include "gateway/outgoing.h"
 
 #include <algorithm>
-#include <asio/post.hpp>
 #include <set>
 #include <utility>
 
@@ -22,7 +21,7 @@ constexpr std::size_t kMaxUpload = 100UL << 20;  // what Meta takes of a documen
 }  // namespace
 
 struct Outgoing::Lane {
-  Lane(asio::io_context& loop, whatsapp::Account a, AccountInfo i) : config(std::move(a)), info(std::move(i)), timer(loop) {}
+  Lane(whatsapp::Account a, AccountInfo i) : config(std::move(a)), info(std::move(i)) {}
 
   whatsapp::Account config;
   AccountInfo info;
@@ -43,15 +42,14 @@ struct Outgoing::Lane {
   std::vector<routing::PutBack> returned;
   bool flush_posted = false;
   bool flushing = false;
-  asio::steady_timer timer;
-  Instant wake{INT64_MAX};
+  Instant wake{INT64_MAX};  // the timer that counts; earlier and later ones do nothing
   std::size_t in_flight = 0;
 };
 
 Outgoing::Outgoing(Deps deps, std::vector<whatsapp::Account> accounts, std::vector<AccountInfo> infos) : deps_(std::move(deps)) {
   for (std::size_t i = 0; i < accounts.size(); ++i) {
     std::string id = accounts[i].id;
-    lanes_[std::move(id)] = std::make_unique<Lane>(deps_.loop, std::move(accounts[i]), std::move(infos[i]));
+    lanes_[std::move(id)] = std::make_unique<Lane>(std::move(accounts[i]), std::move(infos[i]));
   }
 }
 
@@ -306,7 +304,7 @@ void Outgoing::run(Lane& lane, Effects effects) {
 void Outgoing::flush_later(Lane& lane) {
   if (lane.flush_posted || lane.flushing || (lane.settled.empty() && lane.returned.empty())) return;
   lane.flush_posted = true;
-  asio::post(deps_.loop, [this, &lane] {
+  deps_.after(0, [this, &lane] {
     lane.flush_posted = false;
     flush(lane);
   });
@@ -353,12 +351,10 @@ void Outgoing::flush(Lane& lane) {
 }
 
 void Outgoing::wake_at(Lane& lane, Instant at) {
-  const Instant now = deps_.now().mono;
-  if (at >= lane.wake && lane.wake > now) return;
+  if (at >= lane.wake) return;
   lane.wake = at;
-  lane.timer.expires_after(std::chrono::milliseconds(std::max<std::int64_t>(0, at - now)));
-  lane.timer.async_wait([this, &lane](std::error_code error) {
-    if (error) return;
+  deps_.after(std::max<std::int64_t>(1, at - deps_.now().mono), [this, &lane, at] {
+    if (lane.wake != at) return;
     lane.wake = Instant{INT64_MAX};
     if (lane.sender) {
       Effects effects;

@@ -7,8 +7,6 @@
 // - Settles that the store could not take are kept and repeated; there are never more of them than the sender's window.
 #pragma once
 
-#include <asio/io_context.hpp>
-#include <asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,8 +27,10 @@ class MediaStore;
 class Outgoing : public Outbox {
  public:
   struct Deps {
-    asio::io_context& loop;
-    routing::Store& store;
+    // Calls back on this thread, never from inside; 0 ms: at the end of this loop turn. Not called any more once Outgoing is
+    // gone.
+    std::function<void(std::int64_t ms, std::function<void()> what)> after;
+    routing::LaneStore& store;
     HttpClient& http;
     MediaStore& files;
     std::function<Now()> now;

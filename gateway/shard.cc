@@ -61,6 +61,7 @@ struct Shard::Body {
   Body(const Plan& p, int i);
 
   void timed(const std::string& command, RedisLink::Done done);
+  void after(std::int64_t ms, std::function<void()> what);
   void on_store_up();
   void on_store_down(const Error& why);
   void begin_epoch();
@@ -128,7 +129,8 @@ Shard::Body::Body(const Plan& p, int i)
       http(make_http_client(loop, p.client_tls.get(), p.config.server.state_dir + "/media")),
       files(make_media_store(loop, p.config.server.state_dir + "/media")),
       outgoing(std::make_unique<Outgoing>(
-          Outgoing::Deps{loop, *store, *http, *files, read_clock, id,
+          Outgoing::Deps{[this](std::int64_t ms, std::function<void()> what) { after(ms, std::move(what)); }, *store, *http,
+                         *files, read_clock, id,
                          [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
                          [this](Event event) { webhook.keep(std::move(event)); },
                          [](const std::string& event, const std::string& account, const std::string& detail) {
@@ -177,6 +179,14 @@ Shard::Body::Body(const Plan& p, int i)
   subscriber.on_up = [this] { hub.on_resubscribed(); };
   subscriber.on_message = [this](std::string_view channel, std::string_view payload) { on_message(channel, payload); };
   stream.on_up = [this] { matcher.on_stream_up(); };
+}
+
+void Shard::Body::after(std::int64_t ms, std::function<void()> what) {
+  if (ms <= 0) return asio::post(loop, std::move(what));
+  const auto timer = std::make_shared<asio::steady_timer>(loop, std::chrono::milliseconds(ms));
+  timer->async_wait([timer, what = std::move(what)](std::error_code error) {
+    if (!error) what();
+  });
 }
 
 void Shard::Body::timed(const std::string& command, RedisLink::Done done) {

@@ -209,13 +209,30 @@ struct Snapshot {
 };
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
-class Store {
+// The owner's side of an account's lane: what Outgoing needs of a store.
+class LaneStore {
  public:
   template <class T>
   using Done = std::function<void(Result<T>)>;
 
-  virtual ~Store() = default;
+  virtual ~LaneStore() = default;
+  virtual void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) = 0;
+  // Answers, for each, whether its state moved.
+  virtual void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) = 0;
+  virtual void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items,
+                        Done<Outcome> done) = 0;
+  // After kTimeout of claim, put_back, or a reply or send under a lease: the store may have claimed what the caller never heard
+  // of. Under a new lease epoch (in gen), which shuts out calls still on their way, what the owner holds stays his and the rest
+  // of his claims goes back to its lane. Call it when none of those calls is outstanding; if its own answer is lost, learn the
+  // epoch from node_beat and call it again. put_back must not simply be repeated: the entry may have been claimed again since.
+  virtual void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held,
+                     Done<Outcome> done) = 0;
+  // What an earlier owner claimed and never settled becomes uncertain. Answers how many in gen.
+  virtual void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) = 0;
+};
 
+class Store : public LaneStore {
+ public:
   // The road in.
   virtual void ingest(const Ingest& what, Done<Ingested> done) = 0;
   virtual void quarantine(std::string_view bytes, std::string_view why, Done<Outcome> done) = 0;
@@ -234,20 +251,6 @@ class Store {
   virtual void note(const Command& by, std::string_view client_id, std::string_view author, std::string_view entry,
                     Done<Outcome> done) = 0;
   virtual void send(const Send& what, Done<Outcome> done) = 0;
-  virtual void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) = 0;
-  // Answers, for each, whether its state moved.
-  virtual void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) = 0;
-  virtual void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items,
-                        Done<Outcome> done) = 0;
-  // After kTimeout of claim, put_back, or a reply or send under a lease: the store may have claimed what the caller never heard
-  // of. Under a new lease epoch (in gen), which shuts out calls still on their way, what the owner holds stays his and the rest
-  // of his claims goes back to its lane. Call it when none of those calls is outstanding; if its own answer is lost, learn the
-  // epoch from node_beat and call it again. put_back must not simply be repeated: the entry may have been claimed again since.
-  virtual void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held,
-                     Done<Outcome> done) = 0;
-  // What an earlier owner claimed and never settled becomes uncertain. Answers how many in gen.
-  virtual void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) = 0;
-
   // Media of inbound messages, fetched by the owner of the account: at most `most` jobs, handed out again only if he dies.
   virtual void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) = 0;
   // Fetched (sha256 and size), or given up (`failed` says why). The owner's desk is told.

@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "adapters/whatsapp/account.h"
-#include "adapters/whatsapp/sender.h"
+#include "gateway/http_call.h"
+#include "gateway/media_store.h"
+#include "gateway/outgoing.h"
 #include "routing/mirror.h"
 #include "routing/record.h"
 #include "routing/store_memory.h"
@@ -25,26 +27,48 @@ using What = Outcome::What;
 constexpr std::int64_t kStart = 1'800'000'000'000;
 constexpr std::int64_t kSecond = 1'000;
 constexpr std::int64_t kLeaseTtl = 4 * kSecond;
-constexpr std::int64_t kLeaseMargin = kSecond;
+constexpr std::int64_t kMono = 1'000'000;          // what a machine's own clock shows at the start
 constexpr std::int64_t kWild = 70 * kSecond;       // how long things go wrong
 constexpr std::int64_t kCalm = 25 * 60 * kSecond;  // how long the town may need to come to rest
 constexpr const char* kAccount = "w";
 
 std::string item_of(const MessageRef& ref) { return ref.conversation + "." + std::to_string(ref.n); }
 
-// The lane of the account on the shard that holds its lease: the rules of store.h for an owner, and the real sender.
-struct Owner {
-  std::int64_t epoch = 0;  // 0: not ours, or unknown since an answer was lost
-  std::int64_t until = 0;
-  bool recovered = false;  // renewed and cleared of orphans; only then is anything claimed
-  bool busy = false;       // renew, orphans or claim under way
-  bool again = true;
-  int outstanding = 0;  // calls that may claim
-  std::unique_ptr<whatsapp::Sender> sender;
-  std::set<std::pair<std::string, std::int64_t>> held;  // handed to the sender, not settled and not put back
-  std::deque<Settled> settled;
-  std::vector<PutBack> returned;
-  bool settling = false;
+class Town;
+struct Shard;
+
+// What the gateway's own Outgoing needs of its surroundings, with what may go wrong in them.
+class TownLanes final : public LaneStore {
+ public:
+  TownLanes(Town& town, Shard& shard) : town_(town), shard_(shard) {}
+  void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) override;
+  void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) override;
+  void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) override;
+  void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) override;
+  void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) override;
+
+ private:
+  Town& town_;
+  Shard& shard_;
+};
+
+class Provider final : public gateway::HttpClient {
+ public:
+  Provider(Town& town, Shard& shard) : town_(town), shard_(shard) {}
+  void call(const Call& call, Done done) override;
+  void fetch(const Fetch&, FetchDone done) override { done(fail(Errc::kUnavailable, "no media in this town")); }
+
+ private:
+  Town& town_;
+  Shard& shard_;
+};
+
+class NoFiles final : public gateway::MediaStore {
+ public:
+  std::shared_ptr<gateway::Upload> create(std::int64_t) override { return nullptr; }
+  void read(std::string, std::int64_t, std::size_t, std::function<void(Result<std::string>)>) override {}
+  void size(std::string, std::function<void(Result<std::int64_t>)>) override {}
+  void remove(std::string, std::function<void(Result<bool>)>) override {}
 };
 
 struct Tab {
@@ -69,10 +93,15 @@ struct Shard {
   Mirror mirror;
   std::size_t read_at = 0;
   bool syncing = false;
-  Owner lane;
+  std::unique_ptr<TownLanes> lanes;
+  std::unique_ptr<Provider> provider;
+  std::unique_ptr<gateway::Outgoing> outgoing;  // the gateway's own
 };
 
 class Town {
+  friend class TownLanes;
+  friend class Provider;
+
  public:
   explicit Town(const Options& options)
       : chance_(options.seed), store_(make_memory_store([this] { return WallTime{now_}; })), watch_(*store_) {
@@ -95,8 +124,11 @@ class Town {
       watch_.on_event(agent, event);
       publish(agent, event);
     };
-    store_->on_lane = [this](const std::string&) {
-      for (auto& shard : shards_) shard->lane.again = true;
+    store_->on_lane = [this](const std::string& account) {
+      for (auto& shard : shards_) {
+        if (wild(100, "lane_word_lost")) continue;
+        on(*shard, between(0, 30), [&shard = *shard, account] { shard.outgoing->on_lane(account, ""); });
+      }
     };
     for (const char* queue : {"water", "roads"}) {
       store_->queue_put(queue, {{"name", queue}, {"mode", one_in(4) ? "auto" : "offer"}, {"offer_ms", "8000"}},
@@ -167,7 +199,7 @@ class Town {
   }
   void at(std::int64_t when, std::function<void()> what) { events_[{when, ++serial_}] = std::move(what); }
   void after(std::int64_t delay, std::function<void()> what) { at(now_ + delay, std::move(what)); }
-  Now time() const { return {Instant{now_ - kStart + 1'000'000}, WallTime{now_}}; }
+  Now time() const { return {Instant{now_ - kStart + kMono}, WallTime{now_}}; }
   template <class T>
   static Store::Done<T> ignore() {
     return [](Result<T>) {};
@@ -202,10 +234,14 @@ class Town {
     if (wild(8, "store_away")) return answer(shard.answer_at, fail(Errc::kUnavailable, "away"));
     if (wild(10, "store_answer_lost")) {
       const std::int64_t late = may_be_late && wild(300, "store_call_late") ? between(500, 4'000) : 0;
-      after(late, [this, call] {
-        call(*store_, ignore<T>());
-        step();
-      });
+      // Or it never reached the store: the caller cannot tell.
+      const bool never = wild(300, "store_call_lost");
+      if (!never) {
+        after(late, [this, call] {
+          call(*store_, ignore<T>());
+          step();
+        });
+      }
       return answer(now_ + kSecond, fail(Errc::kTimeout, "lost"));
     }
     call(*store_, [&](Result<T> result) { answer(shard.answer_at, std::move(result)); });
@@ -228,7 +264,7 @@ class Town {
     shard.epoch = 0;
     shard.beating = shard.sweeping = shard.matcher = shard.syncing = false;
     shard.mirror = Mirror{};
-    shard.lane = Owner{};
+    make_outgoing(shard);
     shard.answer_at = now_;
     begin_epoch(shard);
     tick(shard);
@@ -265,22 +301,13 @@ class Town {
           if (out->lost) {
             ++report_.happened["beats_lost"];
             shard.matcher = false;
-            shard.lane.epoch = 0;
+            shard.outgoing->on_leases({}, time().mono);
             return begin_epoch(shard);
           }
           shard.matcher = false;
-          std::int64_t lane_epoch = 0;
-          for (const Granted& lease : out->leases) {
-            if (lease.name == "matcher") shard.matcher = true;
-            if (lease.name == std::string("acct:") + kAccount) lane_epoch = lease.epoch;
-          }
+          for (const Granted& lease : out->leases) shard.matcher = shard.matcher || lease.name == "matcher";
           shard.matcher_until = asked + kLeaseTtl;
-          Owner& lane = shard.lane;
-          if (lane_epoch != lane.epoch) lane.recovered = false;
-          lane.epoch = lane_epoch;
-          lane.until = asked + kLeaseTtl;
-          lane.again = true;
-          if (lane_epoch > 0 && !lane.sender) lane.sender = std::make_unique<whatsapp::Sender>(account_, time());
+          shard.outgoing->on_leases(out->leases, Instant{asked - kStart + kMono} + kLeaseTtl);
         });
   }
 
@@ -302,7 +329,6 @@ class Town {
             shard, [](Store& s, auto done) { s.sweep(100, done); }, [&shard](Result<Outcome>) { shard.sweeping = false; });
       }
     }
-    pump(shard);
   }
 
   // The mirror: a snapshot, then the stream, a little late.
@@ -348,173 +374,38 @@ class Town {
     at(now_ + 35 * kSecond, [this] { look_for_idleness(); });  // the longest stall is over
   }
 
-  // ---- the lane ----
+  // ---- the lane: the gateway's own Outgoing, with its sender ----
 
-  bool owned(const Shard& shard) const { return shard.lane.epoch > 0 && shard.lane.until - now_ > kLeaseMargin; }
-  LeaseRef lease(const Shard& shard) const { return {shard.id, shard.lane.epoch}; }
-  // To be passed with a reply.
-  LeaseRef lease_for_reply(const Shard& shard) const {
-    const Owner& lane = shard.lane;
-    const bool now = owned(shard) && lane.recovered && !lane.busy && lane.sender->credit(time()).messages > 0;
-    return {shard.id, now ? lane.epoch : 0};
-  }
-
-  // An answer of a call that may have claimed. kTimeout: what it claimed is not known; the epoch is learned from the next beat.
-  template <class T>
-  void may_have_claimed(Owner& lane, const Result<T>& out) {
-    --lane.outstanding;
-    if (out || out.error().code != Errc::kTimeout) return;
-    lane.epoch = 0;
-    lane.recovered = false;
-  }
-
-  void pump(Shard& shard) {
-    Owner& lane = shard.lane;
-    flush(shard);
-    if (!owned(shard) || lane.busy) return;
-    if (!lane.recovered) {
-      if (lane.outstanding > 0) return;
-      lane.busy = true;
-      std::vector<MessageRef> held;
-      for (const auto& [conversation, n] : lane.held) held.push_back({conversation, n});
-      const LeaseRef mine = lease(shard);
-      return ask<Outcome>(
-          shard, [mine, held](Store& s, auto done) { s.renew(kAccount, mine, held, done); },
-          [this, &shard](Result<Outcome> out) { renewed(shard, std::move(out)); });
-    }
-    const int credit = lane.sender->credit(time()).messages;
-    if (!lane.again || credit <= 0) return;
-    lane.busy = true;
-    lane.again = false;
-    ++lane.outstanding;
-    const LeaseRef mine = lease(shard);
-    if (wild(5, "shard_stalled_at_claim")) shard.stalled_until = now_ + between(3'000, 25'000);
-    ask<Claims>(
-        shard, [mine, credit](Store& s, auto done) { s.claim(kAccount, mine, std::min(credit, 4), done); },
-        [this, &shard](Result<Claims> out) {
-          shard.lane.busy = false;
-          shard.lane.again = true;
-          may_have_claimed(shard.lane, out);
-          if (!out) return;
-          if (out->lost) shard.lane.epoch = 0;
-          if (out->items.empty()) shard.lane.again = false;
-          for (const Claimed& item : out->items) deliver(shard, item);
-        });
-  }
-
-  void renewed(Shard& shard, Result<Outcome> out) {
-    Owner& lane = shard.lane;
-    lane.busy = false;
-    if (!out || out->what != What::kOk) {
-      if (out || out.error().code == Errc::kTimeout) lane.epoch = 0;
-      return;
-    }
-    ++report_.happened["renewals"];
-    lane.epoch = out->gen;
-    lane.busy = true;
-    const LeaseRef mine = lease(shard);
-    ask<Outcome>(
-        shard, [mine](Store& s, auto done) { s.orphans(kAccount, mine, done); },
-        [this, &shard](Result<Outcome> done) {
-          shard.lane.busy = false;
-          if (!done || done->what != What::kOk) return;
-          report_.happened["orphans"] += done->gen;
-          shard.lane.recovered = true;
-        });
-  }
-
-  void deliver(Shard& shard, const Claimed& item) {
-    Owner& lane = shard.lane;
-    // Claimed, and so late that another may own the lane by now: not a byte of it.
-    if (!owned(shard)) {
-      lane.recovered = false;
-      return;
-    }
-    lane.held.insert({item.ref.conversation, item.ref.n});
-    watch_.on_handed(item.ref);
-    const auto entry = decode_entry(item.entry);
-    if (!entry) return violated("an entry of the lane does not parse");
-    Effects effects;
-    lane.sender->send(time(), {item.ref, kAccount, item.address, entry->content, item.lane, entry->at}, effects);
-    carry_out(shard, std::move(effects));
-  }
-
-  void carry_out(Shard& shard, Effects effects) {
-    Owner& lane = shard.lane;
-    for (Effect& effect : effects) {
-      if (auto* call = std::get_if<Call>(&effect)) {
-        provider(shard, *call);
-      } else if (auto* settle = std::get_if<Settle>(&effect)) {
-        if (const auto* receipt = std::get_if<Receipt>(&settle->what)) {
-          ++report_.happened[std::string("sender_") + std::string(shown(receipt->state))];
-          lane.settled.push_back({*receipt->ref, receipt->state, receipt->provider_id, receipt->reason});
-        } else {
-          const auto& back = std::get<Returned>(settle->what);
-          ++report_.happened["sender_returned"];
-          lane.returned.push_back({back.ref, back.not_before});
-        }
-      }
-    }
-    flush(shard);
-  }
-
-  void flush(Shard& shard) {
-    Owner& lane = shard.lane;
-    if (!lane.settled.empty() && !lane.settling) {
-      lane.settling = true;
-      const std::vector<Settled> items(lane.settled.begin(), lane.settled.end());
-      ask<std::vector<bool>>(
-          shard, [items](Store& s, auto done) { s.settle(kAccount, items, done); },
-          [&shard, items](Result<std::vector<bool>> out) {
-            Owner& mine = shard.lane;
-            mine.settling = false;
-            if (!out) return;  // a settle may be repeated
-            for (const auto& item : items) mine.held.erase({item.ref.conversation, item.ref.n});
-            mine.settled.erase(mine.settled.begin(), mine.settled.begin() + static_cast<std::ptrdiff_t>(items.size()));
-            mine.again = true;
-          });
-    }
-    // Under the epoch of the claims only; a lost answer is for renew to mend, as they are not held any more.
-    if (!lane.returned.empty() && owned(shard) && lane.recovered && !lane.busy) {
-      const std::vector<PutBack> items = std::exchange(lane.returned, {});
-      for (const auto& item : items) {
-        lane.held.erase({item.ref.conversation, item.ref.n});
-        watch_.on_put_back(item.ref);
-      }
-      ++lane.outstanding;
-      const LeaseRef mine = lease(shard);
-      ask<Outcome>(
-          shard, [mine, items](Store& s, auto done) { s.put_back(kAccount, mine, items, done); },
-          [this, &shard](Result<Outcome> out) {
-            may_have_claimed(shard.lane, out);
-            if (!out) shard.lane.recovered = false;
-            shard.lane.again = true;
-          });
-    }
-    if (!owned(shard) || !lane.recovered) {
-      // Lost, or to be renewed: what came back is not held.
-      for (const auto& item : lane.returned) {
-        lane.held.erase({item.ref.conversation, item.ref.n});
-        watch_.on_put_back(item.ref);
-      }
-      lane.returned.clear();
-    }
+  void make_outgoing(Shard& shard) {
+    shard.outgoing.reset();
+    shard.lanes = std::make_unique<TownLanes>(*this, shard);
+    shard.provider = std::make_unique<Provider>(*this, shard);
+    const gateway::AccountInfo info{kAccount, "wa", "p", "water"};
+    shard.outgoing = std::make_unique<gateway::Outgoing>(
+        gateway::Outgoing::Deps{
+            [this, &shard](std::int64_t ms, std::function<void()> what) { on(shard, ms, std::move(what)); },
+            *shard.lanes,
+            *shard.provider,
+            files_,
+            [this] { return time(); },
+            shard.id,
+            [](std::string_view, std::string) {},
+            [](Event) {},
+            [this](const std::string& event, const std::string&, const std::string&) { ++report_.happened[event]; },
+        },
+        std::vector<whatsapp::Account>{account_}, std::vector<gateway::AccountInfo>{info});
   }
 
   // ---- the provider ----
 
-  void provider(Shard& shard, const Call& call) {
+  void provider(Shard& shard, const Call& call, const gateway::HttpClient::Done& done) {
     const auto body = nlohmann::json::parse(call.body, nullptr, false);
     if (body.is_discarded() || !body.contains("biz_opaque_callback_data")) return violated("a request without our reference");
     const auto ref = whatsapp::open_ref(account_, body["biz_opaque_callback_data"].get<std::string>());
     if (!ref) return violated("our reference does not open");
-    const auto answer = [this, &shard, id = call.id](std::int64_t delay, Result<HttpResponse> response) {
-      on(shard, delay, [this, &shard, id, response = std::move(response)]() mutable {
-        Effects effects;
-        shard.lane.sender->on_response(time(), id, std::move(response), effects);
-        carry_out(shard, std::move(effects));
-        shard.lane.again = true;
-      });
+    watch_.on_handed(*ref);
+    const auto answer = [this, &shard, done](std::int64_t delay, Result<HttpResponse> response) {
+      on(shard, delay, [done, response = std::move(response)]() mutable { done(std::move(response)); });
     };
     const auto says = [](int status, std::string words) {
       HttpResponse response;
@@ -665,7 +556,7 @@ class Town {
     Shard* shard = any_shard();
     const auto heard = std::make_shared<bool>(false);
     if (shard != nullptr) {
-      what.lease = lease_for_reply(*shard);
+      what.lease = shard->outgoing->lease(kAccount);
       under_lease(
           *shard, what.lease, what.entry, what.lane, heard,
           [what](Store& s, Store::Done<Outcome> done) { s.send(what, std::move(done)); }, [](const Outcome&) {});
@@ -679,15 +570,15 @@ class Town {
   void under_lease(Shard& shard, const LeaseRef& with, const std::string& entry, Lane lane, const std::shared_ptr<bool>& heard,
                    const std::function<void(Store&, Store::Done<Outcome>)>& call,
                    const std::function<void(const Outcome&)>& then) {
-    if (with.epoch > 0) ++shard.lane.outstanding;
     ask<Outcome>(shard, call, [this, &shard, with, entry, lane, heard, then](Result<Outcome> out) {
-      if (with.epoch > 0) may_have_claimed(shard.lane, out);
+      if (!out && with.epoch > 0 && out.error().code != Errc::kUnavailable) shard.outgoing->lease_in_doubt(kAccount);
       if (!out) return;
       *heard = true;
       if (out->what == What::kOk || out->what == What::kRepeat) acknowledged_.push_back(out->ref);
       if (out->claimed) {
         ++report_.happened["claimed_at_once"];
-        deliver(shard, {out->ref, out->address, entry, lane});
+        const auto said = decode_entry(entry);
+        shard.outgoing->hand_over({out->ref, kAccount, out->address, said->content, lane, said->at});
       }
       then(*out);
     });
@@ -914,7 +805,7 @@ class Town {
     const std::pair key{what.by.agent, what.by.conversation};
     if (tab != nullptr) {
       Shard& shard = *shards_[static_cast<std::size_t>(tab->shard)];
-      what.lease = lease_for_reply(shard);
+      what.lease = shard.outgoing->lease(kAccount);
       under_lease(
           shard, what.lease, what.entry, what.lane, heard,
           [what](Store& s, Store::Done<Outcome> done) { s.reply(what, std::move(done)); },
@@ -1024,6 +915,7 @@ class Town {
   std::unique_ptr<MemoryStore> store_;
   invariant::Watch watch_;
   whatsapp::Account account_;
+  NoFiles files_;
   std::vector<Value> stream_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<Tab>> tabs_;
@@ -1036,6 +928,40 @@ class Town {
   std::map<std::string, std::int64_t> idle_;
   Report report_;
 };
+
+void TownLanes::claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) {
+  if (town_.wild(5, "shard_stalled_at_claim")) shard_.stalled_until = town_.now_ + town_.between(3'000, 25'000);
+  const std::string name(account);
+  town_.ask<Claims>(
+      shard_, [name, lease, most](Store& s, auto d) { s.claim(name, lease, std::min(most, 4), d); }, std::move(done));
+}
+void TownLanes::settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) {
+  for (const Settled& item : items) ++town_.report_.happened[std::string("sender_") + std::string(shown(item.state))];
+  const std::string name(account);
+  town_.ask<std::vector<bool>>(
+      shard_, [name, items](Store& s, auto d) { s.settle(name, items, d); }, std::move(done));
+}
+void TownLanes::put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) {
+  for (const PutBack& item : items) {
+    ++town_.report_.happened["sender_returned"];
+    town_.watch_.on_put_back(item.ref);
+  }
+  const std::string name(account);
+  town_.ask<Outcome>(
+      shard_, [name, lease, items](Store& s, auto d) { s.put_back(name, lease, items, d); }, std::move(done));
+}
+void TownLanes::renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) {
+  ++town_.report_.happened["renewals"];
+  const std::string name(account);
+  town_.ask<Outcome>(
+      shard_, [name, lease, held](Store& s, auto d) { s.renew(name, lease, held, d); }, std::move(done));
+}
+void TownLanes::orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) {
+  const std::string name(account);
+  town_.ask<Outcome>(
+      shard_, [name, lease](Store& s, auto d) { s.orphans(name, lease, d); }, std::move(done));
+}
+void Provider::call(const Call& call, Done done) { town_.provider(shard_, call, done); }
 
 }  // namespace
 
