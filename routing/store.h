@@ -269,6 +269,8 @@ class Store : public LaneStore {
                          Done<Beat> done) = 0;
   virtual void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) = 0;
   virtual void sweep(int most, Done<Outcome> done) = 0;                         // gen: how many were due
+  // After an outage of Redis: deadlines of offers and absences move by as much. gen: how many. Not idempotent, and harmless twice.
+  virtual void postpone(std::int64_t by_ms, Done<Outcome> done) = 0;
   virtual void recount(std::string_view conversation, Done<Outcome> done) = 0;  // gen: the difference
 
   // Reading.

@@ -576,6 +576,17 @@ class Memory final : public MemoryStore {
     done(ok(static_cast<std::int64_t>(due.size()), static_cast<int>(due.size()) == most ? "1" : "0"));
   }
 
+  void postpone(std::int64_t by_ms, Done<Outcome> done) override {
+    now_ = clock_().ms;
+    std::vector<std::pair<std::int64_t, model::Deadline>> moved;
+    for (const auto& [when, deadline] : w_.deadlines) {
+      if (deadline.kind == "offer" || deadline.kind == "gone") moved.emplace_back(when.first, deadline);
+    }
+    for (const auto& [at, deadline] : moved) w_.deadlines.erase({at, deadline.text()});
+    for (const auto& [at, deadline] : moved) w_.deadlines[{at + by_ms, deadline.text()}] = deadline;
+    done(ok(static_cast<std::int64_t>(moved.size())));
+  }
+
   void recount(std::string_view conversation, Done<Outcome> done) override {
     const Conversation* c = look(w_.conversations, std::string(conversation));
     if (c == nullptr) return done(missing());

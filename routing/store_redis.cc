@@ -345,6 +345,9 @@ class RedisStore final : public Store {
   void sweep(int most, Done<Outcome> done) override {
     call("sweep", {now(), std::to_string(most)}, outcome("sweep", std::move(done), with_gen));
   }
+  void postpone(std::int64_t by_ms, Done<Outcome> done) override {
+    call("postpone", {now(), std::to_string(by_ms)}, outcome("postpone", std::move(done), with_gen));
+  }
   void recount(std::string_view conversation, Done<Outcome> done) override {
     call("recount", {conversation}, [done = std::move(done)](Result<Value> reply) {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));

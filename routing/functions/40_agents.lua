@@ -181,6 +181,21 @@ local function sweep(keys, a)
   return {'ok', #due, #due == most and 1 or 0}
 end
 
+-- postpone(now, by ms) -> ok moved. Redis was away: what agents owed in that time, an offer's answer or their return, is due
+-- later by as much, so that nothing expires in a heap.
+local function postpone(keys, a)
+  local T, by, moved = keys[1], a[2], 0
+  now_of(a[1])
+  for _, item in ipairs(call('ZRANGE', T .. ':dl', 0, -1)) do
+    local kind = string.match(item, '^%a+')
+    if kind == 'offer' or kind == 'gone' then
+      call('ZINCRBY', T .. ':dl', by, item)
+      moved = moved + 1
+    end
+  end
+  return {'ok', moved}
+end
+
 -- recount(conv) -> ok difference | none. What the counters say against what the bytes say; exact, as one call changes both.
 local function recount(keys, a)
   local T, conv = keys[1], a[1]
@@ -203,4 +218,5 @@ redis.register_function{function_name = 'node_beat_' .. VERSION, callback = node
 redis.register_function{function_name = 'node_stop_' .. VERSION, callback = node_stop, flags = {'allow-oom'}}
 redis.register_function('queue_put_' .. VERSION, queue_put)
 redis.register_function{function_name = 'sweep_' .. VERSION, callback = sweep, flags = {'allow-oom'}}
+redis.register_function{function_name = 'postpone_' .. VERSION, callback = postpone, flags = {'allow-oom'}}
 redis.register_function{function_name = 'recount_' .. VERSION, callback = recount, flags = {'no-writes'}}
