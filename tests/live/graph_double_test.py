@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The WhatsApp road against outsiders: a Graph double whose judges are two public npm SDKs (loadtest/peers), which neither belfryd nor
 belfry-sim knows. What belfryd posts is judged by their builders and validators; belfry-sim's webhooks by their verifiers and readers;
-and belfry-sim's Graph API by their clients. A mistake that belfryd and belfry-sim share shows here. Usage: graph_double_test.py BIN_DIR"""
+and belfry-sim's Graph API by their clients. A mistake that belfryd and belfry-sim share shows here.
+Each step of the road runs with one shard and with three. Usage: graph_double_test.py BIN_DIR"""
 import functools
 from belfry import *
 
@@ -299,12 +300,12 @@ LATE = {
 class Street:
     """A house whose Graph is the double, an agent at his desk, and citizens."""
 
-    def __init__(self):
-        self.numbers, self.meant = itertools.count(491511000001), []
+    def __init__(self, shards):
+        self.shards, self.numbers, self.meant = shards, itertools.count(491511000001), []
 
     def wake(self):
         self.double = Double()
-        self.house = House(graph=self.double.url).start()
+        self.house = House(shards=self.shards, graph=self.double.url).start()
         (self.key,) = self.house.people("ana", capacity=40)
         self.house.ready()
         self.ana = Desk(self.house, self.key).be_ready()
@@ -589,9 +590,11 @@ if __name__ == "__main__":
     for package in ("@kapso/whatsapp-cloud-api", "whatsapp-api-js"):
         if not (PEERS / "node_modules" / package / "package.json").exists():
             sys.exit(f"{PEERS}/node_modules has no {package}: run `npm ci` there, as ./dev test does")
-    street = Street()
-    tests = [("the street wakes", street.wake)]
-    tests += [(step.__name__.replace("_", " "), functools.partial(step, street)) for step in STEPS]
-    tests += [("the street sleeps", street.sleep)]
+    tests = []
+    for shards in (1, 3):
+        street = Street(shards)
+        tests.append((f"the street wakes, shards {shards}", street.wake))
+        tests += [(step.__name__.replace("_", " "), functools.partial(step, street)) for step in STEPS]
+        tests.append((f"the street sleeps, shards {shards}", street.sleep))
     tests += [(step.__name__.replace("_", " "), step) for step in (the_simulators_webhooks_are_metas, two_sdks_are_customers_of_the_simulator)]
     run(*tests)
