@@ -1,6 +1,5 @@
 #include "gateway/matcher.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "routing/store_redis.h"
@@ -12,7 +11,8 @@ constexpr int kMatchBatch = 64;
 constexpr std::int64_t kTick = 100;
 // After an outage every shard gets one lease time to say that it lives before anything of it is swept.
 constexpr std::int64_t kGrace = 4'500;
-constexpr std::int64_t kOutage = 1'000;  // what is shorter is a slow disk
+// Deadlines of offers and absences move by a pause in sweeping that is longer than a lease takes to find its next owner.
+constexpr std::int64_t kOutage = 6'000;
 constexpr std::int64_t kSyncAtMostEvery = 5'000;
 
 }  // namespace
@@ -34,16 +34,8 @@ void Matcher::on_lease(bool held, Instant until) {
 bool Matcher::owner() const { return held_ && deps_.now().mono < until_; }
 
 void Matcher::on_store_up() {
-  after_outage();
+  store_up_since_ = deps_.now().mono;
   resync();
-}
-
-// Everybody gets his lease time again, and the time agents could not use is not held against them.
-void Matcher::after_outage() {
-  const Instant now = deps_.now().mono;
-  if (heard_.ms > 0 && now - heard_ > kOutage) postpone_ += now - heard_;
-  heard_ = now;
-  store_up_since_ = now;
 }
 
 void Matcher::on_stream_up() { read(); }
@@ -120,9 +112,6 @@ void Matcher::tick() {
   if (owner() && store_up_since_.ms > 0 && now - store_up_since_ > kGrace) {
     sweep();
     recount();
-  } else if (!owner()) {
-    heard_ = Instant{};  // somebody else sweeps, and knows
-    postpone_ = 0;
   }
   timer_.expires_after(std::chrono::milliseconds(kTick));
   timer_.async_wait([this](std::error_code error) {
@@ -133,21 +122,12 @@ void Matcher::tick() {
 void Matcher::sweep() {
   if (sweeping_) return;
   sweeping_ = true;
-  if (postpone_ > 0) {
-    const std::int64_t by = postpone_;
-    return deps_.store.postpone(by, [this, by](const Result<routing::Outcome>& out) {
-      sweeping_ = false;
-      if (!out) return after_outage();
-      postpone_ -= std::min(by, postpone_);
-    });
-  }
-  deps_.store.sweep(100, [this](const Result<routing::Outcome>& out) {
+  deps_.store.sweep(100, kOutage, [this](const Result<routing::Outcome>& out) {
     sweeping_ = false;
     if (!out) {
-      after_outage();
+      store_up_since_ = deps_.now().mono;  // an outage: everybody gets his lease time again
       return;
     }
-    heard_ = deps_.now().mono;
     counts_.swept += static_cast<std::uint64_t>(out->gen);
     if (out->gen >= 100) sweep();
   });

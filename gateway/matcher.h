@@ -49,7 +49,6 @@ class Matcher {
   void match();
   void tick();
   void sweep();
-  void after_outage();
   void recount();
 
   Deps deps_;
@@ -60,8 +59,6 @@ class Matcher {
   bool held_ = false;
   Instant until_;
   Instant store_up_since_;
-  Instant heard_;              // the store's last answer while we swept
-  std::int64_t postpone_ = 0;  // ms of an outage that deadlines are still to be moved by
   Instant last_sync_;
   bool sync_wanted_ = false;
   int matching_ = 0;  // offers in the store's hands

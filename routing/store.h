@@ -268,9 +268,9 @@ class Store : public LaneStore {
   virtual void node_beat(std::string_view shard, std::int64_t epoch, std::int64_t ttl_ms, const std::vector<std::string>& wanted,
                          Done<Beat> done) = 0;
   virtual void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) = 0;
-  virtual void sweep(int most, Done<Outcome> done) = 0;                         // gen: how many were due
-  // After an outage of Redis: deadlines of offers and absences move by as much. gen: how many. Not idempotent, and harmless twice.
-  virtual void postpone(std::int64_t by_ms, Done<Outcome> done) = 0;
+  // gen: how many were due. If the last sweep is longer ago than `outage_ms` (0: no matter), deadlines of offers and of absent
+  // agents move by as much instead.
+  virtual void sweep(int most, std::int64_t outage_ms, Done<Outcome> done) = 0;
   virtual void recount(std::string_view conversation, Done<Outcome> done) = 0;  // gen: the difference
 
   // Reading.

@@ -556,8 +556,13 @@ class Memory final : public MemoryStore {
     done(ok());
   }
 
-  void sweep(int most, Done<Outcome> done) override {
+  void sweep(int most, std::int64_t outage_ms, Done<Outcome> done) override {
     now_ = clock_().ms;
+    const std::int64_t gap = now_ - std::exchange(w_.swept, now_).value_or(now_);
+    if (outage_ms > 0 && gap > outage_ms) {
+      postpone(gap);
+      return done(ok(0, "0"));
+    }
     std::vector<std::pair<std::int64_t, model::Deadline>> due;
     for (const auto& [when, deadline] : w_.deadlines) {
       if (when.first > now_ || static_cast<int>(due.size()) >= most) break;
@@ -574,17 +579,6 @@ class Memory final : public MemoryStore {
     std::sort(lapsed.begin(), lapsed.end());
     for (const auto& [until, id] : lapsed) shard_gone(id);
     done(ok(static_cast<std::int64_t>(due.size()), static_cast<int>(due.size()) == most ? "1" : "0"));
-  }
-
-  void postpone(std::int64_t by_ms, Done<Outcome> done) override {
-    now_ = clock_().ms;
-    std::vector<std::pair<std::int64_t, model::Deadline>> moved;
-    for (const auto& [when, deadline] : w_.deadlines) {
-      if (deadline.kind == "offer" || deadline.kind == "gone") moved.emplace_back(when.first, deadline);
-    }
-    for (const auto& [at, deadline] : moved) w_.deadlines.erase({at, deadline.text()});
-    for (const auto& [at, deadline] : moved) w_.deadlines[{at + by_ms, deadline.text()}] = deadline;
-    done(ok(static_cast<std::int64_t>(moved.size())));
   }
 
   void recount(std::string_view conversation, Done<Outcome> done) override {
@@ -745,6 +739,15 @@ class Memory final : public MemoryStore {
   void add_deadline(std::int64_t at, model::Deadline deadline) { w_.deadlines[{at, deadline.text()}] = std::move(deadline); }
   void drop_deadline(const model::Deadline& deadline) {
     std::erase_if(w_.deadlines, [what = deadline.text()](const auto& d) { return d.first.second == what; });
+  }
+
+  void postpone(std::int64_t by_ms) {
+    std::vector<std::pair<std::int64_t, model::Deadline>> moved;
+    for (const auto& [when, deadline] : w_.deadlines) {
+      if (deadline.kind == "offer" || deadline.kind == "gone") moved.emplace_back(when.first, deadline);
+    }
+    for (const auto& [at, deadline] : moved) w_.deadlines.erase({at, deadline.text()});
+    for (const auto& [at, deadline] : moved) w_.deadlines[{at + by_ms, deadline.text()}] = deadline;
   }
 
   void fall_due(const model::Deadline& deadline) {

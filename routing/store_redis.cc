@@ -342,11 +342,8 @@ class RedisStore final : public Store {
   void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) override {
     call("node_stop", {now(), shard, std::to_string(epoch)}, outcome("node_stop", std::move(done), common));
   }
-  void sweep(int most, Done<Outcome> done) override {
-    call("sweep", {now(), std::to_string(most)}, outcome("sweep", std::move(done), with_gen));
-  }
-  void postpone(std::int64_t by_ms, Done<Outcome> done) override {
-    call("postpone", {now(), std::to_string(by_ms)}, outcome("postpone", std::move(done), with_gen));
+  void sweep(int most, std::int64_t outage_ms, Done<Outcome> done) override {
+    call("sweep", {now(), std::to_string(most), std::to_string(outage_ms)}, outcome("sweep", std::move(done), with_gen));
   }
   void recount(std::string_view conversation, Done<Outcome> done) override {
     call("recount", {conversation}, [done = std::move(done)](Result<Value> reply) {

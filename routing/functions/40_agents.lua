@@ -137,10 +137,25 @@ local function queue_put(keys, a)
   return {'ok', created}
 end
 
--- sweep(now, at most) -> ok done remaining(0|1). Deadlines that are due and shards whose lease ran out. An entry whose
--- generation has passed is a no-op.
+-- Redis was away: what agents owed in that time, an offer's answer or their return, is due later by as much, so that nothing
+-- expires in a heap.
+local function postpone(T, by)
+  for _, item in ipairs(call('ZRANGE', T .. ':dl', 0, -1)) do
+    local kind = string.match(item, '^%a+')
+    if kind == 'offer' or kind == 'gone' then call('ZINCRBY', T .. ':dl', int(by), item) end
+  end
+end
+
+-- sweep(now, at most, outage ms) -> ok done remaining(0|1). Deadlines that are due and shards whose lease ran out. An entry whose
+-- generation has passed is a no-op. Nobody swept for longer than the outage (0: no matter): deadlines move, and nothing is done.
+-- That is told by Redis' own time of the last sweep, for a sweep sent before an outage may come to pass after it.
 local function sweep(keys, a)
-  local T, now, most = keys[1], now_of(a[1]), tonumber(a[2])
+  local T, now, most, outage = keys[1], now_of(a[1]), tonumber(a[2]), tonumber(a[3])
+  local last = tonumber(call('GETSET', T .. ':swept', clock) or clock)
+  if outage > 0 and now - last > outage then
+    postpone(T, now - last)
+    return {'ok', 0, 0}
+  end
   local due = call('ZRANGEBYSCORE', T .. ':dl', '-inf', clock, 'LIMIT', 0, most)
   for _, item in ipairs(due) do
     call('ZREM', T .. ':dl', item)
@@ -181,21 +196,6 @@ local function sweep(keys, a)
   return {'ok', #due, #due == most and 1 or 0}
 end
 
--- postpone(now, by ms) -> ok moved. Redis was away: what agents owed in that time, an offer's answer or their return, is due
--- later by as much, so that nothing expires in a heap.
-local function postpone(keys, a)
-  local T, by, moved = keys[1], a[2], 0
-  now_of(a[1])
-  for _, item in ipairs(call('ZRANGE', T .. ':dl', 0, -1)) do
-    local kind = string.match(item, '^%a+')
-    if kind == 'offer' or kind == 'gone' then
-      call('ZINCRBY', T .. ':dl', by, item)
-      moved = moved + 1
-    end
-  end
-  return {'ok', moved}
-end
-
 -- recount(conv) -> ok difference | none. What the counters say against what the bytes say; exact, as one call changes both.
 local function recount(keys, a)
   local T, conv = keys[1], a[1]
@@ -218,5 +218,4 @@ redis.register_function{function_name = 'node_beat_' .. VERSION, callback = node
 redis.register_function{function_name = 'node_stop_' .. VERSION, callback = node_stop, flags = {'allow-oom'}}
 redis.register_function('queue_put_' .. VERSION, queue_put)
 redis.register_function{function_name = 'sweep_' .. VERSION, callback = sweep, flags = {'allow-oom'}}
-redis.register_function{function_name = 'postpone_' .. VERSION, callback = postpone, flags = {'allow-oom'}}
 redis.register_function{function_name = 'recount_' .. VERSION, callback = recount, flags = {'no-writes'}}

@@ -115,6 +115,34 @@ def killed(shards):
         equal(h.stop(), 0, "exit code")
 
 
+def offers_wait(shards):
+    """An offer of eight seconds is not lost to an outage of twelve: what was left of its time is left afterwards."""
+    with house(shards=shards, queue='offer_timeout = "8s"') as h:
+        h.start()
+        meta = h.meta("--calm")
+        (key,) = h.people("ana")
+        h.ready()
+        desk = Desk(h, key).be_ready()
+        meta.citizen("491511000004", "Patient")
+        offer = desk.event("offer")
+        os.kill(h.redis_pid(), signal.SIGSTOP)
+        time.sleep(12)
+        os.kill(h.redis_pid(), signal.SIGCONT)
+        h.ready(30)
+        if desk.closed is not None:
+            desk = Desk(h, key, desk.last_id)
+        time.sleep(1)  # sweeps have passed
+        desk.do("accept", conversation=offer["conversation"], gen=offer["gen"])
+        kinds = [t["kind"] for t in h.all(f"/audit/transitions?conversation={offer['conversation']}")]
+        assert kinds[-1] == "accepted" and "requeued" not in kinds, kinds
+        # And time runs on: the next one that nobody takes goes back.
+        meta.citizen("491511000005", "Impatient")
+        other = until("its conversation", lambda: next((c["id"] for c in h.all("/conversations") if c["id"] != offer["conversation"]), None))
+        until("it is taken back", lambda: "requeued" in [t["kind"] for t in h.all(f"/audit/transitions?conversation={other}")], 40, every=0.5)
+        meta.stop()
+        equal(h.stop(), 0, "exit code")
+
+
 if __name__ == "__main__":
     run(*((f"{name}, shards {shards}", functools.partial(test, shards)) for shards in (1, 3)
-          for name, test in ((f"Redis is stopped for {AWAY_S} s", stopped), ("Redis is killed", killed))))
+          for name, test in ((f"Redis is stopped for {AWAY_S} s", stopped), ("Redis is killed", killed), ("an offer outlives an outage", offers_wait))))

@@ -574,11 +574,8 @@ class Driver : public Pair {
     return ask<Outcome>("node_stop " + shard + "@" + std::to_string(epoch),
                         [&](Store& s, auto done) { s.node_stop(shard, epoch, done); });
   }
-  Outcome postpone(std::int64_t by_ms) {
-    return ask<Outcome>("postpone " + std::to_string(by_ms), [&](Store& s, auto done) { s.postpone(by_ms, done); });
-  }
-  Outcome sweep(int most) {
-    return ask<Outcome>("sweep " + std::to_string(most), [&](Store& s, auto done) { s.sweep(most, done); });
+  Outcome sweep(int most, std::int64_t outage_ms = 0) {
+    return ask<Outcome>("sweep " + std::to_string(most), [&](Store& s, auto done) { s.sweep(most, outage_ms, done); });
   }
   Outcome recount(const std::string& conversation) {
     return ask<Outcome>("recount " + conversation, [&](Store& s, auto done) { s.recount(conversation, done); });
@@ -835,7 +832,7 @@ class Fuzz : public Driver {
     for (const std::string& shard : shards_) {
       if (!one_in(9)) beat(shard);
     }
-    if (!one_in(4)) sweep(static_cast<int>(one_in(3) ? between(1, 4) : 100));
+    if (!one_in(4)) sweep(static_cast<int>(one_in(3) ? between(1, 4) : 100), one_in(2) ? 0 : between(1, 20) * 1000);
   }
 
   void step() {
@@ -909,7 +906,6 @@ class Fuzz : public Driver {
       start(shard);
       return beat(shard);
     }
-    if (dice == 91 && one_in(3)) return void(postpone(between(0, 20) * 1000));
     if (dice == 90) return void(queue_put("water", {{"offer_ms", std::to_string(between(1, 60) * 1000)}}));
     if (dice <= 98) return pass_time();
     if (dice == 99) return void(cards({"1", "7", "none"}));
