@@ -1,9 +1,8 @@
 #include "adapters/wire/rfc3339.h"
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <cstdio>
 
 namespace belfry::wire {
 
@@ -13,12 +12,19 @@ std::string rfc3339(WallTime time) {
   const auto day = floor<days>(at);
   const year_month_day date{day};
   const hh_mm_ss clock{at - day};
-  std::array<char, 40> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                                   static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                                   static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return {text.data(), static_cast<std::size_t>(length)};
+  // By hand: a printf costs a third of a message on its way to a desk.
+  std::string text = "0000-00-00T00:00:00.000Z";
+  const auto put = [&text](std::size_t from, std::size_t digits, std::int64_t value) {
+    for (std::size_t i = digits; i-- > 0; value /= 10) text[from + i] = static_cast<char>('0' + value % 10);
+  };
+  put(0, 4, std::clamp(static_cast<int>(date.year()), 0, 9999));
+  put(5, 2, static_cast<unsigned>(date.month()));
+  put(8, 2, static_cast<unsigned>(date.day()));
+  put(11, 2, clock.hours().count());
+  put(14, 2, clock.minutes().count());
+  put(17, 2, clock.seconds().count());
+  put(20, 3, clock.subseconds().count());
+  return text;
 }
 
 std::optional<WallTime> parse_rfc3339(std::string_view text) {
