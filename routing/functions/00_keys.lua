@@ -7,7 +7,7 @@
 --   T:contact:<id>       hash    name, addr, v:<account> its open conversation
 --   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq eff wt base n open win fly excl offers last
 --   T:log:<id>           list    immutable entries; entry n is at index n-1
---   T:st:<id>            string  one state byte per entry, forward only
+--   T:st:<id>            string  one state byte per entry that we send, forward only; nought, or past its end: inbound, or a note
 --   T:pid:<id>           hash    n -> the provider's id of what we sent, f<n> -> why it failed
 --   T:hold:<id>          list    outbound entries that wait for the one in flight
 --   T:q:<queue>          zset    waiting conversations by eff
@@ -91,6 +91,10 @@ local function stale(gen, state, owner)
 end
 
 local ORDER = {i = 0, q = 1, c = 2, s = 3, u = 4, x = 5, f = 6, d = 7, r = 8}
+-- Only what we send has a byte of its own.
+local function known_byte(byte)
+  return (byte == '' or byte == '\0') and 'i' or byte
+end
 -- Messages that still wait for news: what `open` counts.
 local function is_open(byte)
   return byte == 'q' or byte == 'c' or byte == 's' or byte == 'u'

@@ -110,7 +110,6 @@ local function ingest(keys, a)
   if c then
     local state, gen, own, win = c[1], c[2], c[3] or '', c[4] or '0'
     local n = int(call('RPUSH', T .. ':log:' .. conv, entry))
-    call('APPEND', T .. ':st:' .. conv, 'i')
     if tonumber(window) > tonumber(win) then win = window end
     call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock)
     if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.' .. n) end
@@ -127,8 +126,7 @@ local function ingest(keys, a)
     -- A change of something already closed joins that log and wakes nobody.
     if conv and call('HEXISTS', T .. ':conv:' .. conv, 'state') == 1 then
       local n = call('RPUSH', T .. ':log:' .. conv, entry)
-      call('APPEND', T .. ':st:' .. conv, 'i')
-      call('HSET', T .. ':conv:' .. conv, 'n', n)
+        call('HSET', T .. ':conv:' .. conv, 'n', n)
       return came('ok', conv, n, contact, call('HGET', T .. ':conv:' .. conv, 'gen'), 'closed', '')
     end
     -- Nothing was kept, so nothing is remembered: the caller puts it aside, and if that fails the repeat must not pass for kept.
@@ -139,7 +137,6 @@ local function ingest(keys, a)
   local name, channel = a[11], string.match(a[3], '^[^:]*')
   conv, contact = open_conversation(T, here, main, aliases, name, contact)
   call('RPUSH', T .. ':log:' .. conv, entry)
-  call('SET', T .. ':st:' .. conv, 'i')
   local gen, state, own = '1', 'queued', ''
   if hinted(T, agent, agent_gen, queue, weight) then gen, state, own = '2', auto == '1' and 'active' or 'offered', agent end
   -- What each message reads and writes stands first: a small hash is searched from its beginning.

@@ -15,13 +15,13 @@ local function owns(T, name, shard, epoch, now)
 end
 
 local function byte_of(T, conv, n)
-  return call('GETRANGE', T .. ':st:' .. conv, n - 1, n - 1)
+  return known_byte(call('GETRANGE', T .. ':st:' .. conv, n - 1, n - 1))
 end
 
 -- Moves the state of one entry forward, never back; keeps `open` true to the bytes. Answers whether it moved.
 local function advance(T, conv, n, to)
   local from = byte_of(T, conv, n)
-  if from == '' or from == 'i' or ORDER[to] <= ORDER[from] then return false, from end
+  if from == 'i' or ORDER[to] <= ORDER[from] then return false, from end
   call('SETRANGE', T .. ':st:' .. conv, n - 1, to)
   if is_open(from) and not is_open(to) then call('HINCRBY', T .. ':conv:' .. conv, 'open', -1) end
   return true, from
@@ -68,7 +68,7 @@ local function reply(keys, a)
   local n = call('RPUSH', T .. ':log:' .. conv, a[6])
   local claimed = not fly and a[10] ~= '' and owns(T, 'acct:' .. account, a[9], a[10], now)
     and call('LLEN', T .. ':out:' .. account .. ':0') == 0 and call('LLEN', T .. ':out:' .. account .. ':' .. a[7]) == 0
-  call('APPEND', T .. ':st:' .. conv, claimed and 'c' or 'q')
+  call('SETRANGE', T .. ':st:' .. conv, n - 1, claimed and 'c' or 'q')
   local ck = T .. ':conv:' .. conv
   call('HINCRBY', ck, 'open', 1)
   if fly then
@@ -102,7 +102,6 @@ local function note(keys, a)
   if not r[1] then return {'missing'} end
   if a[3] ~= '' and r[2] ~= a[3] then return stale(r[3], r[1], r[2]) end
   local n = call('RPUSH', T .. ':log:' .. conv, a[5])
-  call('APPEND', T .. ':st:' .. conv, 'i')
   call('HSET', T .. ':conv:' .. conv, 'n', n)
   if a[4] ~= '' then call('SET', once, conv .. '.' .. n, 'PX', 86400000) end
   if r[2] ~= '' then tell(T, now, r[2], 'm', conv, n, 'i', '', a[5]) end
@@ -198,7 +197,7 @@ local function settle(keys, a)
   for i = 3, #a, 5 do
     local conv, n, to, pid, reason = a[i], a[i + 1], a[i + 2], a[i + 3], a[i + 4]
     local moved, from = advance(T, conv, tonumber(n), to)
-    if pid ~= '' and from ~= '' and from ~= 'i' then call('HSETNX', T .. ':pid:' .. conv, n, pid) end
+    if pid ~= '' and from ~= 'i' then call('HSETNX', T .. ':pid:' .. conv, n, pid) end
     if to == 'u' then
       if moved then call('ZADD', T .. ':dl', now + 10000, 'unc|' .. account .. '|' .. conv .. '.' .. n) end
     elseif from == 'c' or from == 'u' or from == 'q' then

@@ -207,7 +207,7 @@ local function recount(keys, a)
     if is_open(string.sub(bytes, i, i)) then open = open + 1 end
   end
   local n = call('LLEN', T .. ':log:' .. conv)
-  return {'ok', math.abs(tonumber(r[1]) - n) + math.abs(n - #bytes) + math.abs(tonumber(r[2] or 0) - open)}
+  return {'ok', math.abs(tonumber(r[1]) - n) + math.max(0, #bytes - n) + math.abs(tonumber(r[2] or 0) - open)}
 end
 
 redis.register_function('agent_put_' .. VERSION, agent_put)

@@ -55,8 +55,9 @@ local function entries(keys, a)
     local n = tonumber(a[i])
     local pid = call('HMGET', T .. ':pid:' .. conv, n, 'f' .. n, 'm' .. n)
     local at = #out
-    out[at + 1] = call('GETRANGE', T .. ':st:' .. conv, n - 1, n - 1)
-    out[at + 2] = call('LINDEX', T .. ':log:' .. conv, n - 1) or ''
+    local entry = call('LINDEX', T .. ':log:' .. conv, n - 1)
+    out[at + 1] = entry and known_byte(call('GETRANGE', T .. ':st:' .. conv, n - 1, n - 1)) or ''
+    out[at + 2] = entry or ''
     out[at + 3], out[at + 4] = pid[1] or '', pid[2] or pid[3] or ''
   end
   return out
@@ -72,7 +73,7 @@ local function page(keys, a)
     local n = after + i
     local pid = call('HMGET', T .. ':pid:' .. conv, n, 'f' .. n, 'm' .. n)
     local at = #out
-    out[at + 1], out[at + 2], out[at + 3], out[at + 4] = string.sub(bytes, i, i), log[i], pid[1] or '', pid[2] or pid[3] or ''
+    out[at + 1], out[at + 2], out[at + 3], out[at + 4] = known_byte(string.sub(bytes, i, i)), log[i], pid[1] or '', pid[2] or pid[3] or ''
   end
   return out
 end
