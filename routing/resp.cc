@@ -191,7 +191,7 @@ std::size_t Decoder::buffered() const {
 
 Result<std::optional<Value>> Decoder::next() {
   // The reader moves its rest to the front every 1 KiB it consumes: a small buffer keeps that cheap.
-  constexpr std::size_t kSlice = 16UL << 10;
+  constexpr std::size_t kSlice = 4UL << 10;
   State& s = *state_;
   const auto lose = [&](Errc code, std::string why) {
     s.lost = Error{code, std::move(why)};
