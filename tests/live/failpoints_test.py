@@ -32,7 +32,13 @@ class Scene:
         self.desk.close()
         equal(self.desk.gaps, [], "event ids")
         self.earlier += self.desk.frames
-        self.desk = Desk(self.house, self.key, self.desk.last_id)
+        last = self.desk.last_id
+
+        def again():  # 1013, try again later: the link on which it would hear its events is not up yet
+            with contextlib.suppress(ConnectionError):
+                return Desk(self.house, self.key, last)
+
+        self.desk = until("the desk is let in", again)
         equal(self.desk.welcome["reset"], False, "the desk resumes")
 
     def awake(self):
@@ -107,13 +113,22 @@ class Scene:
     # -- what is true
 
     def log(self, conversation):
-        self.house.ready()
-        return self.house.all(f"/conversations/{conversation}/messages")
+        return self.all(f"/conversations/{conversation}/messages")
+
+    def all(self, path):
+        """A list, asked for again while its answer is 503."""
+        def ask():
+            try:
+                return (self.house.all(path),)
+            except AssertionError as refused:
+                if refused.args[0][1].status != 503:
+                    raise
+
+        return until("a list", ask)[0]
 
     def everything(self):
         """Every message of every conversation."""
-        self.house.ready()
-        return [m for c in self.house.all("/conversations") for m in self.log(c["id"])]
+        return [m for c in self.all("/conversations") for m in self.log(c["id"])]
 
     def holding(self, *provider_ids):
         return [m["provider_id"] for m in self.everything() if m.get("provider_id") in provider_ids]
@@ -286,11 +301,13 @@ def stop_at_reply(s, at, when=None, then="hold"):
 def stop_at_claim(s, at, then="hold"):
     """Two replies, the first one answered slowly: the second waits for its turn, and its owner claims it then."""
     conversation, gen = s.talk()
-    s.meta.tell("faults", {"slow_ms": 700})
+    s.meta.tell("faults", {"slow_ms": 1000})
     first = s.say(conversation, gen, "first of two")[1]
+    until("Meta has accepted the first one", lambda: s.sends(first) == 1, every=0.005)
     waits = lambda words, answer: s.relay.ask("LLEN", "{belfry}:out:city:1") > 0
+    trap = s.relay.trap("claim", at, then, claims if at == "after" else waits)
     client_id, second = s.say(conversation, gen, "second of two")
-    trap = s.relay.trap("claim", at, then, claims if at == "after" else waits).wait()
+    trap.wait()
     s.meta.tell("faults", {"slow_ms": 0})
     return trap, conversation, gen, client_id, first, second
 
@@ -335,9 +352,30 @@ def claimed_by_owner(s, when):
     return second, state
 
 
+def returned(s, when):
+    """Meta refuses a reply for now; it is claimed until it has been put back."""
+    conversation, gen = s.talk()
+    s.meta.tell("faults", {"errors": {"130429": 1}})
+    trap = s.relay.trap("put_back", "after" if when == "stored" else "before", "hold")
+    client_id, id = s.say(conversation, gen, f"refused, put back {when}")
+    trap.wait()
+    s.kill()
+    s.meta.tell("faults", {"errors": {}})
+    if when == "written":
+        trap.release()
+    s.restart()
+    if when == "late":
+        s.becomes(id, "uncertain", sends=0)
+        trap.release()
+    state = s.becomes(id, "sent", sends=1) if when in ("written", "stored") else s.becomes(id, "uncertain", sends=0)
+    equal(s.again(client_id, conversation, gen, f"refused, put back {when}"), id, "the repeat with the same client_id")
+    say(f"put_back, run {when}: {state}, Meta accepted {s.sends(id)}")
+    return id, state
+
+
 def claimed(shards):
     with scene(shards) as s:
-        found = [way(s, when) for way in (claimed_by_reply, claimed_by_owner) for when in ("never", "written", "late", "stored")]
+        found = [way(s, when) for way in (claimed_by_reply, claimed_by_owner, returned) for when in ("never", "written", "late", "stored")]
         # Nobody sends an uncertain reply for us, not even after its turn has passed to the next one.
         uncertain = [id for id, state in found if state == "uncertain"]
         assert len(uncertain) >= 2, found
@@ -476,6 +514,18 @@ def lost_put_back(s, at, late=False):
     say(f"put_back lost {at} it ran{', and run late' if late else ''}: sent once")
 
 
+def lost_renew(s, at, late=False):
+    """The reply that claimed has no answer, and neither has the call that is to put that right."""
+    reply, conversation, gen, client_id, text = stop_at_reply(s, "after", claimed_at_once, "cut")
+    trap = s.relay.trap("renew", at, "cut").wait()
+    id = repeated(s, client_id, conversation, gen, text)
+    s.becomes(id, "sent", sends=1)
+    if late:
+        equal(trap.release(), ["lost"], "a renew of an epoch that is over")
+    s.becomes(id, "sent", sends=1)
+    say(f"reply lost, and then renew {at} it ran{', and run late' if late else ''}: sent once")
+
+
 def lost_by_api(s, at):
     """The API hears no 202 while it is not sure; its repeat with the same Idempotency-Key is the same message. Answers what is to be asked later:
     a key may be `in_progress` for 30 s."""
@@ -519,15 +569,40 @@ def lost_ingest(s, at):
     equal(s.holding(element["id"]), [element["id"]], "the message")
 
 
+def silent(s, function):
+    """The link stays open and nothing comes: at its deadline belfryd closes it, and by then the lease may be another shard's. Then the reply may be
+    `uncertain`; it is never sent twice."""
+    when = {"reply": claimed_at_once, "claim": claims}.get(function)
+    if function == "reply":
+        trap, conversation, gen, client_id, text = stop_at_reply(s, "after", when)
+        id = repeated(s, client_id, conversation, gen, text)
+    elif function == "claim":
+        id = stop_at_claim(s, "after")[-1]
+    else:
+        conversation, gen = s.talk()
+        if function == "put_back":
+            s.meta.tell("faults", {"errors": {"130429": 1}})
+        trap = s.relay.trap(function, "after", "hold")
+        id = s.say(conversation, gen, f"silent {function}")[1]
+        trap.wait()
+        s.meta.tell("faults", {"errors": {}})
+    state = s.becomes(id, "sent", "uncertain", seconds=40)
+    s.nothing_queued()
+    assert s.sends(id) in ((1,) if state == "sent" or function == "settle" else (0, 1)), (function, state, s.sends(id))
+    say(f"{function}, and silence: {state}, Meta accepted {s.sends(id)}")
+
+
 def lost(shards):
     with scene(shards) as s:
         later = []
         for at in ("before", "after"):
             lost_ingest(s, at)
             later.append(lost_by_api(s, at))
-        for way in (lost_reply, lost_claim, lost_settle, lost_put_back):
+        for way in (lost_reply, lost_claim, lost_settle, lost_put_back, lost_renew):
             for at, late in (("after", False), ("before", False), ("before", True)):
                 way(s, at, late)
+        for function in ("reply", "claim", "settle", "put_back"):
+            silent(s, function)
         for each in later:
             each()
         equal(s.house.starts, 1, "starts of belfryd")
