@@ -4,7 +4,7 @@ that is meant, so the product holds no code for this. Whatever was acknowledged 
 says `uncertain`, and a status of the provider finds it. Usage: failpoints_test.py BIN_DIR"""
 import functools
 from belfry import *
-from relay import Relay, RespError
+from relay import Relay
 
 SENT = ("sent", "delivered", "read")
 

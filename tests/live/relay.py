@@ -4,7 +4,7 @@ A trap waits for one FCALL. It springs `before` (the command is taken from belfr
 does not hear it). Then it `hold`s the link, which stays open and silent, or it `cut`s it. What was taken before may be given to Redis later, by
 release(): so a command that was still on its way when its sender died or gave up. The product knows nothing of this.
 """
-import contextlib, pathlib, socket, threading, time
+import contextlib, pathlib, socket, threading
 
 from belfry import TimedOut
 
