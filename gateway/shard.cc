@@ -111,6 +111,7 @@ struct Shard::Body {
   Instant stop_by;
   std::function<void()> stopped;
   std::atomic<bool> redis_up{false};
+  std::atomic<bool> listening{false};  // the link that hears of new events: without it no desk opens
   std::atomic<bool> leased{false};
   ShardMetrics metrics;
 };
@@ -176,7 +177,11 @@ Shard::Body::Body(const Plan& p, int i)
       metrics(p.metrics) {
   commands.on_up = [this] { on_store_up(); };
   commands.on_down = [this](const Error& why) { on_store_down(why); };
-  subscriber.on_up = [this] { hub.on_resubscribed(); };
+  subscriber.on_up = [this] {
+    listening = true;
+    hub.on_resubscribed();
+  };
+  subscriber.on_down = [this](const Error&) { listening = false; };
   subscriber.on_message = [this](std::string_view channel, std::string_view payload) { on_message(channel, payload); };
   stream.on_up = [this] { matcher.on_stream_up(); };
 }
@@ -329,12 +334,14 @@ Shard::~Shard() = default;
 asio::io_context& Shard::loop() { return body_->loop; }
 const std::string& Shard::id() const { return body_->id; }
 int Shard::index() const { return body_->index; }
-bool Shard::up() const { return body_->redis_up && body_->leased; }
+bool Shard::up() const { return body_->redis_up && body_->listening && body_->leased; }
 
 Shard::Health Shard::health() const {
   Health health{body_->redis_up, body_->leased, ""};
   if (!health.redis)
     health.why = "Redis does not answer";
+  else if (!body_->listening)
+    health.why = "Redis does not answer on the link for subscriptions";
   else if (!health.leased)
     health.why = "no lease yet";
   return health;

@@ -1,14 +1,16 @@
 #include "gateway/api/idempotency.h"
 
 #include <algorithm>
+#include <asio/steady_timer.hpp>
 #include <charconv>
+#include <memory>
 
 #include "adapters/wire/crypto.h"
 
 namespace belfry::gateway::api {
 namespace {
 
-constexpr std::string_view kDay = "86400000";
+constexpr const char* kDay = "86400000";
 constexpr std::string_view kInProgressMs = "30000";  // a process that dies frees its keys after this
 
 struct Once {
@@ -19,7 +21,22 @@ struct Once {
 };
 using OncePtr = std::shared_ptr<Once>;
 
-void ignore(const Result<routing::Value>&) {}
+// While it is not written the key reads `in progress`; the very outage that left an outcome unknown may be in the way, so it is
+// tried for as long as that would stand.
+constexpr int kWriteTries = 120;
+constexpr std::int64_t kWriteEveryMs = 250;
+
+void write(Room& room, std::vector<std::string> words, int tries = kWriteTries) {
+  const std::vector<std::string_view> args(words.begin(), words.end());
+  room.services.carry(
+      routing::encode(args), [&room, words = std::move(words), tries](const Result<routing::Value>& done) mutable {
+        if ((done && !done->is_error()) || tries <= 1) return;
+        const auto timer = std::make_shared<asio::steady_timer>(room.services.loop, std::chrono::milliseconds(kWriteEveryMs));
+        timer->async_wait([&room, timer, words = std::move(words), tries](std::error_code error) mutable {
+          if (!error) write(room, std::move(words), tries - 1);
+        });
+      });
+}
 
 void proceed(Room& room, const CallPtr& call, const OncePtr& once) {
   call->on_answer = [&room, once](const HttpResponse& response) {
@@ -27,10 +44,10 @@ void proceed(Room& room, const CallPtr& call, const OncePtr& once) {
       // Not waited for: until it stands, the store's own memory answers a repeat.
       std::string line = "d|" + once->body_hash + "|" + std::to_string(response.status) + "|";
       line.append(response.headers.get("location")).append("|").append(response.body);
-      return room.commands.run({"SET", once->key, line, "PX", kDay}, ignore);
+      return write(room, {"SET", once->key, std::move(line), "PX", kDay});
     }
-    if (response.status >= 500) return room.commands.run({"SET", once->key, "u|" + once->body_hash, "PX", kDay}, ignore);
-    room.commands.run({"DEL", once->key}, ignore);  // refused, nothing was done: the key is free for a better request
+    if (response.status >= 500) return write(room, {"SET", once->key, "u|" + once->body_hash, "PX", kDay});
+    write(room, {"DEL", once->key});  // refused, nothing was done: the key is free for a better request
   };
   once->proceed(once->client_id);
 }
