@@ -153,9 +153,11 @@ std::string_view without_padding(std::string_view text) {
 constexpr auto kFromHex = [] {
   std::array<signed char, 256> table{};
   table.fill(-1);
-  for (int i = 0; i < 10; ++i) table[static_cast<std::size_t>('0' + i)] = static_cast<signed char>(i);
-  for (int i = 0; i < 6; ++i)
-    table[static_cast<std::size_t>('a' + i)] = table[static_cast<std::size_t>('A' + i)] = static_cast<signed char>(10 + i);
+  signed char value = 0;
+  for (const unsigned char c : std::string_view("0123456789")) table[c] = value++;
+  for (const unsigned char c : std::string_view("abcdef")) table[c] = value++;
+  value = 10;
+  for (const unsigned char c : std::string_view("ABCDEF")) table[c] = value++;
   return table;
 }();
 int hex_value(char c) { return kFromHex[static_cast<unsigned char>(c)]; }
