@@ -154,10 +154,10 @@ constexpr auto kFromHex = [] {
   std::array<signed char, 256> table{};
   table.fill(-1);
   signed char value = 0;
-  for (const unsigned char c : std::string_view("0123456789")) table[c] = value++;
-  for (const unsigned char c : std::string_view("abcdef")) table[c] = value++;
+  for (const char c : std::string_view("0123456789")) table[static_cast<unsigned char>(c)] = value++;
+  for (const char c : std::string_view("abcdef")) table[static_cast<unsigned char>(c)] = value++;
   value = 10;
-  for (const unsigned char c : std::string_view("ABCDEF")) table[c] = value++;
+  for (const char c : std::string_view("ABCDEF")) table[static_cast<unsigned char>(c)] = value++;
   return table;
 }();
 int hex_value(char c) { return kFromHex[static_cast<unsigned char>(c)]; }
