@@ -80,7 +80,7 @@ Result<void> sized(std::string_view text, const char* what, std::size_t least, s
 struct Composer {
   const Content& content;
   std::string_view media_id;       // Meta's id of the stored file, or a stand-in while checking
-  std::optional<Media> file = {};  // out: set when the message names a file of ours
+  std::optional<Media> file = {};  // out: the file of ours that the message names, set before anything about it is refused
 
   Result<json> media(const json& said, std::string_view default_kind, bool in_header);
   Result<json> header(const json& said);
@@ -92,12 +92,11 @@ struct Composer {
   Result<json> template_of(const json& detail);
 };
 
-// "media_<64 hex>" or "<64 hex>": a file of ours.
+// "media_<…>" or 64 hex digits: meant as a file of ours, though it may be none. Meta's own ids are decimal and shorter.
 std::string_view our_file(std::string_view id) {
-  if (id.starts_with("media_")) id.remove_prefix(6);
-  const bool hex = id.size() == 64 &&
-                   std::all_of(id.begin(), id.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-  return hex ? id : std::string_view{};
+  if (id.starts_with("media_")) return id.size() > 6 ? id.substr(6) : id;
+  constexpr std::string_view kHex = "0123456789abcdefABCDEF";
+  return id.size() == 64 && id.find_first_not_of(kHex) == std::string_view::npos ? id : std::string_view{};
 }
 
 std::string kind_of_mime(std::string_view mime) {
@@ -111,10 +110,19 @@ Result<json> Composer::media(const json& said, std::string_view default_kind, bo
   Media named = content.media.value_or(Media{});
   const std::string& id = text_in(said, "id");
   const std::string& link = text_in(said, "link");
+  const std::string_view wish = our_file(id);
   if (named.mime.empty()) named.mime = text_in(said, "mime");
-  if (named.sha256.empty() && named.provider_id.empty()) {
-    named.sha256 = our_file(id);
-    if (named.sha256.empty()) named.provider_id = id;
+  if (named.sha256.empty() && named.provider_id.empty() && wish.empty()) named.provider_id = id;
+  if (!named.sha256.empty()) file = named;
+  if (!wish.empty() && wish != named.sha256) {
+    // Nobody asked yet whether the author may send this one.
+    if (!file) {
+      file = Media{};
+      file->sha256 = wish;
+      file->mime = text_in(said, "mime");
+      file->filename = text_in(said, "filename");
+    }
+    return bad("media id names no upload of yours: send the file to POST /api/v1/media first");
   }
   std::string kind_name = text_in(said, "kind");
   if (kind_name.empty()) kind_name = default_kind;
@@ -137,7 +145,6 @@ Result<json> Composer::media(const json& said, std::string_view default_kind, bo
                  " KiB: make it smaller");
     }
     object["id"] = media_id;
-    file = named;
     if (file->filename.empty()) file->filename = text_in(said, "filename");
   } else if (link.starts_with("https://")) {
     if (link.size() > 2048) return bad("media link is longer than 2048 characters");
@@ -335,6 +342,13 @@ Result<json> template_button(const json& said) {
   return json{{"type", "button"}, {"sub_type", type}, {"index", place}, {"parameters", json::array({std::move(parameter)})}};
 }
 
+// A picture, video or document in Meta's own words. Its id goes to Meta as it stands, so it cannot be a file of ours.
+Result<void> own_media(const json& said) {
+  if (!our_file(text_in(said, "id")).empty())
+    return bad("template components take Meta's own media ids: name an uploaded file in the template's header");
+  return {};
+}
+
 // Components in Meta's own words: kept as they are, but for the index of a button, which must be a string.
 Result<json> own_components(const json& said) {
   if (!said.is_array() || said.size() > 20) return bad("template components must be a list of at most 20");
@@ -344,6 +358,11 @@ Result<json> own_components(const json& said) {
     if (type.empty()) return bad("a template component needs a type");
     if (const auto index = component.find("index"); index != component.end() && index->is_number_unsigned()) {
       *index = std::to_string(index->get<unsigned>());
+    }
+    for (const json& parameter : member(component, "parameters")) {
+      for (const char* const kind : {"image", "video", "document"}) {
+        if (auto fine = own_media(member(parameter, kind)); !fine) return tl::unexpected<Error>(fine.error());
+      }
     }
     if (type == "body" || type == "BODY") {
       std::size_t named = 0;
@@ -510,6 +529,15 @@ Result<void> check(const Content& content) {
   const auto made = compose(composer);
   if (!made) return tl::unexpected<Error>(made.error());
   return {};
+}
+
+std::optional<Media> file_named(const Content& content) {
+  if (content.media && !content.media->sha256.empty()) return content.media;
+  if (content.detail.empty()) return std::nullopt;
+  Composer composer{content, "0"};
+  // What cannot be composed at all sends nothing; how far it came says whether a file was named.
+  (void)compose(composer);
+  return composer.file;
 }
 
 std::optional<Media> stored_file(const Content& content) {

@@ -29,8 +29,10 @@
 //
 //   HEADER "header": {"text" <= 60} or {"media": MEDIA of image, video, document};  FOOTER "footer" <= 60 characters
 //
-// A message names at most one file of ours: Content.media with sha256, mime and size says which (or "id" with its 64 hex digits,
-// an `media_` before them allowed, and "mime"). Any other id is Meta's own. Content.reply_to becomes the context of a reply.
+// A message carries at most one file of ours, and Content.media with its sha256, mime and size says which: nothing else does. An
+// "id" in the detail, `media_` or 64 hex digits, is a wish: file_named() says whose right to it must be asked, and until
+// Content.media holds that file the message is refused. Any other id is Meta's own. Content.reply_to becomes the context of a
+// reply.
 #pragma once
 
 #include <optional>
@@ -47,7 +49,11 @@ namespace belfry::whatsapp {
 // What is wrong and what to do about it, in kBadInput's detail: shown to whoever called the API, so it never quotes the content.
 Result<void> check(const Content& content);
 
-// The file of our store that this message needs at Meta first; nothing if it names none.
+// The file of our store that the content names, wherever it names it, as it describes it; nothing if it names none. sha256 is
+// what was said and may be none. Ask whether the author may send it before it becomes Content.media.
+std::optional<Media> file_named(const Content& content);
+
+// The file of our store that this message needs at Meta first; nothing if it needs none.
 std::optional<Media> stored_file(const Content& content);
 
 // The body of POST /{phone_number_id}/messages. `media_id`: Meta's id of stored_file(), once uploaded.

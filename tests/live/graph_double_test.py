@@ -212,7 +212,7 @@ def contents(wamid, files):
         ("interactive", {"text": "Is it better?", "buttons": [{"id": "y", "title": "Yes"}, {"id": "n", "title": "No"}]}),
         ("interactive", {"text": "x" * 1024, "buttons": {"header": {"text": "x" * 60}, "footer": "y" * 60, "buttons": [
             {"id": c * 256, "title": c * 20} for c in "abc"]}}),
-        ("interactive", {"text": "Seen?", "buttons": {"header": {"media": {"kind": "image", "id": files["image"], "mime": "image/png"}}, "buttons": [{"id": "y", "title": "Yes"}]}}),
+        ("interactive", {"text": "Seen?", "buttons": {"header": {"media": {"kind": "image", "id": files["image"]}}, "buttons": [{"id": "y", "title": "Yes"}]}}),
         ("interactive", {"text": "Read?", "buttons": {"header": {"media": {"kind": "document", "link": LINK, "filename": "plan.pdf"}}, "buttons": [{"id": "y", "title": "Yes"}]}}),
         ("interactive", {"text": "Which street?", "list": {"button": "Streets", "header": {"text": "Where"}, "footer": "f", "sections": [
             {"title": "North", "rows": [{"id": "1", "title": "Mill Lane", "description": "upper"}]}, {"title": "South", "rows": [{"id": "2", "title": "High Street"}]}]}}),
@@ -228,7 +228,7 @@ def contents(wamid, files):
         ("template", {"template": {**mine, "header": {"text": "Water"}, "parameters": ["Mill Lane"], "buttons": [
             {"type": "quick_reply", "index": 0, "value": "yes"}, {"type": "url", "index": 1, "value": "case/7"},
             {"type": "copy_code", "index": 2, "value": "A1"}, {"type": "flow", "index": 3, "value": "token"}]}}),
-        ("template", {"template": {**mine, "header": {"media": {"kind": "image", "id": files["image"], "mime": "image/png"}}}}),
+        ("template", {"template": {**mine, "header": {"media": {"kind": "image", "id": files["image"]}}}}),
         ("template", {"template": {**mine, "header": {"media": {"kind": "document", "link": LINK, "filename": "plan.pdf"}}, "parameters": ["Mill Lane"]}}),
         ("template", {"template": {**mine, "header": {"location": {"latitude": 52.5, "longitude": 13.4, "name": "Works", "address": "Mill Lane 1"}}}}),
         ("template", {"template": {**mine, "buttons": [{"type": "catalog", "index": 0, "value": "pipe"}]}}),

@@ -238,6 +238,7 @@ TEST(WhatsappRequest, NamedParametersAndAuthenticationCodes) {
 TEST(WhatsappRequest, AFileOfOursIsUploadedFirst) {
   const std::string sha(64, 'a');
   Content named = content("media", "", {{"id", "media_" + sha}, {"mime", "image/png"}});
+  named.media = Media{"", "", "", sha, "", 0, false, false};
   ASSERT_TRUE(stored_file(named));
   EXPECT_EQ(stored_file(named)->sha256, sha);
   EXPECT_EQ(body_of(named)["image"]["id"], "900");
@@ -253,6 +254,55 @@ TEST(WhatsappRequest, AFileOfOursIsUploadedFirst) {
       content("buttons", "body", {{"buttons", {{{"id", "a"}, {"title", "A"}}}}, {"header", {{"media", {{"kind", "image"}}}}}});
   headed.media = Media{"", "", "image/jpeg", sha, "", 1000, false, false};
   EXPECT_EQ(body_of(headed)["interactive"]["header"], json::parse(R"({"type":"image","image":{"id":"900"}})"));
+}
+
+// Every place that can name a file of ours. Until somebody has asked whether its author may send it, nothing is sent.
+TEST(WhatsappRequest, AFileOfOursIsAskedForWhereverItIsNamed) {
+  const std::string sha = std::string(63, 'b') + "7";
+  const json one_button = {{{"id", "a"}, {"title", "A"}}};
+  const json rows = {{{"rows", {{{"id", "1"}, {"title", "t"}}}}}};
+  const auto places = [&](const json& id) {
+    const json header = {{"media", {{"kind", "image"}, {"id", id}}}};
+    return std::map<std::string, Content>{
+        {"media", content("media", "", {{"id", id}})},
+        {"image", content("image", "see", {{"id", id}})},
+        {"buttons", content("buttons", "b", {{"header", header}, {"buttons", one_button}})},
+        {"link", content("link", "b", {{"header", header}, {"display_text", "x"}, {"url", "https://x"}})},
+        {"template", content("template", "", {{"name", "n"}, {"language", "en"}, {"header", header}})},
+    };
+  };
+  for (const std::string& id : {"media_" + sha, sha}) {
+    for (auto& [where, what] : places(id)) {
+      const auto asked = file_named(what);
+      ASSERT_TRUE(asked) << where;
+      EXPECT_EQ(asked->sha256, sha) << where;
+      EXPECT_FALSE(check(what)) << where << ": nobody asked";
+      EXPECT_FALSE(stored_file(what)) << where;
+      EXPECT_TRUE(body_of(what).is_string()) << where;
+      what.media = Media{"", "", "image/png", std::string(64, 'c'), "", 9, false, false};
+      EXPECT_FALSE(check(what)) << where << ": another one was asked for";
+      what.media->sha256 = sha;
+      const auto fine = check(what);
+      EXPECT_TRUE(fine) << where << ": " << (fine ? "" : fine.error().detail);
+      ASSERT_TRUE(stored_file(what)) << where;
+      EXPECT_EQ(stored_file(what)->sha256, sha) << where;
+    }
+  }
+  // Meant as ours, and none: never Meta's business.
+  for (const std::string id : {"media_1", "media_", "media_media_1"}) {
+    for (const auto& [where, what] : places(id)) EXPECT_TRUE(file_named(what) && !check(what)) << where << " " << id;
+  }
+  for (const auto& [where, what] : places(std::string(64, 'A'))) EXPECT_TRUE(file_named(what) && !check(what)) << where;
+  for (const auto& [where, what] : places("1234567890")) {
+    EXPECT_FALSE(file_named(what)) << where;
+    EXPECT_TRUE(check(what) || where == "media") << where;
+  }
+  const auto own = content(
+      "template", "",
+      {{"name", "n"},
+       {"language", "en"},
+       {"components", {{{"type", "header"}, {"parameters", {{{"type", "image"}, {"image", {{"id", "media_" + sha}}}}}}}}}});
+  EXPECT_THAT(check(own).error().detail, HasSubstr("template's header"));
 }
 
 // Each case is one rule broken; the words must name it.
@@ -295,7 +345,7 @@ TEST(WhatsappRequest, SaysWhatIsWrongAndWhatToDo) {
       {content("audio", "words", {{"id", "1"}}), "cannot carry a caption"},
       {big, "larger than WhatsApp's limit of 5120 KiB"},
       {webp, "send it as document"},
-      {content("image", "", {{"id", text(64).replace(0, 64, std::string(64, 'a'))}}), "unknown type"},
+      {content("image", "", {{"id", std::string(64, 'a')}}), "no upload of yours"},
       {content("image", "", {{"id", "a b"}}), "malformed"},
       {content("buttons", "b", json::array()), "1 to 3 buttons"},
       {content("buttons", "b", {one_button[0], one_button[0], one_button[0], one_button[0]}), "1 to 3 buttons"},
