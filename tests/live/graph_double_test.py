@@ -268,6 +268,7 @@ def wrong_contents(wamid):
         "a list under a picture": {"text": "x", "list": {"button": "b", "header": picture, "sections": [{"rows": [{"id": "1", "title": "x"}]}]}},
         "a flow under a picture": {"text": "x", "flow": {"flow_id": "1", "flow_cta": "go", "header": picture}},
         "a flow of no mode": {"text": "x", "flow": {"flow_id": "1", "flow_cta": "go", "mode": "test"}},
+        "a flow's button of 21 letters": {"text": "x", "flow": {"flow_id": "1", "flow_cta": "x" * 21}},
         "a flow of no action": {"text": "x", "flow": {"flow_id": "1", "flow_cta": "go", "flow_action": "jump"}},
         "a button's id with spaces": {"text": "x", "buttons": [{"id": " y ", "title": "Yes"}]},
         "two emojis": {"reaction": {"message_id": wamid, "emoji": "👍👍"}},
@@ -289,12 +290,7 @@ def wrong_contents(wamid):
 
 
 # What belfryd acknowledges all the same, posts once, and calls failed when it is refused. What leaves this table must not come back.
-LATE = {
-    "a list under a picture", "a flow under a picture", "a flow of no mode", "a flow of no action", "a button's id with spaces", "two emojis",
-    "a word for an emoji", "a link to nowhere", "a contact with a hobby", "a phone of another shape", "phones that are a text", "born in May",
-    "a policy of no meaning", "a long coupon", "two buttons in one place", "a place without name", "a currency that is a number",
-    "a component of no kind", "a button without place", "a header of two",
-}
+LATE = {"a flow's button of 21 letters"}  # Meta gives it 30 and both SDKs 20
 
 
 class Street:
