@@ -249,21 +249,18 @@ void DeskSession::reply(desk::Frame f) {
     });
   }
   const std::string account = found->second.first;
-  if (!f.content.media || f.content.media->sha256.empty()) return send(f, account);
-  // 64 digits name a file that somebody uploaded to us: it must be this agent's to send.
-  const std::string id = "media_" + f.content.media->sha256;
-  hold();
-  api::find_upload(commands_, subject_, id, [self = shared_from_this(), f = std::move(f), account](Result<Media> media) mutable {
-    self->release();
-    if (!media && media.error().code == Errc::kNotFound) {
-      return self->nack(
-          f.client_id,
-          wire::problem(422, "unknown_media", "`media.id` names no upload of yours. Send the file to POST /api/v1/media first."));
-    }
-    if (!media) return self->nack(f.client_id, wire::problem_of(media.error()));
-    api::fill_in(f.content, *media);
-    self->send(f, account);
-  });
+  // Only a file is asked about; all else goes on at once.
+  const bool asks = deps_.services.outbox.file_named(account, f.content).has_value();
+  if (asks) hold();
+  Content content = std::move(f.content);
+  api::admit_upload(
+      deps_.services.outbox, commands_, subject_, account, std::move(content),
+      [self = shared_from_this(), f = std::move(f), account, asks](tl::expected<Content, wire::Problem> admitted) mutable {
+        if (asks) self->release();
+        if (!admitted) return self->nack(f.client_id, admitted.error());
+        f.content = std::move(*admitted);
+        self->send(f, account);
+      });
 }
 
 void DeskSession::send(const desk::Frame& f, const std::string& account) {

@@ -71,6 +71,10 @@ Result<void> Outgoing::check(std::string_view account_id, const Content& content
   return whatsapp::check(content);
 }
 
+std::optional<Media> Outgoing::file_named(std::string_view, const Content& content) const {
+  return whatsapp::file_named(content);
+}
+
 bool Outgoing::needs_window(std::string_view account_id, const Content& content) const {
   return account(account_id) != nullptr && content.type != "template";
 }

@@ -48,6 +48,7 @@ class Outgoing : public Outbox {
   const AccountInfo* account(std::string_view id) const override;
   std::vector<AccountInfo> accounts() const override;
   Result<void> check(std::string_view account, const Content& content) const override;
+  std::optional<Media> file_named(std::string_view account, const Content& content) const override;
   bool needs_window(std::string_view account, const Content& content) const override;
   Result<std::string> address(std::string_view account, std::string_view to) const override;
   routing::LeaseRef lease(std::string_view account) override;

@@ -35,6 +35,9 @@ class Outbox {
   virtual std::vector<AccountInfo> accounts() const = 0;
   // May this account's channel carry it? The error's detail is for the person who wrote it: what is wrong, and the remedy.
   virtual Result<void> check(std::string_view account, const Content& content) const = 0;
+  // The upload that the content names, in whatever place its channel knows: who wants to send it must be allowed it first. Of a
+  // content that has passed api::admit_upload(), check() takes that file and no other.
+  virtual std::optional<Media> file_named(std::string_view account, const Content& content) const = 0;
   // Whether the channel wants an open 24-hour window for it (a template does not).
   virtual bool needs_window(std::string_view account, const Content& content) const = 0;
   // The address of a recipient as the API names him ("+49 151..." or a provider's user id).

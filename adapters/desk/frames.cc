@@ -53,6 +53,8 @@ wire::JsonReader& reader() {
 constexpr std::array<std::string_view, 9> kContents{"template", "media",    "buttons", "list", "location",
                                                     "contacts", "reaction", "link",    "flow"};
 
+constexpr std::array<std::string_view, 5> kMediaKinds{"image", "audio", "video", "document", "sticker"};
+
 tl::expected<Content, Error> content_of(dom::object object) {
   std::string_view found;
   dom::element value;
@@ -85,7 +87,13 @@ tl::expected<Content, Error> content_of(dom::object object) {
   const bool is_object = value.get(inner) == simdjson::SUCCESS;
   if (!is_object && !value.is_array()) return bad("`" + std::string(found) + "` must be an object");
   if (found == "media" && is_object) {
-    if (const std::string_view kind = wire::text_at(inner, "kind"); !kind.empty()) content.type = std::string(kind);
+    if (const std::string_view kind = wire::text_at(inner, "kind"); !kind.empty()) {
+      // Any other word would make it another content than the one that was checked as media.
+      if (std::find(kMediaKinds.begin(), kMediaKinds.end(), kind) == kMediaKinds.end()) {
+        return bad("`media.kind` must be image, audio, video, document or sticker, or left out");
+      }
+      content.type = std::string(kind);
+    }
     Media about;
     std::string_view id = wire::text_at(inner, "id");
     if (id.starts_with("media_")) id.remove_prefix(6);

@@ -54,6 +54,16 @@ std::string disposition(const Media& media) {
   return "attachment; filename=\"" + plain + "\"; filename*=UTF-8''" + full;
 }
 
+void fill_in(Content& content, const Media& upload) {
+  Media& mine = *content.media;
+  mine.size = upload.size;
+  if (mine.mime.empty()) mine.mime = upload.mime;
+  if (mine.filename.empty()) mine.filename = upload.filename;
+  if (content.type != "media") return;
+  const std::string_view kind = std::string_view(mine.mime).substr(0, mine.mime.find('/'));
+  content.type = kind == "image" || kind == "audio" || kind == "video" ? kind : "document";
+}
+
 struct Reading {
   Media media;
   std::size_t size = 0;
@@ -166,14 +176,23 @@ void post(Room& room, const CallPtr& call) {
 
 }  // namespace
 
-void fill_in(Content& content, const Media& upload) {
-  Media& mine = *content.media;
-  mine.size = upload.size;
-  if (mine.mime.empty()) mine.mime = upload.mime;
-  if (mine.filename.empty()) mine.filename = upload.filename;
-  if (content.type != "media") return;
-  const std::string_view kind = std::string_view(mine.mime).substr(0, mine.mime.find('/'));
-  content.type = kind == "image" || kind == "audio" || kind == "video" ? kind : "document";
+void admit_upload(const Outbox& outbox, Commands& commands, const Subject& subject, std::string_view account, Content content,
+                  std::function<void(tl::expected<Content, wire::Problem>)> done) {
+  auto named = outbox.file_named(account, content);
+  if (!named) return done(std::move(content));
+  const std::string id = "media_" + named->sha256;
+  find_upload(commands, subject, id,
+              [named = std::move(*named), content = std::move(content), done = std::move(done)](Result<Media> upload) mutable {
+                if (upload) {
+                  content.media = std::move(named);
+                  fill_in(content, *upload);
+                  return done(std::move(content));
+                }
+                if (upload.error().code != Errc::kNotFound) return done(tl::unexpected(wire::problem_of(upload.error())));
+                done(tl::unexpected(wire::problem(422, "unknown_media",
+                                                  "The media id names no upload of yours. Send the file to POST /api/v1/media "
+                                                  "first, and use the id that it answers.")));
+              });
 }
 
 void find_upload(Commands& commands, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done) {

@@ -133,17 +133,12 @@ void dispatch(Room& room, const CallPtr& call, const SendingPtr& s) {
 }
 
 void with_media(Room& room, const CallPtr& call, const SendingPtr& s) {
-  // An id of 64 digits is the SHA-256 of a file of ours; others are the provider's own business.
-  if (!s->content.media || s->content.media->sha256.empty()) return dispatch(room, call, s);
-  find_upload(room.commands, call->subject, "media_" + s->content.media->sha256, [&room, call, s](Result<Media> media) {
-    if (!media && media.error().code != Errc::kUnavailable && media.error().code != Errc::kTimeout) {
-      return call->problem(
-          wire::problem(422, "unknown_media", "`media.id` names no upload of yours. Send the file to POST /api/v1/media first."));
-    }
-    if (!media) return call->error(media.error());
-    fill_in(s->content, *media);
-    dispatch(room, call, s);
-  });
+  admit_upload(room.services.outbox, room.commands, call->subject, s->account, std::move(s->content),
+               [&room, call, s](tl::expected<Content, wire::Problem> content) {
+                 if (!content) return call->problem(std::move(content.error()));
+                 s->content = std::move(*content);
+                 dispatch(room, call, s);
+               });
 }
 
 // Whose message may this be? In a conversation: of who holds it, and of programs. To an address: of programs.

@@ -68,14 +68,78 @@ std::string lower(std::string text) {
   return text;
 }
 
-void media(const json& object, const std::string& type, std::string& text) {
-  keys(object, type, {"id", "link", "caption", "filename", "voice", "provider"});
+// One of a table's words, as Meta writes its complaint.
+void one_of(const json& object, const std::string& where, const std::string& name,
+            std::initializer_list<std::string_view> words) {
+  const auto found = object.find(name);
+  if (found == object.end()) return;
+  const auto said = string_of(*found, where + "['" + name + "']", 1, 100);
+  if (std::find(words.begin(), words.end(), said) == words.end())
+    wrong(100, "Param " + where + "['" + name + "'] has an unknown value: " + said + ".");
+}
+
+// Every member that is there is a text.
+void texts(const json& object, const std::string& where, std::initializer_list<std::string_view> known) {
+  keys(object, where, known);
+  for (const auto& [name, value] : object.items()) string_of(value, where + "['" + name + "']", 0, 1024);
+}
+
+bool is_url(const std::string& url) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (url.compare(0, scheme.size(), scheme) != 0) continue;
+    return url.size() > scheme.size() && std::string_view("/?#:").find(url[scheme.size()]) == std::string_view::npos;
+  }
+  return false;
+}
+
+bool is_day(const std::string& text) {
+  if (text.size() != 10) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if ((i == 4 || i == 7) ? text[i] != '-' : text[i] < '0' || text[i] > '9') return false;
+  }
+  return text.substr(5, 2) >= "01" && text.substr(5, 2) <= "12" && text.substr(8, 2) >= "01" && text.substr(8, 2) <= "31";
+}
+
+// One picture as it is seen: what only changes or continues the one before does not count, and a letter is none.
+bool is_emoji(const std::string& utf8) {
+  int seen = 0;
+  bool picture = false, joined = false, half_flag = false;
+  for (std::size_t i = 0; i < utf8.size();) {
+    const auto first = static_cast<unsigned char>(utf8[i]);
+    const std::size_t length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    std::uint32_t point = length == 1 ? first : first & (0x7fu >> length);
+    for (std::size_t k = 1; k < length && i + k < utf8.size(); ++k)
+      point = (point << 6) | (static_cast<unsigned char>(utf8[i + k]) & 0x3fu);
+    i += length;
+    const bool regional = point >= 0x1f1e6 && point <= 0x1f1ff;
+    const bool changes = point == 0xfe0e || point == 0xfe0f || point == 0x20e3 ||
+                         (point >= 0x1f3fb && point <= 0x1f3ff && seen > 0) || (point >= 0xe0020 && point <= 0xe007f);
+    if (point == 0xa9 || point == 0xae || point == 0x20e3 || (point >= 0x203c && point < 0x3400) ||
+        (point >= 0x1f000 && point < 0x1fb00))
+      picture = true;
+    if (point == 0x200d) {
+      joined = true;
+      continue;
+    }
+    if (!changes && !joined && !(regional && half_flag)) ++seen;
+    half_flag = regional && !half_flag;
+    joined = false;
+  }
+  return picture && seen == 1;
+}
+
+void media(const json& object, const std::string& type, std::string& text, bool in_header = false) {
+  if (in_header) {
+    keys(object, type, {"id", "link", "filename", "provider"});
+  } else {
+    keys(object, type, {"id", "link", "caption", "filename", "voice", "provider"});
+  }
   const bool id = object.contains("id"), link = object.contains("link");
   if (id == link) wrong(100, "Param " + type + " needs exactly one of id and link.");
   if (id) need_string(object, type, "id", 1, 64);
   if (link) {
     const auto url = need_string(object, type, "link", 1, 2048);
-    if (url.rfind("http", 0) != 0) wrong(131009, "Param " + type + "['link'] is not a valid URL.");
+    if (!is_url(url)) wrong(131009, "Param " + type + "['link'] is not a valid URL.");
   }
   if (object.contains("caption")) {
     if (type == "audio" || type == "sticker") wrong(100, "Unexpected key \"caption\" on param \"" + type + "\".");
@@ -115,13 +179,21 @@ void contacts(const json& list) {
   for (const auto& each : list) {
     keys(each, "contacts", {"addresses", "birthday", "emails", "name", "org", "phones", "urls", "ims"});
     const auto& name = need(each, "contacts", "name");
-    keys(name, "contacts['name']", {"formatted_name", "first_name", "last_name", "middle_name", "suffix", "prefix"});
+    texts(name, "contacts['name']", {"formatted_name", "first_name", "last_name", "middle_name", "suffix", "prefix"});
     need_string(name, "contacts['name']", "formatted_name", 1, 1024);
     if (name.size() < 2) wrong(131009, "Param contacts['name'] needs formatted_name and one more part of the name.");
     for (const char* each_list : {"addresses", "emails", "phones", "urls"}) {
       if (each.contains(each_list) && !each[each_list].is_array())
         wrong(100, "Param contacts['" + std::string(each_list) + "'] must be an array.");
     }
+    if (each.contains("phones")) {
+      for (const auto& phone : each["phones"]) {
+        texts(phone, "contacts['phones']", {"phone", "wa_id", "type"});
+        need_string(phone, "contacts['phones']", "phone", 1, 64);
+      }
+    }
+    if (each.contains("birthday") && !is_day(string_of(each["birthday"], "contacts['birthday']", 1, 40)))
+      wrong(131009, "Param contacts['birthday'] must be YYYY-MM-DD.");
   }
 }
 
@@ -138,7 +210,9 @@ void buttons(const json& action) {
     if (need_string(each, "button", "type", 1, 10) != "reply") wrong(131009, "A button's type must be reply.");
     const auto& reply = need(each, "button", "reply");
     keys(reply, "button['reply']", {"id", "title"});
-    unique(ids, need_string(reply, "button['reply']", "id", 1, 256), "button id");
+    const auto id = need_string(reply, "button['reply']", "id", 1, 256);
+    if (id.front() == ' ' || id.back() == ' ') wrong(131009, "Param button['reply']['id'] has leading or trailing spaces.");
+    unique(ids, id, "button id");
     unique(titles, need_string(reply, "button['reply']", "title", 1, 20), "button title");
   }
 }
@@ -175,12 +249,13 @@ void interactive(const json& object, std::string& text) {
     if (kind == "text") {
       need_string(header, "interactive['header']", "text", 1, 60);
     } else if (kind == "image" || kind == "video" || kind == "document") {
-      media(need(header, "interactive['header']", kind), kind, ignored);
+      if (type == "list" || type == "flow") wrong(131009, "Param interactive['header']['type'] must be text.");
+      media(need(header, "interactive['header']", kind), kind, ignored, true);
     } else {
       wrong(131009, "Param interactive['header']['type'] must be one of {text, image, video, document}.");
     }
   }
-  if (type != "catalog_message" || object.contains("body")) {
+  if ((type != "catalog_message" && type != "product") || object.contains("body")) {
     const auto& body = need(object, "interactive", "body");
     keys(body, "interactive['body']", {"text"});
     text = need_string(body, "interactive['body']", "text", 1, type == "list" ? 4096 : 1024);
@@ -195,13 +270,20 @@ void interactive(const json& object, std::string& text) {
     if (need_string(action, "interactive['action']", "name", 1, 40) != "cta_url")
       wrong(131009, "Param interactive['action']['name'] must be cta_url.");
     const auto& parameters = need(action, "interactive['action']", "parameters");
+    keys(parameters, "parameters", {"display_text", "url"});
     need_string(parameters, "parameters", "display_text", 1, 20);
-    need_string(parameters, "parameters", "url", 1, 2000);
+    if (!is_url(need_string(parameters, "parameters", "url", 1, 2000)))
+      wrong(131009, "Param parameters['url'] is not a valid URL.");
     return;
   }
   if (type == "flow") {
     const auto& parameters = need(action, "interactive['action']", "parameters");
+    keys(
+        parameters, "parameters",
+        {"flow_message_version", "flow_id", "flow_name", "flow_cta", "flow_token", "mode", "flow_action", "flow_action_payload"});
     need_string(parameters, "parameters", "flow_message_version", 1, 4);
+    one_of(parameters, "parameters", "mode", {"draft", "published"});
+    one_of(parameters, "parameters", "flow_action", {"navigate", "data_exchange"});
     if (parameters.contains("flow_id") == parameters.contains("flow_name"))
       wrong(131009, "Exactly one of flow_id and flow_name is needed.");
     need_string(parameters, "parameters", "flow_cta", 1, 30);
@@ -220,6 +302,14 @@ void interactive(const json& object, std::string& text) {
     wrong(131009, "Param interactive['type'] has an unknown value: " + type + ".");
 }
 
+// The sheet's kinds of a template's button, and Meta's others; and what one is filled with, where it is known.
+const std::map<std::string, std::string>& button_kinds() {
+  static const std::map<std::string, std::string> kTable = {
+      {"quick_reply", "payload"}, {"url", "text"},    {"copy_code", "coupon_code"}, {"flow", "action"},  {"catalog", "action"},
+      {"mpm", "action"},          {"voice_call", ""}, {"order_details", ""},        {"phone_number", ""}};
+  return kTable;
+}
+
 bool bad_template_text(const std::string& text) {
   return text.find_first_of("\n\t") != std::string::npos || text.find("     ") != std::string::npos;
 }
@@ -230,29 +320,40 @@ void template_message(const json& object, std::string& text) {
   const auto& language = need(object, "template", "language");
   keys(language, "template['language']", {"code", "policy"});
   need_string(language, "template['language']", "code", 2, 40);
+  one_of(language, "template['language']", "policy", {"deterministic"});
   if (!object.contains("components")) return;
   if (!object["components"].is_array()) wrong(100, "Param template['components'] must be an array.");
+  std::vector<std::string> places;
   for (const auto& component : object["components"]) {
     keys(component, "template['components']", {"type", "sub_type", "index", "parameters", "cards"});
     const auto type = lower(need_string(component, "component", "type", 1, 30));
+    std::string place = type, filled_with;
     if (type == "button") {
-      need_string(component, "component", "sub_type", 1, 30);
+      const auto sub_type = lower(need_string(component, "component", "sub_type", 1, 30));
+      const auto& kinds = button_kinds();
+      if (kinds.count(sub_type) == 0) wrong(131009, "Param component['sub_type'] has an unknown value: " + sub_type + ".");
+      filled_with = kinds.at(sub_type);
       const auto& index = need(component, "component", "index");
       const auto value = index.is_number_integer()                                   ? index.get<int>()
                          : index.is_string() && index.get<std::string>().size() == 1 ? index.get<std::string>()[0] - '0'
                                                                                      : -1;
       if (value < 0 || value > 9) wrong(131009, "Param component['index'] must be \"0\" to \"9\".");
+      place = "button " + std::to_string(value);
     } else if (type != "header" && type != "body" && type != "carousel" && type != "limited_time_offer" &&
                type != "order_status") {
       wrong(131009, "Param component['type'] has an unknown value: " + type + ".");
     }
+    unique(places, place, "component");
     bool named = false, positional = false;
     if (!component.contains("parameters")) continue;
     if (!component["parameters"].is_array()) wrong(100, "Param component['parameters'] must be an array.");
+    if (type == "header" && component["parameters"].size() != 1) wrong(132000, "A header component takes exactly one parameter.");
     for (const auto& parameter : component["parameters"]) {
       if (!parameter.is_object()) wrong(100, "A template parameter must be a JSON object.");
       const auto kind = lower(need_string(parameter, "parameter", "type", 1, 30));
       (parameter.contains("parameter_name") ? named : positional) = true;
+      if (!filled_with.empty() && kind != filled_with)
+        wrong(132012, "A parameter of this button must be of type " + filled_with + ".");
       if (kind == "text") {
         const auto value = need_string(parameter, "parameter", "text", 1, 32768);
         if (type == "body" && bad_template_text(value)) {
@@ -268,9 +369,15 @@ void template_message(const json& object, std::string& text) {
         need_string(need(parameter, "parameter", "date_time"), "date_time", "fallback_value", 1, 1024);
       } else if (kind == "image" || kind == "video" || kind == "document") {
         std::string ignored;
-        media(need(parameter, "parameter", kind), kind, ignored);
+        media(need(parameter, "parameter", kind), kind, ignored, true);
       } else if (kind == "location") {
-        location(need(parameter, "parameter", "location"));
+        const auto& where = need(parameter, "parameter", "location");
+        location(where);
+        for (const char* const part : {"name", "address"}) need_string(where, "location", part, 1, 1000);
+      } else if (kind == "coupon_code") {
+        need_string(parameter, "parameter", "coupon_code", 1, 15);
+      } else if (type == "header" || type == "body") {
+        wrong(132012, "Param parameter['type'] has an unknown value: " + kind + ".");
       }
     }
     if (named && positional) wrong(132000, "Named and positional parameters cannot be mixed.");
@@ -360,7 +467,15 @@ void read(const json& body, Send& out) {
           "TEXT, VIDEO} - got \"" +
               out.type + "\".");
   }
-  const auto& part = need(body, "body", out.type);
+  // Graph takes any object also as JSON in a string.
+  json unfolded;
+  const json* said = &need(body, "body", out.type);
+  if (said->is_string()) {
+    unfolded = json::parse(said->get<std::string>(), nullptr, false);
+    if (unfolded.is_discarded()) wrong(100, "Param " + out.type + " is not valid JSON.");
+    said = &unfolded;
+  }
+  const json& part = *said;
   if (out.type == "text") {
     keys(part, "text", {"body", "preview_url"});
     out.text = need_string(part, "text", "body", 1, 4096);
@@ -378,6 +493,7 @@ void read(const json& body, Send& out) {
     keys(part, "reaction", {"message_id", "emoji"});
     out.context = need_string(part, "reaction", "message_id", 1, 256);
     out.text = need_string(part, "reaction", "emoji", 0, 16);
+    if (!out.text.empty() && !is_emoji(out.text)) wrong(131009, "Param reaction['emoji'] must be one emoji.");
     if (out.context.rfind("wamid.", 0) != 0) wrong(131009, "Param reaction['message_id'] is not a valid whatsapp message ID.");
   } else {
     media(part, out.type, out.text);

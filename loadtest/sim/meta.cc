@@ -572,7 +572,10 @@ void Meta::handle_upload(const HttpAsk& ask, const Answer& answer) {
   const auto parts = read_multipart(field(ask.fields, "content-type"), ask.body);
   if (!parts) return refuse(graph_error(100, "The body is not multipart/form-data."), answer);
   const Part* file = nullptr;
-  std::string type, product;
+  // Graph takes a parameter from the query as it does from the form.
+  const auto query = parse_query(ask.target);
+  const auto said = [&](const char* name) { return query.count(name) != 0 ? query.at(name) : std::string(); };
+  std::string type = said("type"), product = said("messaging_product");
   for (const auto& part : *parts) {
     if (part.name == "file") file = &part;
     if (part.name == "type") type = part.body;

@@ -241,6 +241,39 @@ def an_uploaded_file_goes_out_by_its_id_alone(t):
     equal([s["type"] for s in t.sent_to(who)], ["image"], "what Meta heard")
 
 
+def nobody_sends_a_file_that_is_not_his(t):
+    """In whatever place of a content it is named, from the desk and by the API; his own needs nothing but its id."""
+    who, _, conversation, gen = t.open()
+    upload = lambda key, octets: t.house.api("POST", "/media?filename=plan.png", octets, key=key, Content_Type="image/png").json["id"]
+    hers, his, none = upload(t.keys[0], PNG), upload(t.keys[1], PNG + b"his"), "media_" + "0" * 64
+    header, y = lambda id: {"media": {"kind": "image", "id": id}}, [{"id": "y", "title": "Yes"}]
+    template = {"name": "pipe_mended", "language": "en"}
+    places = {
+        "media": lambda id: {"media": {"kind": "image", "id": id}, "text": "x"},
+        "buttons": lambda id: {"text": "x", "buttons": {"header": header(id), "buttons": y}},
+        "link": lambda id: {"text": "x", "link": {"header": header(id), "display_text": "Open", "url": "https://example.org/"}},
+        "template": lambda id: {"template": {**template, "header": header(id)}},
+    }
+    send = lambda fields: t.house.api("POST", "/messages", {"conversation": conversation, **fields}, key=t.keys[0])
+    for where, fields in places.items():
+        for id in (his, his.removeprefix("media_"), none):
+            t.ana.refused("reply", "unknown_media", conversation=conversation, gen=gen, **fields(id))
+            answer = send(fields(id))
+            equal((answer.status, answer.json["code"]), (422, "unknown_media"), f"{where}: {answer}")
+    # Where it is not looked for, it is refused: as Meta's own, and as media that is none.
+    own = {"template": {**template, "components": [{"type": "header", "parameters": [{"type": "image", "image": {"id": his}}]}]}}
+    disguised = {"media": {"kind": "buttons", "header": header(his), "buttons": y}, "text": "x"}
+    for what in (own, disguised):
+        answer = t.ana.command("reply", conversation=conversation, gen=gen, **what)
+        assert answer["t"] == "nack" and answer["problem"]["status"] in (400, 422), (what, answer)
+        equal(send(what).status, 422, f"{what}")
+    equal(len(t.log(conversation)), 1, "entries: what was refused left none")
+    for where, fields in places.items():
+        sent = t.ana.do("reply", conversation=conversation, gen=gen, **fields(hers))["id"]
+        t.ana.event("receipt", message=sent, state="delivered")
+    equal([s["type"] for s in t.sent_to(who)], ["image", "interactive", "interactive", "template"], "what Meta heard")
+
+
 def a_closed_window_takes_only_a_template(t):
     who = t.citizen()
     t.house.hear(message(who, "From yesterday", at=time.time() - 25 * 3600))
@@ -346,8 +379,8 @@ def read_and_typing_reach_meta(t):
 STEPS = (meta_shakes_hands, a_message_goes_the_whole_road, late_statuses_never_go_back, a_duplicate_is_kept_once,
          first_messages_at_once_open_one_conversation, who_fails_authentication_hears_one_constant, bad_requests_have_their_own_answers,
          a_batch_of_two_numbers_is_filed_by_number, edits_revokes_and_reactions_find_their_message, a_picture_is_fetched_and_served,
-         every_kind_of_content_goes_out, an_uploaded_file_goes_out_by_its_id_alone, a_closed_window_takes_only_a_template,
-         commands_are_guarded_and_repeatable, a_bad_frame_is_answered_by_its_client_id, note_park_transfer_resolve,
+         every_kind_of_content_goes_out, an_uploaded_file_goes_out_by_its_id_alone, nobody_sends_a_file_that_is_not_his,
+         a_closed_window_takes_only_a_template, commands_are_guarded_and_repeatable, a_bad_frame_is_answered_by_its_client_id, note_park_transfer_resolve,
          a_colleague_declines_what_was_handed_to_him, read_and_typing_reach_meta)
 
 if __name__ == "__main__":

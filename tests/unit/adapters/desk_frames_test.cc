@@ -36,6 +36,19 @@ TEST(DeskFrames, RefuseWithASentence) {
   }
 }
 
+TEST(DeskFrames, MediaIsOfAKindOfMedia) {
+  const auto of_kind = [](const std::string& kind) {
+    return command("reply", "\"media\":{\"id\":\"1\",\"kind\":\"" + kind + "\"}");
+  };
+  for (const char* kind : {"image", "audio", "video", "document", "sticker"}) {
+    const auto frame = read(of_kind(kind));
+    ASSERT_TRUE(frame) << kind;
+    EXPECT_EQ(frame->content.type, kind);
+  }
+  // Else it would be checked as media, and sent as something that names a file elsewhere.
+  for (const char* kind : {"buttons", "interactive", "template", "text", "poem"}) EXPECT_FALSE(read(of_kind(kind))) << kind;
+}
+
 TEST(DeskFrames, TransferToAnIdWithItsPrefixOrPlain) {
   for (const char* said : {"agent_ben", "ben"}) {
     const auto frame = read(command("transfer", std::string(R"("to":{"agent":")") + said + "\"}"));

@@ -238,6 +238,7 @@ TEST(WhatsappRequest, NamedParametersAndAuthenticationCodes) {
 TEST(WhatsappRequest, AFileOfOursIsUploadedFirst) {
   const std::string sha(64, 'a');
   Content named = content("media", "", {{"id", "media_" + sha}, {"mime", "image/png"}});
+  named.media = Media{"", "", "", sha, "", 0, false, false};
   ASSERT_TRUE(stored_file(named));
   EXPECT_EQ(stored_file(named)->sha256, sha);
   EXPECT_EQ(body_of(named)["image"]["id"], "900");
@@ -253,6 +254,55 @@ TEST(WhatsappRequest, AFileOfOursIsUploadedFirst) {
       content("buttons", "body", {{"buttons", {{{"id", "a"}, {"title", "A"}}}}, {"header", {{"media", {{"kind", "image"}}}}}});
   headed.media = Media{"", "", "image/jpeg", sha, "", 1000, false, false};
   EXPECT_EQ(body_of(headed)["interactive"]["header"], json::parse(R"({"type":"image","image":{"id":"900"}})"));
+}
+
+// Every place that can name a file of ours. Until somebody has asked whether its author may send it, nothing is sent.
+TEST(WhatsappRequest, AFileOfOursIsAskedForWhereverItIsNamed) {
+  const std::string sha = std::string(63, 'b') + "7";
+  const json one_button = {{{"id", "a"}, {"title", "A"}}};
+  const json rows = {{{"rows", {{{"id", "1"}, {"title", "t"}}}}}};
+  const auto places = [&](const json& id) {
+    const json header = {{"media", {{"kind", "image"}, {"id", id}}}};
+    return std::map<std::string, Content>{
+        {"media", content("media", "", {{"id", id}})},
+        {"image", content("image", "see", {{"id", id}})},
+        {"buttons", content("buttons", "b", {{"header", header}, {"buttons", one_button}})},
+        {"link", content("link", "b", {{"header", header}, {"display_text", "x"}, {"url", "https://x"}})},
+        {"template", content("template", "", {{"name", "n"}, {"language", "en"}, {"header", header}})},
+    };
+  };
+  for (const std::string& id : {"media_" + sha, sha}) {
+    for (auto& [where, what] : places(id)) {
+      const auto asked = file_named(what);
+      ASSERT_TRUE(asked) << where;
+      EXPECT_EQ(asked->sha256, sha) << where;
+      EXPECT_FALSE(check(what)) << where << ": nobody asked";
+      EXPECT_FALSE(stored_file(what)) << where;
+      EXPECT_TRUE(body_of(what).is_string()) << where;
+      what.media = Media{"", "", "image/png", std::string(64, 'c'), "", 9, false, false};
+      EXPECT_FALSE(check(what)) << where << ": another one was asked for";
+      what.media->sha256 = sha;
+      const auto fine = check(what);
+      EXPECT_TRUE(fine) << where << ": " << (fine ? "" : fine.error().detail);
+      ASSERT_TRUE(stored_file(what)) << where;
+      EXPECT_EQ(stored_file(what)->sha256, sha) << where;
+    }
+  }
+  // Meant as ours, and none: never Meta's business.
+  for (const std::string id : {"media_1", "media_", "media_media_1"}) {
+    for (const auto& [where, what] : places(id)) EXPECT_TRUE(file_named(what) && !check(what)) << where << " " << id;
+  }
+  for (const auto& [where, what] : places(std::string(64, 'A'))) EXPECT_TRUE(file_named(what) && !check(what)) << where;
+  for (const auto& [where, what] : places("1234567890")) {
+    EXPECT_FALSE(file_named(what)) << where;
+    EXPECT_TRUE(check(what) || where == "media") << where;
+  }
+  const auto own = content(
+      "template", "",
+      {{"name", "n"},
+       {"language", "en"},
+       {"components", {{{"type", "header"}, {"parameters", {{{"type", "image"}, {"image", {{"id", "media_" + sha}}}}}}}}}});
+  EXPECT_THAT(check(own).error().detail, HasSubstr("template's header"));
 }
 
 // Each case is one rule broken; the words must name it.
@@ -274,6 +324,14 @@ TEST(WhatsappRequest, SaysWhatIsWrongAndWhatToDo) {
     all.update(more);
     return content("template", "", all);
   };
+  const auto own = [&](const json& component) { return tmpl({{"components", json::array({component})}}); };
+  const auto contact = [](json more) {
+    json all = {{"name", {{"formatted_name", "A"}, {"first_name", "A"}}}};
+    all.update(more);
+    return content("contacts", "", json::array({all}));
+  };
+  const json picture = {{"media", {{"kind", "image"}, {"link", "https://a/b"}}}};
+  const json a_text = {{"type", "text"}, {"text", "a"}};
   Content big = content("image", "", {});
   big.media = Media{"", "", "image/png", std::string(64, 'a'), "", 6LL << 20, false, false};
   Content webp = big;
@@ -295,7 +353,7 @@ TEST(WhatsappRequest, SaysWhatIsWrongAndWhatToDo) {
       {content("audio", "words", {{"id", "1"}}), "cannot carry a caption"},
       {big, "larger than WhatsApp's limit of 5120 KiB"},
       {webp, "send it as document"},
-      {content("image", "", {{"id", text(64).replace(0, 64, std::string(64, 'a'))}}), "unknown type"},
+      {content("image", "", {{"id", std::string(64, 'a')}}), "no upload of yours"},
       {content("image", "", {{"id", "a b"}}), "malformed"},
       {content("buttons", "b", json::array()), "1 to 3 buttons"},
       {content("buttons", "b", {one_button[0], one_button[0], one_button[0], one_button[0]}), "1 to 3 buttons"},
@@ -341,6 +399,79 @@ TEST(WhatsappRequest, SaysWhatIsWrongAndWhatToDo) {
        "cannot be mixed"},
       {tmpl({{"code", text(16)}}), "at most 15"},
       {content("interactive", "", json::object()), "needs a type"},
+      {content("image", "", {{"link", "https://"}}), "with a host"},
+      {content("list", "b", {{"button", "b"}, {"sections", list_of(1)["sections"]}, {"header", picture}}),
+       "header of a list and of a flow"},
+      {content("flow", "b", {{"flow_id", "1"}, {"flow_cta", "x"}, {"header", picture}}), "header of a list and of a flow"},
+      {content("flow", "b", {{"flow_id", "1"}, {"flow_cta", "x"}, {"mode", "test"}}), "mode is draft or published"},
+      {content("flow", "b", {{"flow_id", "1"}, {"flow_cta", "x"}, {"mode", 1}}), "mode is draft or published"},
+      {content("flow", "b", {{"flow_id", "1"}, {"flow_cta", "x"}, {"flow_action", "jump"}}), "navigate or data_exchange"},
+      {content("flow", "b", {{"flow_id", "1"}, {"flow_cta", "x"}, {"flow_action_payload", "FIRST"}}),
+       "flow_action_payload is an object"},
+      {content("buttons", "b", {{{"id", " a"}, {"title", "A"}}}), "begins or ends with a space"},
+      {content("buttons", "b", {{{"id", "a "}, {"title", "A"}}}), "begins or ends with a space"},
+      {content("link", "b", {{"display_text", "x"}, {"url", "http://"}}), "with a host"},
+      {content("reaction", "", {{"message_id", "w"}, {"emoji", "yes"}}), "one emoji"},
+      {content("reaction", "", {{"message_id", "w"}, {"emoji", "👍👍"}}), "one emoji"},
+      {contact({{"hobby", "x"}}), "that WhatsApp does not know"},
+      {contact({{"birthday", "in May"}}), "YYYY-MM-DD"},
+      {contact({{"birthday", 1980}}), "YYYY-MM-DD"},
+      {contact({{"phones", "1"}}), "phones must be a list"},
+      {contact({{"phones", {"1"}}}), "phones must be an object"},
+      {contact({{"phones", {{{"number", "1"}}}}}), "that WhatsApp does not know"},
+      {contact({{"phones", {{{"type", "WORK"}}}}}), "phones needs phone"},
+      {contact({{"phones", {{{"phone", 1}}}}}), "is a text"},
+      {contact({{"emails", {{"email", "x"}}}}), "emails must be a list"},
+      {contact({{"org", "City"}}), "org must be an object"},
+      {contact({{"name", {{"formatted_name", "A"}, {"first_name", 7}, {"last_name", "B"}}}}), "is a text"},
+      {content("contacts", "", {"A"}), "a contact must be an object"},
+      {tmpl({{"language", {{"code", "en"}, {"policy", "fallback"}}}}), "policy is deterministic"},
+      {tmpl({{"buttons", {{{"index", 0}, {"type", "copy_code"}, {"value", text(16)}}}}}), "at most 15"},
+      {tmpl({{"buttons", {{{"index", 0}, {"type", "url"}, {"value", "a"}}, {{"index", "0"}, {"type", "url"}, {"value", "b"}}}}}),
+       "same index"},
+      {tmpl({{"code", "1"}, {"buttons", {{{"index", 0}, {"type", "url"}, {"value", "a"}}}}}), "same index"},
+      {tmpl({{"code", "1"}, {"parameters", {"a"}}}), "either parameters, or the code"},
+      {tmpl({{"header", {{"location", {{"latitude", 1}, {"longitude", 1}}}}}}), "a name and an address"},
+      {tmpl({{"header", {{"location", {{"latitude", "1"}, {"longitude", 1}, {"name", "a"}, {"address", "b"}}}}}}), "as numbers"},
+      {tmpl({{"header", {{"location", {{"name", "a"}, {"address", "b"}}}}}}), "needs latitude"},
+      {tmpl({{"header", {{"location", 7}}}}), "must be an object"},
+      {tmpl({{"parameters", {{{"type", "currency"}, {"currency", 7}}}}}), "currency parameter must be an object"},
+      {tmpl({{"parameters",
+              {{{"type", "currency"}, {"currency", {{"fallback_value", "1"}, {"code", "EUR"}, {"amount_1000", 1.5}}}}}}}),
+       "a whole number"},
+      {tmpl({{"parameters", {{{"type", "date_time"}, {"date_time", "today"}}}}}), "fallback_value"},
+      {tmpl({{"parameters", {{{"type", "poem"}, {"poem", "x"}}}}}), "text, currency or date_time"},
+      {own({{"type", "poem"}}), "of type header, body"},
+      {own("body"), "must be an object"},
+      {own({{"type", "body"}, {"text", "x"}}), "that WhatsApp does not know"},
+      {own({{"type", "body"}, {"parameters", {{{"type", "text"}}}}}), "parameter is empty"},
+      {own({{"type", "body"}, {"parameters", "x"}}), "must be a list"},
+      {own({{"type", "header"}}), "exactly one parameter"},
+      {own({{"type", "header"}, {"parameters", {a_text, a_text}}}), "exactly one parameter"},
+      {own({{"type", "header"}, {"parameters", {{{"type", "poem"}}}}}), "text, image, video, document or location"},
+      {own({{"type", "header"}, {"parameters", {{{"type", "image"}, {"image", {{"link", "http://a"}}}}}}}),
+       "either an id of Meta's or an https"},
+      {own({{"type", "header"}, {"parameters", {{{"type", "image"}, {"image", {{"id", "1"}, {"link", "https://a"}}}}}}}),
+       "either an id of Meta's or an https"},
+      {own({{"type", "header"}, {"parameters", {{{"type", "image"}, {"image", {{"id", "1"}, {"caption", "x"}}}}}}}),
+       "that WhatsApp does not know"},
+      {own({{"type", "button"}, {"sub_type", "url"}, {"parameters", {a_text}}}), "index from 0 to 9"},
+      {own({{"type", "button"}, {"index", "0"}, {"parameters", {a_text}}}), "needs a sub_type"},
+      {own({{"type", "button"}, {"index", "0"}, {"sub_type", "poem"}, {"parameters", {a_text}}}), "needs a sub_type"},
+      {own({{"type", "button"}, {"index", "0"}, {"sub_type", "quick_reply"}, {"parameters", {a_text}}}), "of type payload"},
+      {own({{"type", "button"}, {"index", "0"}, {"sub_type", "url"}, {"parameters", {{{"type", "text"}}}}}), "with its text"},
+      {own({{"type", "button"}, {"index", "0"}, {"sub_type", "url"}}), "exactly one parameter"},
+      {own({{"type", "button"}, {"index", "0"}, {"sub_type", "flow"}, {"parameters", {{{"type", "action"}}}}}),
+       "with its action"},
+      {own({{"type", "button"},
+            {"index", "0"},
+            {"sub_type", "copy_code"},
+            {"parameters", {{{"type", "coupon_code"}, {"coupon_code", text(16)}}}}}),
+       "at most 15"},
+      {tmpl({{"components", {{{"type", "body"}, {"parameters", {a_text}}}, {{"type", "BODY"}, {"parameters", {a_text}}}}}}),
+       "at most one body"},
+      {own({{"type", "carousel"}}), "1 to 10 cards"},
+      {own({{"type", "carousel"}, {"cards", {{{"components", {{{"type", "poem"}}}}}}}}), "of type header, body"},
   };
   for (const Broken& each : cases) {
     const auto result = check(each.content);
@@ -357,6 +488,31 @@ TEST(WhatsappRequest, SaysWhatIsWrongAndWhatToDo) {
   EXPECT_TRUE(check(content("location_request", "where?")));
   EXPECT_TRUE(check(content("reaction", "", {{"emoji", ""}, {"message_id", "wamid.1"}})));
   EXPECT_TRUE(check(tmpl({{"parameters", {"a    b"}}})));
+  EXPECT_TRUE(
+      check(contact({{"phones", {{{"phone", "+49 30 1"}, {"wa_id", "49301"}, {"type", "WORK"}}}}, {"birthday", "2000-02-29"}})));
+  EXPECT_TRUE(check(tmpl({{"buttons", {{{"index", 0}, {"type", "copy_code"}, {"value", text(15)}}}}})));
+  // Meta's words for what ours do not say.
+  for (const json& component : std::vector<json>{
+           {{"type", "HEADER"}, {"parameters", {{{"type", "image"}, {"image", {{"id", "1"}}}}}}},
+           {{"type", "header"},
+            {"parameters",
+             {{{"type", "location"}, {"location", {{"latitude", "1.5"}, {"longitude", "2"}, {"name", "a"}, {"address", "b"}}}}}}},
+           {{"type", "button"}, {"sub_type", "FLOW"}, {"index", 9}},
+           {{"type", "button"},
+            {"sub_type", "mpm"},
+            {"index", "0"},
+            {"parameters", {{{"type", "action"}, {"action", json::object()}}}}},
+           {{"type", "limited_time_offer"},
+            {"parameters", {{{"type", "limited_time_offer"}, {"limited_time_offer", {{"expiration_time_ms", 1}}}}}}},
+           {{"type", "carousel"},
+            {"cards",
+             {{{"card_index", 0},
+               {"components",
+                {{{"type", "header"}, {"parameters", {{{"type", "image"}, {"image", {{"link", "https://a"}}}}}}},
+                 {{"type", "button"}, {"sub_type", "url"}, {"index", 0}, {"parameters", {a_text}}}}}}}}}}) {
+    const auto fine = check(own(component));
+    EXPECT_TRUE(fine) << component << ": " << (fine ? "" : fine.error().detail);
+  }
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "adapters/whatsapp/request.h"
 #include "gateway/api/api.h"
 #include "gateway/auth/auth.h"
 #include "gateway/config.h"
@@ -239,6 +240,9 @@ class FakeOutbox : public Outbox {
   Result<void> check(std::string_view, const Content& content) const override {
     if (content.text == "unsendable") return fail(Errc::kBadInput, "the channel does not take this; write something else");
     return {};
+  }
+  std::optional<Media> file_named(std::string_view, const Content& content) const override {
+    return whatsapp::file_named(content);
   }
   bool needs_window(std::string_view, const Content& content) const override { return content.type != "template"; }
   Result<std::string> address(std::string_view, std::string_view to) const override {

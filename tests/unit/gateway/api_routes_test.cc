@@ -248,6 +248,29 @@ TEST_F(ApiTest, MediaGoesUpIsSentAndComesDownAsADownload) {
   EXPECT_EQ(shown.json["media"]["sha256"], id.substr(6));
   EXPECT_EQ(as(bob, request("GET", "/api/v1/media/" + sent.json["id"].get<std::string>())).status, 200) << "of his queue";
 
+  // Named in a header it is her file all the same, with its type, and nobody else's.
+  HttpRequest another = request("POST", "/api/v1/media?filename=plan.png", "no picture");
+  another.headers.set("content-type", "image/png");
+  const std::string bobs = as(bob, std::move(another)).json["id"];
+  const auto headed = [&](const std::string& key, const std::string& file, const std::string& where) {
+    json body = where == "template"
+                    ? json{{"template", {{"name", "n"}, {"language", "en"}, {"header", {{"media", {{"id", file}}}}}}}}
+                    : json::parse(R"({"text":"x","buttons":{"buttons":[{"id":"y","title":"Yes"}],"header":{"media":{}}}})");
+    if (where == "buttons") body["buttons"]["header"]["media"]["id"] = file;
+    body["conversation"] = "conv_" + conversation;
+    return post_message(key, body);
+  };
+  for (const char* const where : {"template", "buttons"}) {
+    EXPECT_EQ(headed(ana, bobs, where).code(), "unknown_media") << where;
+    EXPECT_EQ(headed(ana, bobs.substr(6), where).code(), "unknown_media") << where;
+    EXPECT_EQ(headed(ana, "media_" + std::string(64, '0'), where).code(), "unknown_media") << where;
+    const Answer went = headed(admin, bobs, where);
+    ASSERT_EQ(went.status, 202) << where << went.body;
+    const Answer seen = as(ana, request("GET", "/api/v1/messages/" + went.json["id"].get<std::string>()));
+    EXPECT_EQ(seen.json["media"]["sha256"], bobs.substr(6)) << where;
+    EXPECT_EQ(seen.json["media"]["mime"], "image/png") << where;
+  }
+
   HttpRequest big = request("POST", "/api/v1/media");
   big.headers.add("content-length", std::to_string((1 << 20) + 1));
   big.headers.set("content-type", "image/png");
