@@ -1021,22 +1021,73 @@ LoadedConfig load_config(const std::string& path) {
   return out;
 }
 
+namespace {
+
+template <class T>
+const T* by_id(const std::vector<T>& all, std::string_view id) {
+  const auto it = std::find_if(all.begin(), all.end(), [&](const T& each) { return each.id == id; });
+  return it == all.end() ? nullptr : &*it;
+}
+
+// An account that came or went is named; of one that stayed, each key.
+void accounts_that_differ(const std::vector<WhatsappConfig>& old_ones, const std::vector<WhatsappConfig>& new_ones,
+                          std::vector<std::string>& keys) {
+  for (const WhatsappConfig& a : old_ones) {
+    const std::string name = "whatsapp." + a.id;
+    const WhatsappConfig* b = by_id(new_ones, a.id);
+    if (b == nullptr) {
+      keys.push_back(name);
+      continue;
+    }
+    if (a.portfolio != b->portfolio) keys.push_back(name + ".portfolio");
+    if (a.phone_number_id != b->phone_number_id) keys.push_back(name + ".phone_number_id");
+    if (a.graph_url != b->graph_url) keys.push_back(name + ".graph_url");
+    if (a.graph_version != b->graph_version) keys.push_back(name + ".graph_version");
+    if (a.rate != b->rate) keys.push_back(name + ".rate");
+    if (a.queue != b->queue) keys.push_back(name + ".queue");
+  }
+  for (const WhatsappConfig& b : new_ones) {
+    if (by_id(old_ones, b.id) == nullptr) keys.push_back("whatsapp." + b.id);
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> needs_restart(const Config& a, const Config& b) {
   std::vector<std::string> keys;
-  const auto differs = [&](bool different, const char* key) {
-    if (different) keys.emplace_back(key);
+  const auto differs = [&](bool different, std::string key) {
+    if (different) keys.push_back(std::move(key));
   };
   differs(a.server.state_dir != b.server.state_dir, "server.state_dir");
+  differs(a.server.public_url != b.server.public_url, "server.public_url");
   differs(a.server.node_id != b.server.node_id, "server.node_id");
   differs(a.server.shards != b.server.shards, "server.shards");
   differs(a.listen.publics != b.listen.publics, "listen.public");
   differs(a.listen.admin != b.listen.admin, "listen.admin");
+  differs(a.listen.h2_websocket != b.listen.h2_websocket, "listen.h2_websocket");
+  differs(a.outgoing.ca_file != b.outgoing.ca_file, "outgoing.ca_file");
   differs(a.redis.url != b.redis.url, "redis.url");
   differs(a.redis.ledger_url != b.redis.ledger_url, "redis.ledger_url");
   differs(a.redis.user != b.redis.user, "redis.user");
-  differs(a.redis.password.reveal() != b.redis.password.reveal(), "redis.password_file");
+  differs(a.redis.password != b.redis.password, "redis.password_file");
   differs(a.redis.ca_file != b.redis.ca_file, "redis.ca_file");
   differs(a.redis.prefix != b.redis.prefix, "redis.prefix");
+  differs(a.redis.durability != b.redis.durability, "redis.durability");
+  differs(a.redis.min_replicas != b.redis.min_replicas, "redis.min_replicas");
+  differs(a.redis.maxmemory != b.redis.maxmemory, "redis.maxmemory");
+  differs(a.redis.ledger_maxmemory != b.redis.ledger_maxmemory, "redis.ledger_maxmemory");
+  accounts_that_differ(a.whatsapp, b.whatsapp, keys);
+  differs(a.smpp != b.smpp, "smpp");
+  differs(a.web != b.web, "web");
+  differs(a.fcm != b.fcm, "push.fcm");
+  differs(a.apns != b.apns, "push.apns");
+  differs(a.web_push != b.web_push, "push.web");
+  // One that stands already is edited through the API; the file only makes those that are missing, at start.
+  for (const QueueConfig& queue : b.queues) differs(by_id(a.queues, queue.id) == nullptr, "queue." + queue.id);
+  differs(a.alerts != b.alerts, "alerts");
+  differs(a.retention != b.retention, "retention");
+  differs(a.media != b.media, "media");
+  differs(a.limits != b.limits, "limits");
   return keys;
 }
 

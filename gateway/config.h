@@ -90,6 +90,7 @@ struct SmppConfig {
   std::string longer = "udh8";  // key `long`: udh8 udh16 sar payload
   std::string id_format = "same";
   std::string queue;
+  friend bool operator==(const SmppConfig&, const SmppConfig&) = default;
 };
 
 struct WebConfig {
@@ -98,20 +99,24 @@ struct WebConfig {
   std::vector<std::string> languages;
   std::string queue;
   Secret token_key;  // empty: made on first start
+  friend bool operator==(const WebConfig&, const WebConfig&) = default;
 };
 
 struct FcmConfig {
   Secret service_account;
   std::string url = "https://fcm.googleapis.com";
+  friend bool operator==(const FcmConfig&, const FcmConfig&) = default;
 };
 struct ApnsConfig {
   Secret key;
   std::string key_id, team_id, topic;
   std::string url = "https://api.push.apple.com";
+  friend bool operator==(const ApnsConfig&, const ApnsConfig&) = default;
 };
 struct WebPushConfig {
   std::string subject;
   Secret vapid_key;
+  friend bool operator==(const WebPushConfig&, const WebPushConfig&) = default;
 };
 
 struct QueueStep {
@@ -136,14 +141,17 @@ struct AlertsConfig {
   int approvals = 2;
   std::int64_t hold_ms = 0;
   std::vector<std::string> sources;
+  friend bool operator==(const AlertsConfig&, const AlertsConfig&) = default;
 };
 struct RetentionConfig {
   int closed_days = 30;
   int archive_months = 24;
+  friend bool operator==(const RetentionConfig&, const RetentionConfig&) = default;
 };
 struct MediaConfig {
   std::int64_t max = 100LL << 20;
   int keep_days = 30;
+  friend bool operator==(const MediaConfig&, const MediaConfig&) = default;
 };
 struct LimitsConfig {
   int connections = 19'000;
@@ -154,6 +162,7 @@ struct LimitsConfig {
   std::int64_t body_timeout_ms = 30'000;
   std::int64_t idle_timeout_ms = 60'000;
   int open_tokens = 4'000;  // webhook events not yet stored, a shard: 503 above it
+  friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };
 struct LogConfig {
   std::string level = "info";   // debug info warning error
@@ -197,7 +206,8 @@ struct LoadedConfig {
 
 LoadedConfig load_config(const std::string& path);
 
-// The keys whose change SIGHUP cannot take up: "server.state_dir", "listen.public", ….
+// The keys whose change SIGHUP cannot take up: "server.state_dir", "whatsapp.city.graph_url", "whatsapp.new", ….
+// It does take up [log], [tls] and what stands in the secret files of [[whatsapp]].
 std::vector<std::string> needs_restart(const Config& old_config, const Config& new_config);
 
 // "30s" -> 30000, "1MiB" -> 1048576; nothing if the text is none.

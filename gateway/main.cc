@@ -97,13 +97,15 @@ class Belfryd {
   int run();
 
  private:
+  Result<TlsContext> read_certificate(const TlsConfig& files);
   bool open_tls();
   bool open_redis();
   bool open_admin();
   void on_bootstrapped(Result<Bootstrap::Site> site);
-  bool start_shards(const Bootstrap::Site& site);
+  bool start_shards();
   void wait_ready();
   void reload();
+  void take_up(const Config& fresh, const TlsContext& certificate);
   void stop(int times);
   void stop_redis();
   void leave(int code);
@@ -121,6 +123,7 @@ class Belfryd {
   std::unique_ptr<RedisServer> redis_;
   RedisTarget target_;
   TlsContext redis_tls_;
+  Secret ref_key_;
   std::unique_ptr<Bootstrap> bootstrap_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<WorkPool> pool_;
@@ -139,7 +142,17 @@ class Belfryd {
 };
 
 bool Belfryd::open_tls() {
-  CertificateFiles files{config_.tls.cert_file, config_.tls.key_file};
+  auto server = read_certificate(config_.tls);
+  if (!server) return say("tls: " + server.error().detail), false;
+  server_tls_ = *server;
+  auto client = make_client_tls(config_.outgoing.ca_file);
+  if (!client) return say("outgoing.ca_file: " + client.error().detail), false;
+  client_tls_ = *client;
+  return true;
+}
+
+Result<TlsContext> Belfryd::read_certificate(const TlsConfig& tls) {
+  CertificateFiles files{tls.cert_file, tls.key_file};
   if (files.cert_file.empty()) {
     std::vector<std::string> names{"localhost", "127.0.0.1", "::1"};
     std::string host = config_.server.public_url;
@@ -150,16 +163,10 @@ bool Belfryd::open_tls() {
     std::error_code ignored;
     std::filesystem::create_directories(dir, ignored);
     auto made = self_signed(dir, names);
-    if (!made) return say("no certificate: " + made.error().detail), false;
+    if (!made) return tl::unexpected(std::move(made.error()));
     files = *made;
   }
-  auto server = make_server_tls(files, true);
-  if (!server) return say("tls: " + server.error().detail), false;
-  server_tls_ = *server;
-  auto client = make_client_tls(config_.outgoing.ca_file);
-  if (!client) return say("outgoing.ca_file: " + client.error().detail), false;
-  client_tls_ = *client;
-  return true;
+  return make_server_tls(files, true);
 }
 
 bool Belfryd::open_redis() {
@@ -239,18 +246,19 @@ void Belfryd::on_bootstrapped(Result<Bootstrap::Site> site) {
       ->gauge("belfry_redis_durability_info", "How Redis keeps what it acknowledges (appendfsync).",
               {{"appendfsync", site->durability}})
       .set(1);
-  if (!start_shards(*site)) {
+  ref_key_ = site->ref_key;
+  if (!start_shards()) {
     exit_code_ = 1;
     return stop(1);
   }
   wait_ready();
 }
 
-bool Belfryd::start_shards(const Bootstrap::Site& site) {
+bool Belfryd::start_shards() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const int count = config_.server.shards > 0 ? config_.server.shards : static_cast<int>(std::max(1U, cores - 1));
   plan_.reset(new Plan{config_, target_, server_tls_, client_tls_, *files_, *pool_, *metrics_,
-                       whatsapp_accounts(config_, site.ref_key), account_infos(config_), node_name(config_),
+                       whatsapp_accounts(config_, ref_key_), account_infos(config_), node_name(config_),
                        origin_of(config_.server.public_url)});
   std::vector<ListenAddress> addresses = config_.listen.publics;
   for (int i = 0; i < count; ++i) {
@@ -296,24 +304,65 @@ void Belfryd::wait_ready() {
   });
 }
 
+// All or nothing: a mistake anywhere, or a certificate that cannot be used, and everything stays as it is.
 void Belfryd::reload() {
+  if (stopping_) return;
   notify_reloading();
-  LoadedConfig loaded = load_config(config_path_);
+  const LoadedConfig loaded = load_config(config_path_);
   for (const ConfigProblem& problem : loaded.problems) say(to_string(problem));
-  if (loaded.ok()) {
-    for (const std::string& key : needs_restart(config_, loaded.config)) log_warning("reload_needs_restart", {{"key", key}});
-    set_log(loaded.config.log.level, loaded.config.log.format);
-    config_.log = loaded.config.log;
-    config_.tls = loaded.config.tls;
-    const TlsContext before = server_tls_;
-    if (open_tls() && server_tls_ != before) {
-      for (auto& shard : shards_) asio::post(shard->loop(), [&shard = *shard, tls = server_tls_] { shard.set_tls(tls); });
-    }
-    log_info("reloaded");
-  } else {
+  if (!loaded.ok()) {
     log_error("reload_refused", {{"problems", loaded.problems.size()}});
+    return notify_ready();
   }
-  notify_ready();
+  const auto certificate = read_certificate(loaded.config.tls);
+  if (!certificate) {
+    log_error("reload_refused", {{"problems", 1}, {"tls", certificate.error().detail}});
+    return notify_ready();
+  }
+  std::string keys;
+  for (const std::string& key : needs_restart(config_, loaded.config)) keys += (keys.empty() ? "" : ",") + key;
+  if (!keys.empty()) log_warning("reload_needs_restart", {{"keys", keys}});
+  take_up(loaded.config, *certificate);
+}
+
+// What can change while we run: the log, the certificate, the secrets of the accounts that we have. Whose secrets changed is
+// logged, never what they are. Told as done when every shard works with them.
+void Belfryd::take_up(const Config& fresh, const TlsContext& certificate) {
+  set_log(fresh.log.level, fresh.log.format);
+  config_.log = fresh.log;
+  config_.tls = fresh.tls;
+  server_tls_ = certificate;
+  for (WhatsappConfig& ours : config_.whatsapp) {
+    for (const WhatsappConfig& theirs : fresh.whatsapp) {
+      if (theirs.id != ours.id) continue;
+      std::string changed;
+      const auto take = [&changed](auto& mine, const auto& now, const char* key) {
+        if (mine == now) return;
+        mine = now;
+        changed += (changed.empty() ? "" : ",") + std::string(key);
+      };
+      take(ours.app_secrets, theirs.app_secrets, "app_secret_file");
+      take(ours.verify_token, theirs.verify_token, "verify_token_file");
+      take(ours.access_token, theirs.access_token, "access_token_file");
+      if (!changed.empty()) log_info("secrets_changed", {{"account", ours.id}, {"keys", changed}});
+    }
+  }
+  const auto done = [] {
+    log_info("reloaded");
+    notify_ready();
+  };
+  if (shards_.empty()) return done();  // those to come begin with what stands here now
+  const auto accounts = std::make_shared<const std::vector<whatsapp::Account>>(whatsapp_accounts(config_, ref_key_));
+  const auto left = std::make_shared<std::size_t>(shards_.size());  // this thread's
+  for (auto& each : shards_) {
+    asio::post(each->loop(), [this, &shard = *each, accounts, certificate, left, done] {
+      shard.set_tls(certificate);
+      shard.set_secrets(*accounts);
+      asio::post(loop_, [left, done] {
+        if (--*left == 0) done();
+      });
+    });
+  }
 }
 
 void Belfryd::stop(int times) {

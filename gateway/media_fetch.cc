@@ -44,6 +44,12 @@ void MediaFetch::on_leases(const std::vector<routing::Granted>& leases, Instant)
   }
 }
 
+void MediaFetch::set_secrets(const std::vector<whatsapp::Account>& fresh) {
+  for (const whatsapp::Account& account : fresh) {
+    if (const auto it = lanes_.find(account.id); it != lanes_.end()) it->second->fetcher.set_secrets(account);
+  }
+}
+
 void MediaFetch::look(Lane& lane) {
   if (lane.looking || lane.open.size() >= kBatch) return;
   lane.looking = true;

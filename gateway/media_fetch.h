@@ -21,6 +21,8 @@ class MediaFetch {
   ~MediaFetch();
 
   void on_leases(const std::vector<routing::Granted>& leases, Instant until);
+  // SIGHUP: the secrets of the accounts that we have; the rest is as it was.
+  void set_secrets(const std::vector<whatsapp::Account>& fresh);
 
   struct Counts {
     std::uint64_t fetched = 0, failed = 0;

@@ -371,6 +371,23 @@ void Outgoing::wake_at(Lane& lane, Instant at) {
   });
 }
 
+void Outgoing::set_secrets(const std::vector<whatsapp::Account>& fresh) {
+  for (const whatsapp::Account& account : fresh) {
+    const auto it = lanes_.find(account.id);
+    if (it == lanes_.end()) continue;
+    Lane& lane = *it->second;
+    const bool same_token = lane.config.access_token.reveal() == account.access_token.reveal();
+    whatsapp::take_secrets(lane.config, account);
+    if (!lane.sender) continue;
+    lane.sender->set_secrets(deps_.now(), account);
+    if (same_token) continue;
+    // What was held for a refused token need not sit out the wait.
+    lane.hold_until = Instant{};
+    lane.again = true;
+    pump(lane);
+  }
+}
+
 bool Outgoing::drain() {
   if (!draining_) {
     draining_ = true;

@@ -62,6 +62,8 @@ class Outgoing : public Outbox {
   void on_store_up();
   // An inbound message of an account was read on this shard: it counts against the number's rate.
   void on_inbound(std::string_view account, const std::string& address);
+  // SIGHUP: the secrets of the accounts that we have; the rest is as it was.
+  void set_secrets(const std::vector<whatsapp::Account>& fresh);
   // No more claims. True when nothing is in flight any more.
   bool drain();
   std::size_t in_flight() const;

@@ -377,6 +377,12 @@ void Shard::set_tls(TlsContext tls) {
   for (auto& listener : body_->listeners) listener->set_tls(tls);
 }
 
+void Shard::set_secrets(const std::vector<whatsapp::Account>& accounts) {
+  body_->webhook.set_accounts(accounts);
+  body_->outgoing->set_secrets(accounts);
+  body_->media->set_secrets(accounts);
+}
+
 void Shard::start() {
   Body& b = *body_;
   b.subscribe_all();

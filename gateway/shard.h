@@ -24,7 +24,7 @@ namespace belfry::gateway {
 
 // What every shard of a process is built from. Lives as long as the shards.
 struct Plan {
-  const Config& config;
+  const Config& config;  // main changes [log], [tls] and the accounts' secrets while we run: no shard reads those
   RedisTarget redis;
   TlsContext server_tls;
   TlsContext client_tls;
@@ -61,6 +61,8 @@ class Shard {
   Result<void> listen_operator(const std::string& socket_path);
   // SIGHUP: new certificates for connections from now on. On this shard's loop.
   void set_tls(TlsContext tls);
+  // SIGHUP: the same accounts with the secrets they have now. On this shard's loop.
+  void set_secrets(const std::vector<whatsapp::Account>& accounts);
 
   void start();           // links, timers; then run the loop
   bool up() const;        // from any thread: Redis answered and the lease is held

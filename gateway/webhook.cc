@@ -38,6 +38,11 @@ struct Webhook::Delivery {
 
 Webhook::Webhook(Services& services, const std::vector<whatsapp::Account>& accounts, OnInbound on_inbound, Report report)
     : services_(services), on_inbound_(std::move(on_inbound)), report_(std::move(report)) {
+  set_accounts(accounts);
+}
+
+// A receiver reads a POST in one go and keeps nothing, so it is replaced between two of them.
+void Webhook::set_accounts(const std::vector<whatsapp::Account>& accounts) {
   for (const whatsapp::Account& account : accounts) {
     receivers_[account.id] = std::make_unique<whatsapp::Receiver>(account, accounts);
   }

@@ -34,6 +34,9 @@ class Webhook {
 
   Webhook(Services& services, const std::vector<whatsapp::Account>& accounts, OnInbound on_inbound, Report report);
 
+  // SIGHUP: who signs and asks with which secrets from now on. The same accounts as before.
+  void set_accounts(const std::vector<whatsapp::Account>& accounts);
+
   // `path` is /webhooks/whatsapp/<account>.
   bool known(std::string_view path) const;
   void serve(std::shared_ptr<Exchange> exchange);

@@ -19,6 +19,12 @@ std::string mac_of(const Account& account, std::string_view id) {
 
 }  // namespace
 
+void take_secrets(Account& account, const Account& from) {
+  account.app_secrets = from.app_secrets;
+  account.verify_token = from.verify_token;
+  account.access_token = from.access_token;
+}
+
 bool is_safe_id(std::string_view id) {
   return !id.empty() && id.size() <= kMaxId && std::all_of(id.begin(), id.end(), [](char c) {
     return c > ' ' && c < '\x7f' && c != '{' && c != '}' && c != ':' && c != '"' && c != '\\';

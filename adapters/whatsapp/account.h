@@ -28,6 +28,9 @@ struct Account {
       "lookaside.fbsbx.com"};  // who may be shown the token for a download, besides Graph's host
 };
 
+// Takes what an operator rotates while we run: app secrets, verify token, access token. All else of `account` stays.
+void take_secrets(Account& account, const Account& from);
+
 // Ids of Meta's become parts of our keys and of URLs: 1 to 160 printable characters, none of them `{}:"\` or a space.
 bool is_safe_id(std::string_view id);
 

@@ -55,6 +55,9 @@ class MediaFetcher {
   void on_fetched(Now now, CallId id, Result<StoredFile> file, Effects& effects);       // of a Fetch
   void on_wake(Now now, Effects& effects);
 
+  // From the next call on.
+  void set_secrets(const Account& fresh) { take_secrets(account_, fresh); }
+
   // What came to an end since the last call.
   std::vector<MediaDone> take_done();
   std::size_t jobs() const { return waiting_.size() + open_.size(); }

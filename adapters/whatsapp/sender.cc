@@ -14,6 +14,7 @@ namespace belfry::whatsapp {
 namespace {
 
 constexpr std::int64_t kSecondMs = 1'000;
+constexpr std::int64_t kBehindHoldMs = kSecondMs;  // it is the hold that stops a message, and a new token may lift that
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kUploadLivesMs = 29LL * 24 * kHourMs;  // Meta keeps it for 30 days
@@ -139,6 +140,14 @@ Upload upload_of(const Account& account, CallId id, const Media& file) {
 Sender::Sender(Account account, Now start)
     : account_(std::move(account)), pace_(account_.rate, start.mono), held_until_(start.mono) {}
 
+void Sender::set_secrets(Now now, const Account& fresh) {
+  const bool same_token = account_.access_token.reveal() == fresh.access_token.reveal();
+  take_secrets(account_, fresh);
+  if (same_token || held_until_ <= now.mono) return;
+  held_until_ = now.mono;
+  next_hold_ms_ = next_pause_ms_ = 0;
+}
+
 Credit Sender::credit(Now now) const {
   if (draining_) return {0, now.mono + kMinuteMs};
   if (held_until_ > now.mono) return {0, held_until_};
@@ -150,7 +159,7 @@ Credit Sender::credit(Now now) const {
 
 void Sender::send(Now now, Outbound message, Effects& effects) {
   if (draining_) return give_back(now, message, 0, "draining", effects);
-  if (held_until_ > now.mono) return give_back(now, message, held_until_ - now.mono, "held", effects);
+  if (held_until_ > now.mono) return give_back(now, message, kBehindHoldMs, "held", effects);
   if (in_flight_ >= kWindow) return give_back(now, message, 100, "window", effects);
   const Instant turn = pairs_.next(now.mono, message.address);
   if (turn > now.mono) return give_back(now, message, turn - now.mono, "pair_rate", effects);
@@ -241,7 +250,7 @@ void Sender::on_posted(Now now, Outbound& message, const Result<HttpResponse>& a
   }
   if (answer->status == 401 || answer->status == 403) {
     hold(now, 0, http, effects);
-    return give_back(now, message, held_until_ - now.mono, http, effects);
+    return give_back(now, message, kBehindHoldMs, http, effects);
   }
   if (answer->status >= 500 && message.lane != Lane::kAlert) return settle(now, message, State::kUncertain, http, effects);
   retry(now, message, http, effects);
@@ -306,7 +315,7 @@ void Sender::refuse(Now now, const Outbound& message, const HttpResponse& answer
       return give_back(now, message, held_until_ - now.mono, reason, effects);
     case Act::kHold:
       hold(now, error.code == 133016 ? kMaxWaitMs : 0, error.trace.empty() ? reason : reason + " trace " + error.trace, effects);
-      return give_back(now, message, held_until_ - now.mono, reason, effects);
+      return give_back(now, message, kBehindHoldMs, reason, effects);
     case Act::kLimit:
       tell(now, error.code, error, effects);
       if (message.lane != Lane::kBulk || count_try(now, message.ref) > kMaxTries)

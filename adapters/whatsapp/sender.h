@@ -55,6 +55,10 @@ class Sender : public belfry::Sender {
   void mark_read(Now now, std::string_view wamid, Effects& effects);
   void typing(Now now, std::string_view wamid, Effects& effects);
 
+  // From the next call on; calls under way end with the secrets they began with. If the token is another one, an account that
+  // was held or paused may try at once, one message first.
+  void set_secrets(Now now, const Account& fresh);
+
   // For metrics.
   double rate(Now now) const { return pace_.rate(now.mono); }
   std::size_t in_flight() const { return in_flight_; }

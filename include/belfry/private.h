@@ -17,6 +17,8 @@ class Private {
   const T& reveal() const { return value_; }
   bool empty() const { return value_.empty(); }
 
+  // Has it changed? Not for what a peer claims to know: that is compared in constant time.
+  friend bool operator==(const Private&, const Private&) = default;
   friend std::ostream& operator<<(std::ostream& out, const Private& p) { return out << '<' << p.value_.size() << " bytes>"; }
 
  private:

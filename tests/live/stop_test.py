@@ -145,7 +145,80 @@ def reload(shards):
         until("told that this needs a restart", lambda: h.log_has("reload_needs_restart"), 10)
         h.hear(message("491511000001", "after"))
         equal(h.readyz().status, 200, "/readyz")
+        assert re.search(r"reload_needs_restart.*server\.shards", h.last_words(5)), h.last_words(5)
         h.config.write_text(good)
+        equal(h.stop(), 0, "exit code")
+
+
+def secrets_rotate(shards):
+    """New app secret, verify token and access token while all runs: no restart, no message lost, no secret in the log."""
+    with house(shards=shards) as h:
+        h.start()
+        calm = ("--calm", "--status-delay", "20ms")
+        meta = h.meta(*calm)
+        (key,) = h.people("ana")
+        h.ready()
+        good = h.config.read_text()
+        desk = Desk(h, key).be_ready()
+        meta.citizen("491511000001", "Hello")
+        conversation, gen = desk.take()
+        reply = lambda text: desk.do("reply", conversation=conversation, gen=gen, text=text)["id"]
+        desk.event("receipt", message=reply("with the first token"), state="delivered")
+
+        def write(name, value):
+            (h.dir / name).write_text(value + "\n")
+            (h.dir / name).chmod(0o600)
+
+        def reloaded(word=" reloaded"):
+            before = h.log_has(word)
+            h.process.send_signal(signal.SIGHUP)
+            until(word, lambda: h.log_has(word) > before, 10)
+
+        def webhook(secret):
+            body = envelope(change([message("491511000001", "signed")]))
+            return {h.webhook(body, sign=signature(body, secret)).status for _ in range(4 * shards)}  # on whatever shard
+
+        def handshake(token):
+            return request(h.address, "GET", f"/webhooks/whatsapp/city?hub.mode=subscribe&hub.challenge=7&hub.verify_token={token}").status
+
+        old, new = SECRETS["app_secret"], "app-secret-after"
+        write("app_secret_after", new)
+        equal((webhook(old), webhook(new)), ({200}, {401}), "before")
+        h.config.write_text(good.replace('app_secret_file = "app_secret"', 'app_secret_file = ["app_secret", "app_secret_after"]', 1))
+        equal((webhook(old), webhook(new)), ({200}, {401}), "written, not yet taken up")
+        reloaded()
+        equal((webhook(old), webhook(new)), ({200}, {200}), "both while they rotate")
+        write("app_secret", new)
+        h.config.write_text(good.replace('access_token_file', 'acces_token_file', 1))
+        reloaded("reload_refused")
+        equal((webhook(old), webhook(new)), ({200}, {200}), "a mistake elsewhere: nothing changes")
+        h.config.write_text(good + '\n[[whatsapp]]\nid = "third"\n' + "".join(f'{k}_file = "{k}"\n' for k in SECRETS) + 'portfolio = "city"\nphone_number_id = "7"\n')
+        reloaded()
+        assert re.search(r"reload_needs_restart.*whatsapp\.third", h.last_words(8)), h.last_words(8)
+        equal(h.webhook(b"{}", account="third").status, 404, "an account that came needs a restart")
+        equal((webhook(old), webhook(new)), ({401}, {200}), "the old one is gone")
+
+        # Meta forgets the old token first: sends are held, and go on with the new one as soon as it is taken up.
+        meta.stop()
+        write("access_token", "access-token-after")
+        write("verify_token", "verify-token-after")
+        meta = h.meta(*calm)
+        waiting = reply("with the second token")
+        until("the account is held", lambda: h.log_has("account_held"), 20)
+        equal((handshake(SECRETS["verify_token"]), handshake("verify-token-after")), (200, 403), "the handshake before")
+        reloaded()
+        desk.event("receipt", message=waiting, state="delivered", seconds=30)
+        equal((handshake(SECRETS["verify_token"]), handshake("verify-token-after")), (403, 200), "the handshake after")
+        equal([s["text"] for s in meta.sends()], ["with the second token"], "what Meta took")
+        picture = b"\x89PNG\r\n\x1a\n" + bytes(40)
+        about = {"id": meta.tell("media", picture, Content_Type="image/png")["id"], "mime_type": "image/png", "sha256": base64.b64encode(hashlib.sha256(picture).digest()).decode()}
+        meta.citizen("491511000001", message={"type": "image", "image": about})
+        desk.message(lambda m: m["type"] == "image" and "id" in m["media"], "the picture, fetched with the new token")
+        log = (h.dir / "belfryd.log").read_text("utf-8", "replace")
+        for secret in (*SECRETS.values(), new, "access-token-after", "verify-token-after"):
+            assert secret not in log, "a secret stands in the log"
+        say("\n    ".join(line for line in log.splitlines() if "secrets_changed" in line or "reload" in line))
+        meta.stop()
         equal(h.stop(), 0, "exit code")
 
 
@@ -199,5 +272,5 @@ def one_state_directory_has_one_belfryd(_):
 
 if __name__ == "__main__":
     run(*((f"{test.__name__.replace('_', ' ')}, shards {shards}", functools.partial(test, shards)) for shards in (1, 3)
-          for test in (stop_under_load, what_was_heard_is_answered, a_restart_keeps_everything, reload)),
+          for test in (stop_under_load, what_was_heard_is_answered, a_restart_keeps_everything, reload, secrets_rotate)),
         *((test.__name__.replace("_", " "), functools.partial(test, 1)) for test in (mistakes_are_told_with_their_place, one_state_directory_has_one_belfryd)))

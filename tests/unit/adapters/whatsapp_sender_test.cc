@@ -175,8 +175,8 @@ TEST(WhatsappSender, EachAnswerHasItsMeaning) {
       {"a redirect", answer(302, {}), {"back in 2000: http 302"}, {"back in 1000: http 302"}},
       {"401 of a proxy",
        answer(401, {}),
-       {"hold 60000: http 401", "back in 60000: http 401"},
-       {"hold 60000: http 401", "back in 60000: http 401"}},
+       {"hold 60000: http 401", "back in 1000: http 401"},
+       {"hold 60000: http 401", "back in 1000: http 401"}},
       {"429 of a proxy", many, {"back in 5000: http 429"}, {"back in 5000: http 429"}},
       {"temporary", no(131000, 500), {"back in 2000: 131000 temporary"}, {"back in 1000: 131000 temporary"}},
       {"temporary with 400", no(131016), {"back in 2000: 131016 temporary"}, {"back in 1000: 131016 temporary"}},
@@ -184,16 +184,16 @@ TEST(WhatsappSender, EachAnswerHasItsMeaning) {
       {"unknown code", no(777), {"failed: 777 refused"}, {"failed: 777 refused"}},
       {"token",
        no(190, 401),
-       {"hold 60000: 190 credential trace Atrace", "back in 60000: 190 credential"},
-       {"hold 60000: 190 credential trace Atrace", "back in 60000: 190 credential"}},
+       {"hold 60000: 190 credential trace Atrace", "back in 1000: 190 credential"},
+       {"hold 60000: 190 credential trace Atrace", "back in 1000: 190 credential"}},
       {"permission",
        no(200, 403),
-       {"hold 60000: 200 credential trace Atrace", "back in 60000: 200 credential"},
-       {"hold 60000: 200 credential trace Atrace", "back in 60000: 200 credential"}},
+       {"hold 60000: 200 credential trace Atrace", "back in 1000: 200 credential"},
+       {"hold 60000: 200 credential trace Atrace", "back in 1000: 200 credential"}},
       {"account locked",
        no(131031, 403),
-       {"hold 60000: 131031 account_locked trace Atrace", "back in 60000: 131031 account_locked"},
-       {"hold 60000: 131031 account_locked trace Atrace", "back in 60000: 131031 account_locked"}},
+       {"hold 60000: 131031 account_locked trace Atrace", "back in 1000: 131031 account_locked"},
+       {"hold 60000: 131031 account_locked trace Atrace", "back in 1000: 131031 account_locked"}},
       {"app throttled",
        throttled,
        {"hold 420000: 80007 app_throttled", "back in 420000: 80007 app_throttled"},
@@ -280,13 +280,13 @@ TEST(WhatsappSender, AHoldStopsAllAndOneProbeEndsIt) {
   World world;
   for (int i = 1; i <= 3; ++i) world.send(text(i));
   EXPECT_THAT(world.hear(1, no(190, 401)),
-              ElementsAre("hold 60000: 190 credential trace Atrace", "back in 60000: 190 credential"));
+              ElementsAre("hold 60000: 190 credential trace Atrace", "back in 1000: 190 credential"));
   world.ms = 1'000;
-  EXPECT_THAT(world.hear(2, no(190, 401)), ElementsAre("back in 59000: 190 credential"));  // one hold for all of them
+  EXPECT_THAT(world.hear(2, no(190, 401)), ElementsAre("back in 1000: 190 credential"));  // one hold for all of them
   EXPECT_THAT(world.hear(3, yes("wamid.3")), ElementsAre("sent wamid.3"));
   EXPECT_EQ(world.sender.credit(world.now()).messages, 0);
   EXPECT_EQ(world.sender.credit(world.now()).ask_again, Instant{60'000});
-  EXPECT_THAT(world.send(text(4)), ElementsAre("back in 59000: held"));
+  EXPECT_THAT(world.send(text(4)), ElementsAre("back in 1000: held"));
   Effects none;
   world.sender.mark_read(world.now(), "wamid.0", none);
   EXPECT_TRUE(none.empty());
@@ -298,11 +298,27 @@ TEST(WhatsappSender, AHoldStopsAllAndOneProbeEndsIt) {
   twice.send(text(1));
   EXPECT_EQ(twice.sender.credit(twice.now()).messages, 0);
   EXPECT_THAT(twice.hear(twice.last.id, no(190)),
-              ElementsAre("hold 120000: 190 credential trace Atrace", "back in 120000: 190 credential"));
+              ElementsAre("hold 120000: 190 credential trace Atrace", "back in 1000: 190 credential"));
   twice.ms += 120'000;
   EXPECT_THAT(twice.go(text(1), yes()), ElementsAre("sent wamid.1"));
   twice.ms += 1'000;
   EXPECT_EQ(twice.sender.credit(twice.now()).messages, 4);
+}
+
+TEST(WhatsappSender, ANewTokenLiftsAHoldAndIsUsedFromTheNextCallOn) {
+  World world;
+  world.go(text(1), no(190, 401));
+  Account fresh = account();
+  world.sender.set_secrets(world.now(), fresh);  // the same token: the hold stays
+  EXPECT_EQ(world.sender.credit(world.now()).messages, 0);
+  fresh.access_token = Secret("another-token");
+  fresh.rate = 1;  // no secret: not taken
+  world.sender.set_secrets(world.now(), fresh);
+  EXPECT_EQ(world.sender.credit(world.now()).messages, 1);  // one goes first
+  world.send(text(1));
+  EXPECT_EQ(world.last.headers.get("authorization"), "Bearer another-token");
+  EXPECT_THAT(world.hear(world.last.id, yes()), ElementsAre("sent wamid.1"));
+  EXPECT_GT(world.sender.credit(world.now()).messages, 1);
 }
 
 TEST(WhatsappSender, UnreachableGraphPausesLongerAndLongerButFailsNothing) {

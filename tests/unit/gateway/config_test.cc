@@ -403,12 +403,32 @@ TEST_F(ConfigTest, WhatNeedsARestart) {
   const auto a = load("").config;
   auto b = a;
   EXPECT_TRUE(needs_restart(a, b).empty());
-  b.whatsapp.emplace_back();
   b.log.level = "debug";
+  b.tls.cert_file = "other.pem";
   EXPECT_TRUE(needs_restart(a, b).empty());
   b.server.shards = 2;
   b.redis.prefix = "x";
-  EXPECT_EQ(needs_restart(a, b), (std::vector<std::string>{"server.shards", "redis.prefix"}));
+  b.limits.open_tokens = 1;
+  EXPECT_EQ(needs_restart(a, b), (std::vector<std::string>{"server.shards", "redis.prefix", "limits"}));
+}
+
+TEST_F(ConfigTest, SecretsOfAnAccountNeedNoRestartAndAllElseOfItDoes) {
+  const auto a = load(kWhatsapp).config;
+  ASSERT_FALSE(a.whatsapp.empty());
+  const std::string name = "whatsapp." + a.whatsapp[0].id;
+  auto b = a;
+  b.whatsapp[0].access_token = b.whatsapp[0].verify_token = Secret("another");
+  b.whatsapp[0].app_secrets.emplace_back("another");
+  EXPECT_TRUE(needs_restart(a, b).empty());
+  b.whatsapp[0].graph_url = "https://elsewhere.example";
+  b.whatsapp[0].rate = 7;
+  EXPECT_EQ(needs_restart(a, b), (std::vector<std::string>{name + ".graph_url", name + ".rate"}));
+  b.whatsapp[0].id = "new";
+  EXPECT_EQ(needs_restart(a, b), (std::vector<std::string>{name, "whatsapp.new"}));
+  b = a;
+  b.queues.push_back({.id = "hall"});
+  EXPECT_EQ(needs_restart(a, b), std::vector<std::string>{"queue.hall"});
+  EXPECT_TRUE(needs_restart(b, a).empty());
 }
 
 // The file we ship says nothing but the defaults, and its examples are right.
