@@ -108,8 +108,13 @@ void PublicSite::open_desk(const std::shared_ptr<Exchange>& exchange) {
 void PublicSite::start_desk(const std::shared_ptr<Exchange>& exchange, const Subject& subject) {
   auto socket = exchange->upgrade(kDeskProtocol, {});
   if (!socket) return;  // the peer left while we asked who he is
-  DeskSession::Deps deps{deps_.services, deps_.hub, deps_.tell_owner, deps_.end_session,
-                         [this](DeskSession* session) { desks_.erase(session); }};
+  DeskSession::Deps deps{
+      deps_.services,
+      deps_.hub,
+      deps_.tell_owner,
+      deps_.end_session,
+      [this](const Subject& who, std::function<void(Result<Subject>)> done) { deps_.auth.confirm(who, std::move(done)); },
+      [this](DeskSession* session) { desks_.erase(session); }};
   auto session = std::make_shared<DeskSession>(std::move(deps), std::move(socket), subject, wire::to_hex(wire::random_bytes(8)));
   desks_.emplace(session.get(), session);
   session->start();
