@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "belfry/list.h"
 #include "gateway/api/uploads.h"
 #include "routing/record.h"
 
@@ -156,11 +157,7 @@ void DeskSession::welcome(const routing::DeskView& view, const routing::Replay& 
   w.agent = agent_;
   w.name = view.name;
   w.availability = view.availability;
-  for (std::string_view rest = view.roles; !rest.empty();) {
-    const auto comma = rest.find(',');
-    w.roles.emplace_back(rest.substr(0, comma));
-    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
-  }
+  w.roles = split_list(view.roles);
   w.reset = asked && replay.reset;
   // After a reset the view is the start; else the replay that follows ends at this id.
   w.last_id = w.reset ? view.seq : replay.seq;

@@ -5,6 +5,7 @@
 
 #include "adapters/wire/crypto.h"
 #include "adapters/wire/problem.h"
+#include "belfry/list.h"
 #include "gateway/config.h"
 
 namespace belfry::gateway {
@@ -18,10 +19,8 @@ std::vector<std::string> offered_protocols(const HttpRequest& request) {
   std::vector<std::string> out;
   for (const auto& [name, value] : request.headers) {
     if (name != "sec-websocket-protocol") continue;
-    for (std::string_view rest = value; !rest.empty();) {
-      const auto comma = rest.find(',');
-      std::string_view token = rest.substr(0, comma);
-      rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    for (const std::string& each : split_list(value)) {
+      std::string_view token = each;
       while (!token.empty() && (token.front() == ' ' || token.front() == '\t')) token.remove_prefix(1);
       while (!token.empty() && (token.back() == ' ' || token.back() == '\t')) token.remove_suffix(1);
       if (!token.empty()) out.emplace_back(token);

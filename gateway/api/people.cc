@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "adapters/wire/json.h"
+#include "belfry/list.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
 #include "gateway/auth/password.h"

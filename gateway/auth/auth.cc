@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "adapters/wire/crypto.h"
+#include "belfry/list.h"
 #include "gateway/auth/password.h"
 #include "gateway/work_pool.h"
 
