@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "routing/record.h"
+#include "routing/store_redis.h"
 
 namespace belfry::gateway {
 namespace {
@@ -198,6 +199,7 @@ void DeskHub::leave(const std::string& id, DeskListener* listener) {
 void DeskHub::on_publish(std::string_view id, std::string_view payload) {
   const auto it = agents_.find(id);
   if (it == agents_.end()) return;
+  if (payload == routing::kLookAgain) return doubt(it->second);
   auto event = routing::parse_agent_event(payload);
   if (!event) return;
   const AgentPtr agent = it->second;
@@ -273,7 +275,12 @@ void DeskHub::fill(const AgentPtr& agent) {
 void DeskHub::on_resubscribed() {
   for (auto& [id, agent] : agents_) {
     if (agent->last >= 0) fill(agent);
+    doubt(agent);
   }
+}
+
+void DeskHub::doubt(const AgentPtr& agent) {
+  for (DeskListener* listener : std::vector(agent->listeners)) listener->on_doubt();
 }
 
 std::size_t DeskHub::sessions() const {

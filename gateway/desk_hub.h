@@ -35,6 +35,8 @@ class DeskListener {
   virtual void on_event(std::int64_t seq, const std::string& frame) = 0;
   // The events after the last one cannot be had any more: the session is to be closed, the client starts again.
   virtual void on_lost() = 0;
+  // What he signed in with may be worth nothing now.
+  virtual void on_doubt() = 0;
 };
 
 class DeskHub {
@@ -76,6 +78,7 @@ class DeskHub {
   void enqueue(const AgentPtr& agent, std::vector<routing::AgentEvent> events);
   void show(const AgentPtr& agent);
   void fill(const AgentPtr& agent);
+  static void doubt(const AgentPtr& agent);
 
   Deps deps_;
   std::map<std::string, AgentPtr, std::less<>> agents_;

@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <asio/post.hpp>
+#include <chrono>
 #include <utility>
 
+#include "belfry/list.h"
 #include "gateway/api/uploads.h"
 #include "routing/record.h"
 
 namespace belfry::gateway {
 namespace {
 
+constexpr std::uint16_t kSignedOut = 4401;
+constexpr std::chrono::seconds kDoubtRetry{1};
 constexpr int kMaxOpenFrames = 8;
 constexpr std::size_t kMaxEarly = 1'000;
 
@@ -44,7 +48,8 @@ DeskSession::DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, Subject s
       subject_(std::move(subject)),
       agent_(subject_.agent),
       commands_(deps_.services),
-      session_id_(std::move(session_id)) {}
+      session_id_(std::move(session_id)),
+      doubt_timer_(deps_.services.loop) {}
 
 void DeskSession::start() {
   // The socket holds these for its life; the session is held by its registry until `gone`.
@@ -105,6 +110,7 @@ void DeskSession::hello(const desk::Frame& frame) {
   deps_.hub.join(agent_, this, [self = shared_from_this(), after](Result<void> subscribed) {
     if (self->phase_ != Phase::kJoining) return;
     if (!subscribed) return self->close(1013, "store away");
+    self->on_doubt();  // what was said on the channel before we heard it
     Services& s = self->deps_.services;
     s.store.session(s.shard, s.shard_epoch(), self->agent_, self->session_id_, true, [self, after](Result<Outcome> out) {
       if (self->phase_ != Phase::kJoining) return;
@@ -151,11 +157,7 @@ void DeskSession::welcome(const routing::DeskView& view, const routing::Replay& 
   w.agent = agent_;
   w.name = view.name;
   w.availability = view.availability;
-  for (std::string_view rest = view.roles; !rest.empty();) {
-    const auto comma = rest.find(',');
-    w.roles.emplace_back(rest.substr(0, comma));
-    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
-  }
+  w.roles = split_list(view.roles);
   w.reset = asked && replay.reset;
   // After a reset the view is the start; else the replay that follows ends at this id.
   w.last_id = w.reset ? view.seq : replay.seq;
@@ -186,6 +188,22 @@ void DeskSession::on_event(std::int64_t seq, const std::string& frame) {
 }
 
 void DeskSession::on_lost() { close(4010, "events were lost; connect again with last_id"); }
+
+void DeskSession::on_doubt() {
+  deps_.confirm(subject_, [weak = weak_from_this()](Result<Subject> now) {
+    const auto self = weak.lock();
+    if (!self || self->phase_ == Phase::kClosed) return;
+    if (now) {
+      self->subject_ = std::move(*now);
+      return;
+    }
+    if (now.error().code == Errc::kUnauthorized) return self->finish(kSignedOut, "signed out");
+    self->doubt_timer_.expires_after(kDoubtRetry);
+    self->doubt_timer_.async_wait([weak](std::error_code error) {
+      if (const auto again = weak.lock(); again && !error && again->phase_ != Phase::kClosed) again->on_doubt();
+    });
+  });
+}
 
 void DeskSession::handle(const desk::Frame& f) {
   Services& s = deps_.services;
@@ -356,6 +374,7 @@ void DeskSession::ended(std::uint16_t) {
   if (phase_ == Phase::kClosed) return;
   const bool joined = phase_ != Phase::kNew;
   phase_ = Phase::kClosed;
+  doubt_timer_.cancel();
   if (joined) {
     deps_.hub.leave(agent_, this);
     deps_.end_session(agent_, session_id_);

@@ -2,10 +2,14 @@
 //
 //   hello -> subscribe -> session in the store -> replay and view -> welcome, the missed events, then live ones
 //
+// A desk is open only as long as what it was opened with: an agent removed, a key revoked, a session ended (sign-out, a new
+// password) close it with 4401 "signed out", wherever that was done.
+//
 // Each frame that changes something is answered once, by ack or nack, when the store has answered. At most eight are in the
 // store's hands at a time: past that the socket is not read.
 #pragma once
 
+#include <asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -30,6 +34,8 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
     std::function<void(std::string_view account, std::string payload)> tell_owner;
     // A session's end must reach the store even if the store is away right now.
     std::function<void(const std::string& agent, const std::string& session)> end_session;
+    // Asks the store whether this subject may still act: kUnauthorized if not.
+    std::function<void(const Subject&, std::function<void(Result<Subject>)>)> confirm;
     std::function<void(DeskSession*)> gone;  // the last call: the registry may drop its reference
   };
 
@@ -44,6 +50,7 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
 
   void on_event(std::int64_t seq, const std::string& frame) override;
   void on_lost() override;
+  void on_doubt() override;
 
  private:
   using Outcome = routing::Outcome;
@@ -73,6 +80,7 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   enum class Phase : std::uint8_t { kNew, kJoining, kLive, kClosed } phase_ = Phase::kNew;
   std::int64_t sent_ = -1;                                   // the last event id that was sent
   std::vector<std::pair<std::int64_t, std::string>> early_;  // live events that came before the welcome
+  asio::steady_timer doubt_timer_;
   bool finishing_ = false;
   std::uint16_t finish_code_ = 1001;
   std::string finish_reason_;

@@ -200,8 +200,8 @@ using Answer = std::variant<std::pair<HttpClient::Done, Result<HttpResponse>>,
 
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
-  Pool(asio::io_context& loop, SSL_CTX* tls, const std::string& media_dir, HttpClientLimits limits)
-      : loop_(loop), tls_(tls), limits_(limits), media_(media_dir.empty() ? nullptr : make_media_store(loop, media_dir)) {}
+  Pool(asio::io_context& loop, SSL_CTX* tls, MediaStore* media, HttpClientLimits limits)
+      : loop_(loop), tls_(tls), limits_(limits), media_(media) {}
 
   // The client is going: nobody hears of what is under way.
   void stop() {
@@ -354,7 +354,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
         return fail_job(j, {Errc::kForbidden, "the url's host is not allowed"});
       }
       if (!target->tls && !is_loopback(target->host)) return fail_job(j, {Errc::kForbidden, "media comes by https only"});
-      if (media_ == nullptr) return fail_job(j, {Errc::kUnavailable, "there is no media directory"});
+      if (media_ == nullptr) return fail_job(j, {Errc::kUnavailable, "there is no media store"});
     }
     if (target->tls && tls_ == nullptr) return fail_job(j, {Errc::kUnavailable, "there is no TLS context"});
     HttpRequest& r = j.request;
@@ -682,7 +682,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   asio::io_context& loop_;
   SSL_CTX* const tls_;
   const HttpClientLimits limits_;
-  std::unique_ptr<MediaStore> media_;
+  MediaStore* const media_;
   std::map<std::string, std::unique_ptr<Origin>> origins_;
   std::unordered_map<JobId, std::unique_ptr<Job>> jobs_;
   JobId last_job_ = 0;
@@ -696,8 +696,8 @@ void Connection::on_failed(wire::RequestId id, Error error) { pool.on_failed(*th
 
 class PooledClient final : public HttpClient {
  public:
-  PooledClient(asio::io_context& loop, SSL_CTX* tls, const std::string& media_dir, HttpClientLimits limits)
-      : pool_(std::make_shared<Pool>(loop, tls, media_dir, limits)) {}
+  PooledClient(asio::io_context& loop, SSL_CTX* tls, MediaStore* media, HttpClientLimits limits)
+      : pool_(std::make_shared<Pool>(loop, tls, media, limits)) {}
   ~PooledClient() override { pool_->stop(); }
   PooledClient(const PooledClient&) = delete;
   PooledClient& operator=(const PooledClient&) = delete;
@@ -711,9 +711,8 @@ class PooledClient final : public HttpClient {
 
 }  // namespace
 
-std::unique_ptr<HttpClient> make_http_client(asio::io_context& loop, SSL_CTX* tls, std::string media_dir,
-                                             HttpClientLimits limits) {
-  return std::make_unique<PooledClient>(loop, tls, media_dir, limits);
+std::unique_ptr<HttpClient> make_http_client(asio::io_context& loop, SSL_CTX* tls, MediaStore* media, HttpClientLimits limits) {
+  return std::make_unique<PooledClient>(loop, tls, media, limits);
 }
 
 }  // namespace belfry::gateway

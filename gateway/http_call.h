@@ -15,6 +15,8 @@ typedef struct ssl_ctx_st SSL_CTX;
 
 namespace belfry::gateway {
 
+class MediaStore;
+
 struct HttpClientLimits {
   int connections_per_origin = 64;         // HTTP/1.1: one call each; HTTP/2: one connection carries up to 100 streams
   std::size_t waiting_per_origin = 1'000;  // calls waiting for a connection: above it kBusy at once
@@ -40,8 +42,9 @@ class HttpClient {
   virtual void fetch(const Fetch& fetch, FetchDone done) = 0;
 };
 
-// `tls` trusts what [outgoing] ca_file (or the system) says. `media_dir` is where fetched bodies go (see media.h).
-std::unique_ptr<HttpClient> make_http_client(asio::io_context& loop, SSL_CTX* tls, std::string media_dir,
+// `tls` trusts what [outgoing] ca_file (or the system) says. `media` is where fetched bodies go; it lives as long
+// as the client. Without it every fetch fails.
+std::unique_ptr<HttpClient> make_http_client(asio::io_context& loop, SSL_CTX* tls, MediaStore* media,
                                              HttpClientLimits limits = {});
 
 }  // namespace belfry::gateway

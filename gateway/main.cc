@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "belfry/list.h"
 #include "gateway/admin_site.h"
 #include "gateway/auth/auth.h"
 #include "gateway/bootstrap.h"
@@ -272,10 +273,10 @@ bool Belfryd::start_shards() {
   if (auto side = shards_.front()->listen_operator(config_.server.state_dir + "/admin.sock"); !side) {
     return say("admin.sock: " + side.error().detail), false;
   }
-  for (const ListenAddress& address : addresses) {
-    public_line_ += (public_line_.empty() ? "" : ",") + std::string(address.tls ? "https://" : "http://") + address.host + ":" +
-                    std::to_string(address.port);
-  }
+  std::vector<std::string> urls;
+  for (const ListenAddress& address : addresses)
+    urls.push_back((address.tls ? "https://" : "http://") + address.host + ":" + std::to_string(address.port));
+  public_line_ = join_list(urls);
   for (auto& shard : shards_) {
     shard->start();
     threads_.emplace_back([&shard = *shard] {
@@ -319,8 +320,7 @@ void Belfryd::reload() {
     log_error("reload_refused", {{"problems", 1}, {"tls", certificate.error().detail}});
     return notify_ready();
   }
-  std::string keys;
-  for (const std::string& key : needs_restart(config_, loaded.config)) keys += (keys.empty() ? "" : ",") + key;
+  const std::string keys = join_list(needs_restart(config_, loaded.config));
   if (!keys.empty()) log_warning("reload_needs_restart", {{"keys", keys}});
   take_up(loaded.config, *certificate);
 }
@@ -335,16 +335,16 @@ void Belfryd::take_up(const Config& fresh, const TlsContext& certificate) {
   for (WhatsappConfig& ours : config_.whatsapp) {
     for (const WhatsappConfig& theirs : fresh.whatsapp) {
       if (theirs.id != ours.id) continue;
-      std::string changed;
+      std::vector<std::string> changed;
       const auto take = [&changed](auto& mine, const auto& now, const char* key) {
         if (mine == now) return;
         mine = now;
-        changed += (changed.empty() ? "" : ",") + std::string(key);
+        changed.emplace_back(key);
       };
       take(ours.app_secrets, theirs.app_secrets, "app_secret_file");
       take(ours.verify_token, theirs.verify_token, "verify_token_file");
       take(ours.access_token, theirs.access_token, "access_token_file");
-      if (!changed.empty()) log_info("secrets_changed", {{"account", ours.id}, {"keys", changed}});
+      if (!changed.empty()) log_info("secrets_changed", {{"account", ours.id}, {"keys", join_list(changed)}});
     }
   }
   const auto done = [] {

@@ -5,6 +5,7 @@
 
 #include "adapters/wire/crypto.h"
 #include "adapters/wire/problem.h"
+#include "belfry/list.h"
 #include "gateway/config.h"
 
 namespace belfry::gateway {
@@ -18,10 +19,8 @@ std::vector<std::string> offered_protocols(const HttpRequest& request) {
   std::vector<std::string> out;
   for (const auto& [name, value] : request.headers) {
     if (name != "sec-websocket-protocol") continue;
-    for (std::string_view rest = value; !rest.empty();) {
-      const auto comma = rest.find(',');
-      std::string_view token = rest.substr(0, comma);
-      rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    for (const std::string& each : split_list(value)) {
+      std::string_view token = each;
       while (!token.empty() && (token.front() == ' ' || token.front() == '\t')) token.remove_prefix(1);
       while (!token.empty() && (token.back() == ' ' || token.back() == '\t')) token.remove_suffix(1);
       if (!token.empty()) out.emplace_back(token);
@@ -108,8 +107,13 @@ void PublicSite::open_desk(const std::shared_ptr<Exchange>& exchange) {
 void PublicSite::start_desk(const std::shared_ptr<Exchange>& exchange, const Subject& subject) {
   auto socket = exchange->upgrade(kDeskProtocol, {});
   if (!socket) return;  // the peer left while we asked who he is
-  DeskSession::Deps deps{deps_.services, deps_.hub, deps_.tell_owner, deps_.end_session,
-                         [this](DeskSession* session) { desks_.erase(session); }};
+  DeskSession::Deps deps{
+      deps_.services,
+      deps_.hub,
+      deps_.tell_owner,
+      deps_.end_session,
+      [this](const Subject& who, std::function<void(Result<Subject>)> done) { deps_.auth.confirm(who, std::move(done)); },
+      [this](DeskSession* session) { desks_.erase(session); }};
   auto session = std::make_shared<DeskSession>(std::move(deps), std::move(socket), subject, wire::to_hex(wire::random_bytes(8)));
   desks_.emplace(session.get(), session);
   session->start();

@@ -86,8 +86,8 @@ struct Shard::Body {
   RedisLink stream;
   std::unique_ptr<routing::Store> store;
   routing::Mirror mirror;
-  std::unique_ptr<HttpClient> http;
   std::unique_ptr<MediaStore> files;
+  std::unique_ptr<HttpClient> http;
   std::unique_ptr<Outgoing> outgoing;
   Services services;
   DeskHub hub;
@@ -127,8 +127,8 @@ Shard::Body::Body(const Plan& p, int i)
       store(routing::make_redis_store(
           [this](std::string command, std::function<void(Result<routing::Value>)> done) { timed(command, std::move(done)); },
           {prefix, {}})),
-      http(make_http_client(loop, p.client_tls.get(), p.config.server.state_dir + "/media")),
       files(make_media_store(loop, p.config.server.state_dir + "/media")),
+      http(make_http_client(loop, p.client_tls.get(), files.get())),
       outgoing(std::make_unique<Outgoing>(
           Outgoing::Deps{[this](std::int64_t ms, std::function<void()> what) { after(ms, std::move(what)); }, *store, *http,
                          *files, read_clock, id,

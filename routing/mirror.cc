@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "belfry/list.h"
+
 namespace belfry::routing {
 namespace {
 
@@ -10,16 +12,6 @@ std::int64_t to_int(std::string_view text) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
-}
-
-std::vector<std::string> split(std::string_view list) {
-  std::vector<std::string> out;
-  while (!list.empty()) {
-    const auto comma = list.find(',');
-    if (comma != 0) out.emplace_back(list.substr(0, comma));
-    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
-  }
-  return out;
 }
 
 }  // namespace
@@ -142,7 +134,7 @@ bool Mirror::apply(const Value& stream_entry) {
     slot.sessions = to_int(field("se"));
     slot.capacity = to_int(field("cp"));
     slot.gen = to_int(field("ag"));
-    slot.queues = split(field("q"));
+    slot.queues = split_list(field("q"));
     accounts_[agent].load = to_int(field("l"));
     accounts_[agent].last = to_int(field("la"));
     show(slot);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "belfry/list.h"
+
 namespace belfry::routing {
 namespace {
 
@@ -28,16 +30,6 @@ std::string item_of(const MessageRef& ref) { return ref.conversation + "." + tex
 MessageRef ref_of(std::string_view item) {
   const auto dot = item.rfind('.');
   return {std::string(item.substr(0, dot)), number(item.substr(dot + 1))};
-}
-
-std::vector<std::string> split(std::string_view list) {
-  std::vector<std::string> out;
-  while (!list.empty()) {
-    const auto comma = list.find(',');
-    if (comma != 0) out.emplace_back(list.substr(0, comma));
-    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
-  }
-  return out;
 }
 
 // Messages that still wait for news: what `open` counts.
@@ -664,7 +656,7 @@ class Memory final : public MemoryStore {
     Snapshot out;
     out.stream_id = text(transitions_) + "-0";
     for (const auto& [id, a] : w_.agents) {
-      out.agents.push_back({id, a.availability, a.sessions, a.load, a.capacity, a.gen, a.last_assigned, split(a.queues)});
+      out.agents.push_back({id, a.availability, a.sessions, a.load, a.capacity, a.gen, a.last_assigned, split_list(a.queues)});
     }
     for (const auto& [id, fields] : w_.queues) {
       QueueState queue;
@@ -793,7 +785,7 @@ class Memory final : public MemoryStore {
     return agent != nullptr && agent->availability == "ready" && agent->sessions > 0 && agent->load + weight <= agent->capacity;
   }
   bool is_excluded(const Conversation& c, const std::string& agent) const {
-    const auto bans = split(c.excluded);
+    const auto bans = split_list(c.excluded);
     return std::any_of(bans.begin(), bans.end(), [&](const std::string& ban) {
       const auto colon = ban.rfind(':');
       return colon != std::string::npos && ban.substr(0, colon) == agent &&
@@ -1052,7 +1044,7 @@ class Memory final : public MemoryStore {
     const Agent& agent = w_.agents.at(what.hint->agent);
     if (agent.gen != what.hint->agent_gen) return false;
     bool member = false;
-    for (const std::string& queue : split(agent.queues)) {
+    for (const std::string& queue : split_list(agent.queues)) {
       const auto* waiting = look(w_.waiting, queue);
       if (waiting != nullptr && !waiting->empty()) return false;
       member = member || queue == what.queue;

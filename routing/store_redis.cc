@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "belfry/list.h"
 #include "routing/library.h"
 
 namespace belfry::routing {
@@ -28,16 +29,6 @@ std::int64_t to_int(std::string_view text) {
 }
 std::int64_t int_of(const Value& v) { return v.is_integer() ? v.integer : v.is_text() ? to_int(v.text) : 0; }
 std::string text_of(const Value& v) { return v.is_integer() ? std::to_string(v.integer) : v.text; }
-
-std::vector<std::string> split(std::string_view list) {
-  std::vector<std::string> out;
-  while (!list.empty()) {
-    const auto comma = list.find(',');
-    if (comma != 0) out.emplace_back(list.substr(0, comma));
-    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
-  }
-  return out;
-}
 
 tl::unexpected<Error> odd(const char* function) { return fail(Errc::kInternal, std::string("an odd reply from ") + function); }
 
@@ -450,7 +441,8 @@ class RedisStore final : public Store {
       const auto& agents = reply->array[1].array;
       for (std::size_t i = 0; i + 7 < agents.size(); i += 8) {
         out.agents.push_back({text_of(agents[i]), text_of(agents[i + 1]), int_of(agents[i + 2]), int_of(agents[i + 3]),
-                              int_of(agents[i + 4]), int_of(agents[i + 5]), int_of(agents[i + 6]), split(agents[i + 7].text)});
+                              int_of(agents[i + 4]), int_of(agents[i + 5]), int_of(agents[i + 6]),
+                              split_list(agents[i + 7].text)});
       }
       const auto& waiting = reply->array[2].array;
       for (std::size_t i = 0; i + 5 < waiting.size(); i += 6) {

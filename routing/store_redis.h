@@ -28,5 +28,7 @@ std::unique_ptr<Store> make_redis_store(Carry carry, RedisStoreOptions options);
 std::string agent_channel(std::string_view prefix, std::string_view agent);
 std::string lane_channel(std::string_view prefix, std::string_view account);
 std::string key_of(std::string_view prefix, std::string_view rest);  // {prefix}:rest
+// Said on an agent's channel among his events, and none of them: whoever acts for him on a socket shows again that he may.
+inline constexpr std::string_view kLookAgain = "look again";
 
 }  // namespace belfry::routing

@@ -5,6 +5,7 @@
 
 #include "adapters/wire/json.h"
 #include "adapters/wire/rfc3339.h"
+#include "belfry/list.h"
 #include "gateway/api/call.h"
 
 namespace belfry::gateway::api {

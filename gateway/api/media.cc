@@ -2,6 +2,7 @@
 // (media_<sha256>). What a citizen sent may be anything: it is always a download, never shown or run as part of our pages.
 #include <algorithm>
 
+#include "adapters/whatsapp/receiver.h"
 #include "adapters/wire/json.h"
 #include "gateway/api/call.h"
 #include "gateway/api/uploads.h"
@@ -25,25 +26,16 @@ bool is_mime(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '<' && c != '>'; });
 }
 
-std::string clean_filename(std::string_view name) {
-  if (const auto slash = name.find_last_of("/\\"); slash != std::string_view::npos) name.remove_prefix(slash + 1);
-  std::string out;
-  for (const char c : name.substr(0, 200)) {
-    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"') out.push_back(c);
-  }
-  return out == "." || out == ".." ? std::string() : out;
-}
-
 // RFC 6266 with RFC 8187: the plain name for everybody, the true one for who reads it.
 std::string disposition(const Media& media) {
-  const std::string name = clean_filename(media.filename);
+  const std::string name = whatsapp::clean_filename(media.filename);
   if (name.empty()) return "attachment";
   std::string plain, full;
   for (const char c : name) {
     const auto octet = static_cast<unsigned char>(c);
     const bool safe =
         (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-    plain.push_back(octet < 0x80 && c != '\\' && c != '%' ? c : '_');
+    plain.push_back(octet < 0x80 && c != '"' && c != '\\' && c != '%' ? c : '_');
     if (safe) {
       full.push_back(c);
     } else {
@@ -154,7 +146,7 @@ void post(Room& room, const CallPtr& call) {
     return call->problem(wire::problem(415, "no_media_type", "Say what the file is in Content-Type, for example image/jpeg."));
   if (request.body.empty())
     return call->problem(wire::problem(422, "empty_body", "The body is empty. Send the file itself as the body."));
-  const std::string name = clean_filename(query_value(request.query, "filename"));
+  const std::string name = whatsapp::clean_filename(query_value(request.query, "filename"));
   auto upload = room.options.media->create(static_cast<std::int64_t>(room.options.max_media));
   upload->write(request.body);
   // The upload lives until its answer.

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "adapters/wire/json.h"
+#include "belfry/list.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
 #include "gateway/auth/password.h"
@@ -220,6 +221,7 @@ std::string id_from_login(std::string_view login) {
 void keep_agent(Room& room, const CallPtr& call, const std::shared_ptr<Wish>& wish, int status) {
   room.services.store.agent_put(wish->id, wish->fields, [&room, call, wish, status](Result<routing::Outcome> kept) {
     if (!kept) return call->error(kept.error());
+    room.auth.look_again(wish->id);  // his open desks learn what he may do now
     if (!wish->password) return answer_person(room, call, wish->id, status);
     room.auth.set_password(wish->login, wish->id, std::move(*wish->password), [&room, call, wish, status](Result<void> set) {
       if (!set) return call->error(set.error());
@@ -357,6 +359,7 @@ void delete_agent(Room& room, const CallPtr& call) {
       if (!put) return call->error(put.error());
       room.services.store.agent_set(person.id, "offline", "removed", [&room, call, person](Result<routing::Outcome> set) {
         if (!set) return call->error(set.error());
+        room.auth.look_again(person.id);  // at once, whatever becomes of the rest
         room.services.store.desk(person.id, [&room, call, person](Result<routing::DeskView> desk) {
           if (!desk) return call->error(desk.error());
           const auto ignore = [](const Result<routing::Outcome>&) {};  // one that moved on meanwhile is no longer his

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "adapters/wire/crypto.h"
+#include "belfry/list.h"
 #include "gateway/auth/password.h"
 #include "gateway/work_pool.h"
 
@@ -172,12 +173,29 @@ void Auth::open_session(Subject subject, Done<Session> done) {
 
 void Auth::logout(const Subject& subject, Done<void> done) {
   if (subject.kind != Subject::Kind::kAgent || !is_hash(subject.session)) return done({});
-  commands_.all(
-      {{"DEL", commands_.key("ses:" + subject.session)}, {"ZREM", commands_.key("sesof:" + subject.agent), subject.session}},
-      [done = std::move(done)](Result<std::vector<routing::Value>> gone) {
-        if (!gone) return done(tl::unexpected(std::move(gone.error())));
-        done({});
-      });
+  commands_.all({{"DEL", commands_.key("ses:" + subject.session)},
+                 {"ZREM", commands_.key("sesof:" + subject.agent), subject.session},
+                 look_again_command(subject.agent)},
+                [done = std::move(done)](Result<std::vector<routing::Value>> gone) {
+                  if (!gone) return done(tl::unexpected(std::move(gone.error())));
+                  done({});
+                });
+}
+
+std::vector<std::string> Auth::look_again_command(const std::string& agent) const {
+  return {"PUBLISH", routing::agent_channel(services_.prefix, agent), std::string(routing::kLookAgain)};
+}
+
+void Auth::look_again(const std::string& agent) {
+  commands_.all({look_again_command(agent)}, [](const Result<std::vector<routing::Value>>&) {});
+}
+
+void Auth::confirm(const Subject& subject, Done<Subject> done) {
+  switch (subject.kind) {
+    case Subject::Kind::kOperator: return done(subject);
+    case Subject::Kind::kAgent: return by_session(subject.session, std::move(done));
+    case Subject::Kind::kKey: keys_.erase(subject.session); return by_key(subject.session, std::move(done));
+  }
 }
 
 void Auth::authenticate(const HttpRequest& request, Done<Subject> done) {
@@ -346,13 +364,22 @@ void Auth::revoke_key(const std::string& id, Done<void> done) {
   commands_.run({"HGET", commands_.key("keys"), id}, [this, id, done = std::move(done)](Result<routing::Value> found) {
     if (!found) return done(tl::unexpected(std::move(found.error())));
     if (!found->is_text()) return done(fail(Errc::kNotFound, "no such key"));
-    keys_.erase(found->text);
-    commands_.all({{"DEL", commands_.key("key:" + found->text)}, {"HDEL", commands_.key("keys"), id}},
-                  [this, hash = found->text, done](Result<std::vector<routing::Value>> gone) {
-                    keys_.erase(hash);  // a look-up may have been under way
-                    if (!gone) return done(tl::unexpected(std::move(gone.error())));
-                    done({});
+    commands_.run({"HGET", commands_.key("key:" + found->text), "agent"},
+                  [this, id, hash = found->text, done](Result<routing::Value> agent) {
+                    if (!agent) return done(tl::unexpected(std::move(agent.error())));
+                    drop_key(id, hash, agent->text, done);
                   });
+  });
+}
+
+void Auth::drop_key(const std::string& id, const std::string& hash, const std::string& agent, Done<void> done) {
+  std::vector<std::vector<std::string>> ends{{"DEL", commands_.key("key:" + hash)}, {"HDEL", commands_.key("keys"), id}};
+  if (!agent.empty()) ends.push_back(look_again_command(agent));
+  keys_.erase(hash);
+  commands_.all(ends, [this, hash, done = std::move(done)](Result<std::vector<routing::Value>> gone) {
+    keys_.erase(hash);  // a look-up may have been under way
+    if (!gone) return done(tl::unexpected(std::move(gone.error())));
+    done({});
   });
 }
 
@@ -390,11 +417,12 @@ void Auth::set_password(const std::string& login, const std::string& agent, std:
 
 void Auth::end_sessions(const std::string& agent, Done<void> done) {
   const std::string index = commands_.key("sesof:" + agent);
-  commands_.run({"ZRANGE", index, "0", "-1"}, [this, index, done = std::move(done)](Result<routing::Value> found) {
+  commands_.run({"ZRANGE", index, "0", "-1"}, [this, index, agent, done = std::move(done)](Result<routing::Value> found) {
     if (!found) return done(tl::unexpected(std::move(found.error())));
     std::vector<std::vector<std::string>> ends;
     for (const routing::Value& hash : found->array) ends.push_back({"DEL", commands_.key("ses:" + hash.text)});
     ends.push_back({"DEL", index});
+    ends.push_back(look_again_command(agent));
     commands_.all(ends, [done](Result<std::vector<routing::Value>> gone) {
       if (!gone) return done(tl::unexpected(std::move(gone.error())));
       done({});

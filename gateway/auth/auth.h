@@ -4,6 +4,8 @@
 // - To a peer that fails, every reason looks the same: kUnauthorized, and the same time.
 // - One instance a shard, on its thread. Limits count per shard: with four shards an attacker gets four times as many tries.
 // - A key that was looked up is believed for five seconds on this shard: a revoked key works for that long at most.
+// - Whatever ends a session, a key or an agent says `look again` on the agent's channel: each desk that is open in his name, on
+//   any shard, then asks confirm() and is closed if the answer is no.
 //
 // Keys, under the site's hash tag:
 //   login:<login>    hash   agent, hash (argon2id, encoded)
@@ -69,6 +71,11 @@ class Auth {
   void issue_ticket(const Subject& subject, std::string_view origin, Done<std::string> done);
   // kUnauthorized: unknown, used or late. kForbidden: another Origin.
   void redeem_ticket(std::string_view ticket, std::string_view origin, Done<Subject> done);
+  // Is what this subject came with still good, in the store and not in a cache? kUnauthorized if not; else what is true of him
+  // now.
+  void confirm(const Subject& subject, Done<Subject> done);
+  // Every open desk of this agent confirms, wherever it is. Best effort: a desk that lost its channel confirms when it is back.
+  void look_again(const std::string& agent);
 
   // `agent`: in whose name a key of role agent acts. The key itself is never to be had again.
   struct NewKey {
@@ -94,6 +101,8 @@ class Auth {
   void as_agent(Subject subject, bool take_roles, Done<Subject> done);
   void open_session(Subject subject, Done<Session> done);
   void end_sessions(const std::string& agent, Done<void> done);
+  std::vector<std::string> look_again_command(const std::string& agent) const;
+  void drop_key(const std::string& id, const std::string& hash, const std::string& agent, Done<void> done);
   void keep_alive(const std::string& hash, const std::string& agent, std::int64_t until);
 
   struct Cached {

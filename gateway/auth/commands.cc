@@ -59,20 +59,4 @@ std::vector<std::pair<std::string, std::string>> pairs_of(const routing::Value& 
   return pairs;
 }
 
-std::vector<std::string> split_list(std::string_view list) {
-  std::vector<std::string> items;
-  while (!list.empty()) {
-    const auto comma = list.find(',');
-    if (comma != 0) items.emplace_back(list.substr(0, comma));
-    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
-  }
-  return items;
-}
-
-std::string join_list(const std::vector<std::string>& items) {
-  std::string list;
-  for (const std::string& item : items) list.append(list.empty() ? "" : ",").append(item);
-  return list;
-}
-
 }  // namespace belfry::gateway

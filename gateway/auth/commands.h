@@ -36,8 +36,4 @@ const std::string& text_at(const routing::Value& array, std::size_t i);
 // A flat array of names and values (HGETALL) as pairs.
 std::vector<std::pair<std::string, std::string>> pairs_of(const routing::Value& array);
 
-// "a,b,c" and back: how lists stand in hashes.
-std::vector<std::string> split_list(std::string_view list);
-std::string join_list(const std::vector<std::string>& items);
-
 }  // namespace belfry::gateway

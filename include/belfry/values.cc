@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "belfry/http.h"
+#include "belfry/list.h"
 #include "belfry/message.h"
 #include "belfry/result.h"
 
@@ -216,6 +217,22 @@ std::optional<State> state_of(char byte) {
     if (byte == known) return static_cast<State>(byte);
   }
   return std::nullopt;
+}
+
+std::vector<std::string> split_list(std::string_view list) {
+  std::vector<std::string> items;
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    if (comma != 0) items.emplace_back(list.substr(0, comma));
+    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+  }
+  return items;
+}
+
+std::string join_list(const std::vector<std::string>& items) {
+  std::string list;
+  for (const std::string& item : items) list.append(list.empty() ? "" : ",").append(item);
+  return list;
 }
 
 }  // namespace belfry

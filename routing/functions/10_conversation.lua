@@ -86,6 +86,14 @@ local function read(T, conv)
   return c
 end
 
+-- What an agent's command is about, if all is still as he saw it: this state, his own, his generation. Else nil and his answer.
+local function as_he_saw_it(T, a, state)
+  local c = read(T, a[2])
+  if not c then return nil, {'missing'} end
+  if c.state ~= state or c.own ~= a[4] or c.gen ~= a[3] then return nil, stale(c.gen, c.state, c.own) end
+  return c
+end
+
 -- offer(now, conv, gen, agent, ttl_ms, auto, reasons) -> ok gen state | stale gen state owner | refused why
 local function offer(keys, a)
   local T, now = keys[1], now_of(a[1])
@@ -121,9 +129,8 @@ end
 -- decline(now, conv, gen, agent, reason, client_id) -> ok gen | stale ...
 local function decline(keys, a)
   local T, now = keys[1], now_of(a[1])
-  local c = read(T, a[2])
-  if not c then return {'missing'} end
-  if c.state ~= 'offered' or c.own ~= a[4] or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
+  local c, no = as_he_saw_it(T, a, 'offered')
+  if not c then return no end
   return {'ok', requeue(T, now, a[2], c, 'declined', true)}
 end
 
@@ -152,9 +159,8 @@ end
 local function park(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
-  local c = read(T, conv)
-  if not c then return {'missing'} end
-  if c.state ~= 'active' or c.own ~= agent or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
+  local c, no = as_he_saw_it(T, a, 'active')
+  if not c then return no end
   local gen = tonumber(c.gen) + 1
   call('HSET', T .. ':conv:' .. conv, 'state', 'parked', 'gen', gen, 'wt', 0)
   local load = call('HINCRBY', T .. ':agent:' .. agent, 'load', -tonumber(c.wt))
@@ -181,9 +187,8 @@ end
 local function transfer(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
-  local c = read(T, conv)
-  if not c then return {'missing'} end
-  if c.state ~= 'active' or c.own ~= agent or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
+  local c, no = as_he_saw_it(T, a, 'active')
+  if not c then return no end
   if a[6] ~= '' then
     if a[6] == agent then return {'refused', 'same_agent'} end
     if not can_take(T, a[6], tonumber(c.base)) then return {'refused', 'not_ready'} end

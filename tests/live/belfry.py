@@ -436,8 +436,8 @@ class Meta:
 class Desk:
     """One desk socket. A thread reads; `frames` is everything heard, in order; event ids are checked as they come."""
 
-    def __init__(self, house, key, last_id=None, hello=True, seconds=20):
-        self.frames, self.closed, self.gaps, self.last_id = [], None, [], last_id
+    def __init__(self, house, key, last_id=None, hello=True, seconds=20, ticket=None):
+        self.frames, self.closed, self.why, self.gaps, self.last_id = [], None, "", [], last_id
         self.heard = threading.Condition()
         self.sending = threading.Lock()
         self.count = itertools.count(1)
@@ -445,8 +445,8 @@ class Desk:
         self.socket = socket.create_connection(("127.0.0.1", house.port), timeout=seconds)
         nonce = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall((f"GET /ws/desk HTTP/1.1\r\nHost: {house.address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\nSec-WebSocket-Protocol: belfry.desk.v1\r\n"
-                             f"Authorization: Bearer {key}\r\n\r\n").encode())
+                             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\nSec-WebSocket-Protocol: belfry.desk.v1"
+                             + (f", ticket.{ticket}" if ticket else f"\r\nAuthorization: Bearer {key}") + "\r\n\r\n").encode())
         self.rest = b""
         while b"\r\n\r\n" not in self.rest:
             octets = self.socket.recv(4096)
@@ -493,6 +493,7 @@ class Desk:
                     self._frame(json.loads(body))
                 elif first & 15 == 8:
                     code = struct.unpack("!H", body[:2])[0] if len(body) >= 2 else 1005
+                    self.why = body[2:].decode()
                     self._write(8, body[:2])
                     break
                 elif first & 15 == 9:
@@ -582,6 +583,11 @@ class Desk:
         offer = self.event("offer", seconds, test)
         self.do("accept", conversation=offer["conversation"], gen=offer["gen"])
         return offer["conversation"], offer["gen"] + 1
+
+    def signed_out(self):
+        """Waits until the gateway has closed it because what it was opened with is worth nothing now."""
+        until("a desk is closed", lambda: self.closed is not None)
+        equal((self.closed, self.why), (4401, "signed out"), "how a desk was closed")
 
     def cut(self):
         """The cable is pulled: no close frame."""

@@ -180,8 +180,8 @@ class HttpClientTest : public testing::Test {
     std::filesystem::remove_all(dir);
   }
 
-  HttpClientTest() : tls(make_client_tls(dir + "/ca.crt").value()) { make({}); }
-  void make(HttpClientLimits limits) { client = make_http_client(loop, tls.get(), dir + "/media", limits); }
+  HttpClientTest() : tls(make_client_tls(dir + "/ca.crt").value()), files(make_media_store(loop, dir + "/media")) { make({}); }
+  void make(HttpClientLimits limits) { client = make_http_client(loop, tls.get(), files.get(), limits); }
 
   void run_until(const std::function<bool()>& done, milliseconds most = milliseconds(15'000)) {
     const auto end = std::chrono::steady_clock::now() + most;
@@ -230,6 +230,7 @@ class HttpClientTest : public testing::Test {
   static Node* node;
   asio::io_context loop{1};
   TlsContext tls;
+  std::unique_ptr<MediaStore> files;
   std::unique_ptr<HttpClient> client;
   CallId id = 0;
 };
@@ -423,7 +424,7 @@ TEST_F(HttpClientTest, CertificatesAreVerified) {
   EXPECT_TRUE(ask(get(node->url("secure", "/hello", "localhost"))).has_value());
   EXPECT_ERROR(ask(get(node->url("secure", "/hello", "127.0.0.2"))), Errc::kUnavailable);  // not in the certificate
   const TlsContext other = make_client_tls(dir + "/other.crt").value();
-  client = make_http_client(loop, other.get(), "");
+  client = make_http_client(loop, other.get(), nullptr);
   EXPECT_ERROR(ask(get(node->url("secure", "/hello"))), Errc::kUnavailable);
   EXPECT_ERROR(ask(get(node->url("two", "/hello"))), Errc::kUnavailable);
 }

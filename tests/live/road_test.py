@@ -376,16 +376,77 @@ def read_and_typing_reach_meta(t):
     until("typing and read", lambda: (lambda s: s["typings"] > before["typings"] and s["reads"] > before["reads"])(t.meta.ask("stats")))
 
 
+def who_loses_his_post_or_his_key_is_signed_out(t):
+    h = t.house
+    t.ana.do("availability", value="paused")
+    (key,) = h.people("cyd", queues=("hall", "works"))
+    tabs = [Desk(h, key) for _ in range(4)]  # on whatever shards
+    cyd = tabs[0].be_ready()
+    _, _, held, _ = t.open(desk=cyd)
+    t.meta.citizen(who := t.citizen(), "And me?")
+    offered = cyd.event("offer", test=lambda f: f["contact"]["name"].endswith(who[-4:]))["conversation"]
+    t.ana.be_ready()
+    h.ctl("agent", "remove", "cyd")
+    for tab in tabs:
+        tab.signed_out()
+    for conversation in (held, offered):
+        back = t.ana.event("offer", conversation=conversation)
+        t.ana.do("accept", conversation=conversation, gen=back["gen"])
+    try:
+        Desk(h, key)
+        raise AssertionError("his key opens a desk")
+    except ConnectionError as error:
+        assert " 401 " in str(error), error
+    # Two keys of one agent: only what was opened with the revoked one is closed.
+    (first,) = h.people("dee")
+    second = h.ctl("key", "add", "--role", "agent", "--agent", "dee", "--name", "second")
+    desks = [Desk(h, first), Desk(h, second), Desk(h, second)]
+    h.ctl("key", "remove", next(k["id"] for k in h.all("/keys") if k.get("name") == "second"))
+    desks[1].signed_out(), desks[2].signed_out()
+    desks[0].do("availability", value="ready")
+    # Signed in twice: a sign-out closes the desk of that session, a new password the other's.
+    h.people("eve")
+    equal(h.api("PUT", "/agents/agent_eve/password", {"password": "horse battery one"}).status, 204, "a password")
+
+    def sign_in():
+        answer = request(h.address, "POST", "/api/v1/session", {"login": "eve", "password": "horse battery one"})
+        cookie = {"Cookie": answer.headers["set-cookie"].split(";")[0], "X-Belfry-CSRF": "1"}
+        ticket = request(h.address, "POST", "/api/v1/tickets", {"for": "desk"}, cookie).json["ticket"]
+        return cookie, Desk(h, None, ticket=ticket)
+
+    (cookie, one), (_, other) = sign_in(), sign_in()
+    equal(request(h.address, "DELETE", "/api/v1/session", headers=cookie).status, 204, "sign-out")
+    one.signed_out()
+    other.do("availability", value="paused")
+    equal(h.api("PUT", "/agents/agent_eve/password", {"password": "horse battery two"}).status, 204, "a new password")
+    other.signed_out()
+    h.ctl("agent", "remove", "dee"), desks[0].signed_out(), h.ctl("agent", "remove", "eve")
+
+
+def signed_out_on_every_node(_):
+    with external_redis() as url, house(redis=url, node="one", shards=2) as one, house(redis=url, node="two", shards=2) as two:
+        one.start(), two.start()
+        (key,) = one.people("ana")
+        one.ready(), two.ready()
+        desks = [Desk(h, key) for h in (one, two, one, two)]
+        one.ctl("agent", "remove", "ana")
+        for desk in desks:
+            desk.signed_out()
+        until("nobody is at a desk", lambda: one.metric("belfry_desk_sockets") + two.metric("belfry_desk_sockets") == 0)
+        equal((one.stop(), two.stop()), (0, 0), "exit codes")
+
+
 STEPS = (meta_shakes_hands, a_message_goes_the_whole_road, late_statuses_never_go_back, a_duplicate_is_kept_once,
          first_messages_at_once_open_one_conversation, who_fails_authentication_hears_one_constant, bad_requests_have_their_own_answers,
          a_batch_of_two_numbers_is_filed_by_number, edits_revokes_and_reactions_find_their_message, a_picture_is_fetched_and_served,
          every_kind_of_content_goes_out, an_uploaded_file_goes_out_by_its_id_alone, nobody_sends_a_file_that_is_not_his,
          a_closed_window_takes_only_a_template, commands_are_guarded_and_repeatable, a_bad_frame_is_answered_by_its_client_id, note_park_transfer_resolve,
-         a_colleague_declines_what_was_handed_to_him, read_and_typing_reach_meta)
+         a_colleague_declines_what_was_handed_to_him, who_loses_his_post_or_his_key_is_signed_out, read_and_typing_reach_meta)
 
 if __name__ == "__main__":
     tests = []
     tests.append(("the limit of a webhook is configuration", functools.partial(the_limit_of_a_webhook_is_configuration, None)))
+    tests.append(("signed out on every node", functools.partial(signed_out_on_every_node, None)))
     for shards in (1, 3):
         town = Town(shards)
         tests.append((f"the town wakes, shards {shards}", town.wake))

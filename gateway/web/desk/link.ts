@@ -34,6 +34,7 @@ const kQuietMs = 25_000; // ask for a pong after so long without a word
 const kPatienceMs = 10_000; // and give up after so long without an answer
 const kOpenMs = 15_000;
 export const kReplaced = 4009;
+export const kSignedOut = 4401; // what this socket was opened with is worth nothing now
 
 export class Link {
   status: LinkStatus = { is: 'off' };
@@ -146,7 +147,10 @@ export class Link {
     socket.onclose = (event) => {
       this.drop();
       if (event.code === kReplaced) this.become({ is: 'replaced' });
-      else this.wait();
+      else if (event.code === kSignedOut) {
+        this.stop();
+        this.user.signedOut();
+      } else this.wait();
     };
   }
 

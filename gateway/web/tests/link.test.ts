@@ -180,6 +180,16 @@ test('a late word of an old socket or ticket changes nothing', async () => {
   assert.equal(old.closed, true);
 });
 
+test('signed out by the gateway, it asks for a login and does not come back by itself', async () => {
+  const world = new World();
+  await world.up();
+  world.socket.onclose!({ code: 4401, reason: 'signed out' });
+  await world.pass(300_000);
+  assert.equal(world.signedOut, 1);
+  assert.equal(world.link.status.is, 'off');
+  assert.equal(world.sockets.length, 1);
+});
+
 test('replaced by another window, it does not fight for the place until told to', async () => {
   const world = new World();
   await world.up();

@@ -55,6 +55,7 @@ class TinyRedis {
   std::map<std::string, std::map<std::string, std::string>> hashes;
   std::map<std::string, std::map<std::string, double>> sorted;
   std::vector<std::pair<std::string, std::vector<std::string>>> stream;
+  std::vector<std::pair<std::string, std::string>> published;  // channel, what was said
 
   bool anywhere(const std::string& text) const {
     for (const auto& [key, value] : strings) {
@@ -114,6 +115,10 @@ class TinyRedis {
   Value run(const std::vector<std::string>& a) {
     const std::string& what = a[0];
     if (what == "PING") return ok();
+    if (what == "PUBLISH") {
+      published.emplace_back(a[1], a[2]);
+      return number(0);
+    }
     const std::string& key = a[1];
     expire(key);
     if (what == "GET" || what == "GETDEL") {

@@ -193,6 +193,31 @@ TEST_F(AuthTest, KeysWorkAreListedAndRevoked) {
   EXPECT_EQ(as_operator(request("DELETE", "/api/v1/keys/" + id)).status, 404);
 }
 
+// Whatever takes away what a desk was opened with says so on the agent's channel, after it is taken away.
+TEST_F(AuthTest, WhatEndsAccessTellsTheOpenDesks) {
+  const std::pair<std::string, std::string> told{"{belfry}:a:ana", "look again"};
+  const auto says = [&](const std::string& what, const Answer& answer) {
+    EXPECT_EQ(answer.status / 100, 2) << what;
+    ASSERT_FALSE(redis.published.empty()) << what;
+    EXPECT_EQ(redis.published.back(), told) << what;
+    redis.published.clear();
+  };
+  add_agent("ana");
+  redis.published.clear();
+  const std::string cookie = cookie_of(login("ana", "correct horse"));
+  EXPECT_TRUE(redis.published.empty());
+  says("sign-out", send(with_cookie(cookie, request("DELETE", "/api/v1/session"))));
+  const std::string key = key_of_role("agent", "ana");
+  const std::string id = as_operator(request("GET", "/api/v1/keys")).json["items"][0]["id"];
+  says("a revoked key", as_operator(request("DELETE", "/api/v1/keys/" + id)));
+  says("a new password", as_operator(request("PUT", "/api/v1/agents/ana/password", R"({"password":"battery staple"})")));
+  says("a removed agent", as_operator(request("DELETE", "/api/v1/agents/ana")));
+  key_of_role("integration");
+  const std::string program = as_operator(request("GET", "/api/v1/keys")).json["items"][0]["id"];
+  EXPECT_EQ(as_operator(request("DELETE", "/api/v1/keys/" + program)).status, 204);
+  EXPECT_TRUE(redis.published.empty()) << "a key of no agent";
+}
+
 TEST_F(AuthTest, BadCredentialsAllLookAlike) {
   const std::string key = key_of_role("admin");
   const std::string good = "Bearer " + key;

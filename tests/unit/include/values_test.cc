@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "belfry/http.h"
+#include "belfry/list.h"
 #include "belfry/message.h"
 #include "belfry/private.h"
 
@@ -15,6 +16,16 @@ TEST(Ids, GoThereAndBack) {
   EXPECT_EQ(public_id(ref), "msg_12.7");
   EXPECT_EQ(parse_message_id("msg_12.7"), ref);
   EXPECT_EQ(parse_conversation_id(conversation_id("12")), "12");
+}
+
+TEST(Lists, GoThereAndBackWithoutWhatIsEmpty) {
+  using List = std::vector<std::string>;
+  EXPECT_EQ(split_list("a,b,c"), (List{"a", "b", "c"}));
+  EXPECT_EQ(split_list(",a,,b,"), (List{"a", "b"}));
+  EXPECT_EQ(split_list(""), List{});
+  EXPECT_EQ(split_list("a"), List{"a"});
+  EXPECT_EQ(join_list({"a", "b"}), "a,b");
+  EXPECT_EQ(join_list({}), "");
 }
 
 TEST(Ids, RefuseWhatCouldReachIntoAnotherKey) {
