@@ -7,7 +7,9 @@ namespace {
 
 std::function<void(Result<routing::Value>)> without_errors(Commands::Done done) {
   return [done = std::move(done)](Result<routing::Value> reply) {
-    if (reply && reply->is_error()) return done(tl::unexpected(routing::error_of(*reply)));
+    if (reply && reply->is_error()) reply = tl::unexpected(routing::error_of(*reply));
+    // A store that refuses us says nothing about who asks us: he must not hear 401, nor be signed out.
+    if (!reply && reply.error().code == Errc::kUnauthorized) reply.error().code = Errc::kUnavailable;
     done(std::move(reply));
   };
 }
