@@ -19,6 +19,7 @@
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -536,6 +537,15 @@ class Connector : public std::enable_shared_from_this<Connector> {
     if (colon == std::string::npos) return finish_later(fail(Errc::kBadInput, "target has no port"));
     std::string host = target.substr(0, colon);
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+    // Loopback by definition (RFC 6761 section 6.3): no question asked, and none needed where /etc/hosts is missing.
+    if (std::uint16_t port = 0; host == "localhost") {
+      const char* const end = target.data() + target.size();
+      const auto [stop, error] = std::from_chars(target.data() + colon + 1, end, port);
+      if (error != std::errc{} || stop != end) return finish_later(fail(Errc::kBadInput, "target has no port"));
+      endpoints_.emplace_back(asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), port));
+      endpoints_.emplace_back(asio::ip::tcp::endpoint(asio::ip::address_v6::loopback(), port));
+      return connect_next();
+    }
     resolver_.async_resolve(
         host, target.substr(colon + 1), asio::ip::resolver_base::numeric_service,
         [me = shared_from_this()](const std::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
