@@ -12,7 +12,7 @@ std::string rfc3339(WallTime time) {
   const auto day = floor<days>(at);
   const year_month_day date{day};
   const hh_mm_ss clock{at - day};
-  // By hand: a printf costs a third of a message on its way to a desk.
+  // By hand: printf was a quarter of a message's way to a desk.
   std::string text = "0000-00-00T00:00:00.000Z";
   const auto put = [&text](std::size_t from, std::size_t digits, std::int64_t value) {
     for (std::size_t i = digits; i-- > 0; value /= 10) text[from + i] = static_cast<char>('0' + value % 10);

@@ -30,7 +30,7 @@
 
 -- redis.call exists only while a function runs, not while the library loads.
 local function call(...) return redis.call(...) end
--- What goes to Redis is a string already: a number costs a printf("%.17g") on the way, as much as a small command.
+-- What goes to Redis is a string already: a number costs a printf("%.17g") on the way, a third of a small command.
 local function int(x) return string.format('%d', x) end
 
 local last_now, last_text = 0, '0'

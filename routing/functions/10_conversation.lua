@@ -77,7 +77,7 @@ local function shut(T, now, conv, c, why)
   return gen
 end
 
-local FIELDS = {'state', 'gen', 'own', 'q', 'wt', 'base', 'eff', 'excl', 'contact', 'acct', 'fly', 'n', 'open', 'win', 'addr'}
+local FIELDS = {'state', 'gen', 'own', 'q', 'wt', 'base', 'eff', 'excl', 'contact', 'acct'}
 local function read(T, conv)
   local r = call('HMGET', T .. ':conv:' .. conv, unpack(FIELDS))
   if not r[1] then return nil end

@@ -4,7 +4,7 @@
 --       8 flags: m it has a media to be fetched  9 two other addresses of his, each ended by a newline, or ''
 --       10 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation
 --       11 name  12 reasons of the hint  13 an old address whose contact gets 5 and 9 (Identity); 12 and 13 may be absent
--- An argument costs as much as a third of a small command: what only an opening needs is one argument.
+-- An argument costs a sixth of a small command: what only an opening needs is one argument.
 -- Reads and writes: dd, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
 -- Answers one line: new|conv|n|contact|gen|state|owner, the same with ok, none|contact, or dup.
 
@@ -76,7 +76,7 @@ local function hinted(T, agent, agent_gen, queue, weight)
   return member
 end
 
--- One line: an array of seven costs as much as two commands.
+-- One line: an array of seven costs as much as two small commands.
 local function came(how, conv, n, contact, gen, state, own)
   return how .. '|' .. conv .. '|' .. n .. '|' .. contact .. '|' .. gen .. '|' .. state .. '|' .. own
 end
