@@ -12,6 +12,7 @@ namespace belfry::gateway {
 namespace {
 
 constexpr std::size_t kMaxSlots = 2'000;
+constexpr std::int64_t kRetry = 500;
 
 std::int64_t to_int(std::string_view text) {
   std::int64_t value = 0;
@@ -180,8 +181,7 @@ void DeskHub::join(const std::string& id, DeskListener* listener, std::function<
   agent->waiting.push_back(std::move(ready));
   if (!first) return;
   deps_.subscribe(id, [this, agent = agent](Result<void> result) {
-    const auto it = agents_.find(agent->id);
-    if (it == agents_.end() || it->second != agent) return;
+    if (!present(agent)) return;
     agent->subscribed = result.has_value();
     for (auto& waiting : std::exchange(agent->waiting, {})) waiting(result);
   });
@@ -194,6 +194,17 @@ void DeskHub::leave(const std::string& id, DeskListener* listener) {
   if (!it->second->listeners.empty()) return;
   agents_.erase(it);
   deps_.unsubscribe(id);
+}
+
+void DeskHub::joined(const std::string& id, std::int64_t seq) {
+  const auto it = agents_.find(id);
+  if (it == agents_.end() || it->second->last >= 0) return;
+  it->second->last = it->second->shown = seq;
+}
+
+bool DeskHub::present(const AgentPtr& agent) const {
+  const auto it = agents_.find(agent->id);
+  return it != agents_.end() && it->second == agent;
 }
 
 void DeskHub::on_publish(std::string_view id, std::string_view payload) {
@@ -209,6 +220,7 @@ void DeskHub::on_publish(std::string_view id, std::string_view payload) {
     agent->fill_again = true;
     return;
   }
+  if (agent->last < 0) agent->shown = event->seq - 1;
   agent->last = event->seq;
   std::vector<routing::AgentEvent> one;
   one.push_back(std::move(*event));
@@ -235,11 +247,7 @@ void DeskHub::enqueue(const AgentPtr& agent, std::vector<routing::AgentEvent> ev
       slot.ready = true;
       if (frames) slot.frame = std::move((*frames)[static_cast<std::size_t>(at - seqs.begin())]);
     }
-    if (!frames) {
-      agent->slots.clear();
-      for (DeskListener* listener : std::vector(agent->listeners)) listener->on_lost();
-      return;
-    }
+    if (!frames) return retry(agent);
     show(agent);
   });
 }
@@ -248,6 +256,7 @@ void DeskHub::show(const AgentPtr& agent) {
   while (!agent->slots.empty() && agent->slots.front().ready) {
     const Slot slot = std::move(agent->slots.front());
     agent->slots.pop_front();
+    agent->shown = slot.event.seq;
     for (DeskListener* listener : std::vector(agent->listeners)) listener->on_event(slot.event.seq, slot.frame);
   }
 }
@@ -261,14 +270,26 @@ void DeskHub::fill(const AgentPtr& agent) {
   deps_.store.replay(agent->id, agent->last, [this, agent](Result<routing::Replay> replay) {
     agent->filling = false;
     const bool again = std::exchange(agent->fill_again, false);
-    if (!replay || replay->reset) {
-      for (DeskListener* listener : std::vector(agent->listeners)) listener->on_lost();
+    if (!replay) return retry(agent);
+    if (replay->reset) {
+      agent->slots.clear();
       agent->last = -1;
+      for (DeskListener* listener : std::vector(agent->listeners)) listener->on_lost();
       return;
     }
     agent->last = std::max(agent->last, replay->seq);
     enqueue(agent, std::move(replay->events));
     if (again) fill(agent);
+  });
+}
+
+void DeskHub::retry(const AgentPtr& agent) {
+  agent->slots.clear();
+  agent->last = agent->shown;
+  if (std::exchange(agent->retrying, true)) return;
+  deps_.after(kRetry, [this, agent] {
+    agent->retrying = false;
+    if (present(agent)) fill(agent);
   });
 }
 

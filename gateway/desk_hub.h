@@ -43,6 +43,7 @@ class DeskHub {
  public:
   struct Deps {
     routing::Store& store;
+    std::function<void(std::int64_t ms, std::function<void()>)> after;
     std::function<void(const std::string& agent, std::function<void(Result<void>)>)> subscribe;
     std::function<void(const std::string& agent)> unsubscribe;
   };
@@ -51,6 +52,8 @@ class DeskHub {
   // `ready` is called once the agent's channel is subscribed: from then on nothing is missed.
   void join(const std::string& agent, DeskListener* listener, std::function<void(Result<void>)> ready);
   void leave(const std::string& agent, DeskListener* listener);
+  // A session begins after `seq`: should nothing be published before the link breaks, it is from there that we fill.
+  void joined(const std::string& agent, std::int64_t seq);
 
   void on_publish(std::string_view agent, std::string_view payload);
   // The subscriber link came back: messages in between were lost.
@@ -69,15 +72,20 @@ class DeskHub {
     std::vector<DeskListener*> listeners;
     std::vector<std::function<void(Result<void>)>> waiting;
     bool subscribed = false;
-    std::int64_t last = -1;  // -1: nothing seen yet; the first event sets it
-    bool filling = false;    // a replay is under way
+    std::int64_t last = -1;   // -1: nobody has joined yet; after it, what is in `slots` counts as seen
+    std::int64_t shown = -1;  // what the listeners have heard
+    bool filling = false;     // a replay is under way
     bool fill_again = false;
+    bool retrying = false;
     std::deque<Slot> slots;  // in order of seq; shown from the front as they become ready
   };
   using AgentPtr = std::shared_ptr<Agent>;
   void enqueue(const AgentPtr& agent, std::vector<routing::AgentEvent> events);
   void show(const AgentPtr& agent);
   void fill(const AgentPtr& agent);
+  // The store did not answer: from the last one shown, once more, soon.
+  void retry(const AgentPtr& agent);
+  bool present(const AgentPtr& agent) const;
   static void doubt(const AgentPtr& agent);
 
   Deps deps_;

@@ -162,6 +162,7 @@ void DeskSession::welcome(const routing::DeskView& view, const routing::Replay& 
   // After a reset the view is the start; else the replay that follows ends at this id.
   w.last_id = w.reset ? view.seq : replay.seq;
   sent_ = w.last_id;
+  deps_.hub.joined(agent_, sent_);
   for (const routing::Card& card : view.held) {
     accounts_[card.conversation] = {card.account, card.address};
     if (card.state == "offered") {

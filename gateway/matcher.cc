@@ -10,9 +10,7 @@ namespace {
 constexpr int kMatchBatch = 64;
 constexpr std::int64_t kTick = 100;
 // After an outage every shard gets one lease time to say that it lives before anything of it is swept.
-constexpr std::int64_t kGrace = 4'500;
-// Deadlines of offers and absences move by a pause in sweeping that is longer than a lease takes to find its next owner.
-constexpr std::int64_t kOutage = 6'000;
+constexpr std::int64_t kGrace = kLeaseTtl + 500;
 constexpr std::int64_t kSyncAtMostEvery = 5'000;
 
 }  // namespace
@@ -122,7 +120,7 @@ void Matcher::tick() {
 void Matcher::sweep() {
   if (sweeping_) return;
   sweeping_ = true;
-  deps_.store.sweep(100, kOutage, [this](const Result<routing::Outcome>& out) {
+  deps_.store.sweep(100, kLeaseTtl, [this](const Result<routing::Outcome>& out) {
     sweeping_ = false;
     if (!out) {
       store_up_since_ = deps_.now().mono;  // an outage: everybody gets his lease time again

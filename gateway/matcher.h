@@ -11,6 +11,7 @@
 #include <string>
 
 #include "gateway/redis_link.h"
+#include "gateway/services.h"
 #include "routing/mirror.h"
 #include "routing/store.h"
 

@@ -18,6 +18,9 @@
 
 namespace belfry::gateway {
 
+// What a beat is worth, ms: a shard that has not beaten for so long owns nothing any more.
+constexpr std::int64_t kLeaseTtl = 4'000;
+
 class HttpClient;
 class WorkPool;
 struct Config;

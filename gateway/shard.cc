@@ -25,7 +25,6 @@
 namespace belfry::gateway {
 namespace {
 
-constexpr std::int64_t kLeaseTtl = 4'000;
 constexpr std::int64_t kBeat = 1'000;
 
 Now read_clock() {
@@ -153,7 +152,7 @@ Shard::Body::Body(const Plan& p, int i)
                [this] { return redis_up.load(std::memory_order_relaxed); },
                id,
                [this] { return epoch; }},
-      hub(DeskHub::Deps{*store,
+      hub(DeskHub::Deps{*store, [this](std::int64_t ms, std::function<void()> what) { after(ms, std::move(what)); },
                         [this](const std::string& agent, std::function<void(Result<void>)> done) {
                           subscriber.subscribe(routing::agent_channel(prefix, agent), std::move(done));
                         },

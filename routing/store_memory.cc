@@ -504,6 +504,7 @@ class Memory final : public MemoryStore {
 
   void node_start(std::string_view shard, std::int64_t ttl_ms, Done<Outcome> done) override {
     now_ = clock_().ms;
+    were_away(ttl_ms);
     model::Shard& s = shard_gone(std::string(shard));
     s.until = now_ + ttl_ms;
     done(ok(s.epoch));
@@ -519,6 +520,7 @@ class Memory final : public MemoryStore {
       out.lost = true;
       return done(std::move(out));
     }
+    were_away(ttl_ms);
     s->until = now_ + ttl_ms;
     for (const std::string& name : wanted) {
       model::Lease* held = look(w_.leases, name);
@@ -548,13 +550,9 @@ class Memory final : public MemoryStore {
     done(ok());
   }
 
-  void sweep(int most, std::int64_t outage_ms, Done<Outcome> done) override {
+  void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) override {
     now_ = clock_().ms;
-    const std::int64_t gap = now_ - std::exchange(w_.swept, now_).value_or(now_);
-    if (outage_ms > 0 && gap > outage_ms) {
-      postpone(gap);
-      return done(ok(0, "0"));
-    }
+    if (were_away(ttl_ms)) return done(ok(0, "0"));
     std::vector<std::pair<std::int64_t, model::Deadline>> due;
     for (const auto& [when, deadline] : w_.deadlines) {
       if (when.first > now_ || static_cast<int>(due.size()) >= most) break;
@@ -733,13 +731,17 @@ class Memory final : public MemoryStore {
     std::erase_if(w_.deadlines, [what = deadline.text()](const auto& d) { return d.first.second == what; });
   }
 
-  void postpone(std::int64_t by_ms) {
+  // Where no shard lived for a whole lease, what agents owed meanwhile is due later by as much.
+  bool were_away(std::int64_t ttl_ms) {
+    const std::int64_t away = now_ - std::exchange(w_.alive, now_).value_or(now_);
+    if (away <= ttl_ms) return false;
     std::vector<std::pair<std::int64_t, model::Deadline>> moved;
     for (const auto& [when, deadline] : w_.deadlines) {
       if (deadline.kind == "offer" || deadline.kind == "gone") moved.emplace_back(when.first, deadline);
     }
     for (const auto& [at, deadline] : moved) w_.deadlines.erase({at, deadline.text()});
-    for (const auto& [at, deadline] : moved) w_.deadlines[{at + by_ms, deadline.text()}] = deadline;
+    for (const auto& [at, deadline] : moved) w_.deadlines[{at + away, deadline.text()}] = deadline;
+    return true;
   }
 
   void fall_due(const model::Deadline& deadline) {

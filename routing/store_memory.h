@@ -126,7 +126,7 @@ struct World {
   std::map<std::pair<std::string, std::int64_t>, Bucket> seen;         // channel, day
   std::map<std::pair<std::string, std::string>, Once> once;            // author, client_id
   std::deque<std::string> quarantine;
-  std::optional<std::int64_t> swept;                    // when deadlines were last looked at
+  std::optional<std::int64_t> alive;                    // when a shard last started, beat or swept
   std::map<std::string, std::vector<MediaWait>> media;  // account -> media to be fetched
 };
 

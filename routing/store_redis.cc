@@ -333,8 +333,8 @@ class RedisStore final : public Store {
   void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) override {
     call("node_stop", {now(), shard, std::to_string(epoch)}, outcome("node_stop", std::move(done), common));
   }
-  void sweep(int most, std::int64_t outage_ms, Done<Outcome> done) override {
-    call("sweep", {now(), std::to_string(most), std::to_string(outage_ms)}, outcome("sweep", std::move(done), with_gen));
+  void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) override {
+    call("sweep", {now(), std::to_string(most), std::to_string(ttl_ms)}, outcome("sweep", std::move(done), with_gen));
   }
   void recount(std::string_view conversation, Done<Outcome> done) override {
     call("recount", {conversation}, [done = std::move(done)](Result<Value> reply) {

@@ -80,9 +80,23 @@ local function shard_gone(T, now, shard)
   return call('HINCRBY', T .. ':nodee', shard, 1)
 end
 
+-- A shard lives. Where none did for a whole lease, Redis or all of us were away: what agents owed in that time, an offer's answer or
+-- their return, is due later by as much, so that nothing expires in a heap. Redis' own time says so, for a call sent before an
+-- outage may come to pass after it. True: they were away.
+local function were_away(T, now, ttl)
+  local away = now - tonumber(call('GETSET', T .. ':alive', clock) or clock)
+  if away <= ttl then return false end
+  for _, item in ipairs(call('ZRANGE', T .. ':dl', 0, -1)) do
+    local kind = string.match(item, '^%a+')
+    if kind == 'offer' or kind == 'gone' then call('ZINCRBY', T .. ':dl', int(away), item) end
+  end
+  return true
+end
+
 -- node_start(now, shard, ttl_ms) -> ok epoch. A process that holds its state directory takes its own ids back at once.
 local function node_start(keys, a)
   local T, now = keys[1], now_of(a[1])
+  were_away(T, now, tonumber(a[3]))
   local epoch = shard_gone(T, now, a[2])
   call('ZADD', T .. ':node', now + tonumber(a[3]), a[2])
   return {'ok', epoch}
@@ -94,6 +108,7 @@ local function node_beat(keys, a)
   local T, now = keys[1], now_of(a[1])
   local shard, epoch, till = a[2], tonumber(a[3]), now + tonumber(a[4])
   if call('HGET', T .. ':nodee', shard) ~= a[3] then return {'lost'} end
+  were_away(T, now, tonumber(a[4]))
   call('ZADD', T .. ':node', till, shard)
   local out = {'ok'}
   for i = 5, #a do
@@ -137,25 +152,11 @@ local function queue_put(keys, a)
   return {'ok', created}
 end
 
--- Redis was away: what agents owed in that time, an offer's answer or their return, is due later by as much, so that nothing
--- expires in a heap.
-local function postpone(T, by)
-  for _, item in ipairs(call('ZRANGE', T .. ':dl', 0, -1)) do
-    local kind = string.match(item, '^%a+')
-    if kind == 'offer' or kind == 'gone' then call('ZINCRBY', T .. ':dl', int(by), item) end
-  end
-end
-
--- sweep(now, at most, outage ms) -> ok done remaining(0|1). Deadlines that are due and shards whose lease ran out. An entry whose
--- generation has passed is a no-op. Nobody swept for longer than the outage (0: no matter): deadlines move, and nothing is done.
--- That is told by Redis' own time of the last sweep, for a sweep sent before an outage may come to pass after it.
+-- sweep(now, at most, ttl_ms) -> ok done remaining(0|1). Deadlines that are due and shards whose lease ran out; nothing after an
+-- outage, until the shards had time to say that they live. An entry whose generation has passed is a no-op.
 local function sweep(keys, a)
-  local T, now, most, outage = keys[1], now_of(a[1]), tonumber(a[2]), tonumber(a[3])
-  local last = tonumber(call('GETSET', T .. ':swept', clock) or clock)
-  if outage > 0 and now - last > outage then
-    postpone(T, now - last)
-    return {'ok', 0, 0}
-  end
+  local T, now, most = keys[1], now_of(a[1]), tonumber(a[2])
+  if were_away(T, now, tonumber(a[3])) then return {'ok', 0, 0} end
   local due = call('ZRANGEBYSCORE', T .. ':dl', '-inf', clock, 'LIMIT', 0, most)
   for _, item in ipairs(due) do
     call('ZREM', T .. ':dl', item)

@@ -574,8 +574,9 @@ class Driver : public Pair {
     return ask<Outcome>("node_stop " + shard + "@" + std::to_string(epoch),
                         [&](Store& s, auto done) { s.node_stop(shard, epoch, done); });
   }
-  Outcome sweep(int most, std::int64_t outage_ms = 0) {
-    return ask<Outcome>("sweep " + std::to_string(most), [&](Store& s, auto done) { s.sweep(most, outage_ms, done); });
+  // With the default ttl no pause counts as an outage.
+  Outcome sweep(int most, std::int64_t ttl = 2'400 * kHour) {
+    return ask<Outcome>("sweep " + std::to_string(most), [&](Store& s, auto done) { s.sweep(most, ttl, done); });
   }
   Outcome recount(const std::string& conversation) {
     return ask<Outcome>("recount " + conversation, [&](Store& s, auto done) { s.recount(conversation, done); });
@@ -832,7 +833,7 @@ class Fuzz : public Driver {
     for (const std::string& shard : shards_) {
       if (!one_in(9)) beat(shard);
     }
-    if (!one_in(4)) sweep(static_cast<int>(one_in(3) ? between(1, 4) : 100), one_in(2) ? 0 : between(1, 20) * 1000);
+    if (!one_in(4)) sweep(static_cast<int>(one_in(3) ? between(1, 4) : 100), 30'000);
   }
 
   void step() {
@@ -1363,6 +1364,30 @@ TEST(StoreNamed, AnAgentWhoReturnsKeepsHisWork) {
   t.now += kMinute;
   t.sweep(100);
   EXPECT_EQ(t.cards({by.conversation}).at(0).state, "queued");
+}
+
+TEST(StoreNamed, WhatAgentsOweWaitsForAnOutage) {
+  for (const bool sweep_first : {true, false}) {  // sent before the outage, it comes to pass before the first beat
+    Named t;
+    t.node_beat("s1", t.epoch, 4'000, {"matcher"});
+    const Command by = t.with_ana("x");
+    t.session("s1", t.epoch, "ana", "tab", false);
+    const std::string asked = t.ingest(t.message("y", "1")).ref.conversation;
+    const Outcome offered = t.offer({asked, 1, "bob", 8'000, false, "{}"});
+    t.now += 11 * kMinute;  // the absence of ana is over too
+    if (sweep_first) t.sweep(100, 4'000);
+    EXPECT_FALSE(t.node_beat("s1", t.epoch, 4'000, {"matcher"}).lost);
+    t.now += 4'000;
+    t.node_beat("s1", t.epoch, 4'000, {"matcher"});
+    t.now += 3'999;
+    t.sweep(100, 4'000);
+    EXPECT_EQ(t.cards({by.conversation}).at(0).state, "active");
+    EXPECT_EQ(t.cards({asked}).at(0).state, "offered") << "8 s, of which 7.999 s are over";
+    EXPECT_EQ(t.cards({asked}).at(0).gen, offered.gen);
+    t.now += 1;
+    t.sweep(100, 4'000);
+    EXPECT_EQ(t.cards({asked}).at(0).state, "queued");
+  }
 }
 
 TEST(StoreNamed, AShardThatStoodStillHearsIt) {

@@ -326,7 +326,7 @@ class Town {
       if (!shard.sweeping && one_in(4)) {
         shard.sweeping = true;
         ask<Outcome>(
-            shard, [](Store& s, auto done) { s.sweep(100, 6'000, done); }, [&shard](Result<Outcome>) { shard.sweeping = false; });
+            shard, [](Store& s, auto done) { s.sweep(100, kLeaseTtl, done); }, [&shard](Result<Outcome>) { shard.sweeping = false; });
       }
     }
   }

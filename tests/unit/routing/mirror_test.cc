@@ -265,7 +265,7 @@ class Stream {
                     : store_->close({c->id, c->gen, c->owner}, "", one_in(2) ? 0 : 5'000, ignore());
         }
         break;
-      case 9: store_->sweep(10, 0, ignore()); break;
+      case 9: store_->sweep(10, 4'000, ignore()); break;
       default:
         if (one_in(3)) configure(any_agent());
         store_->agent_set(any_agent(), one_in(4) ? "paused" : "ready", "", ignore());
