@@ -61,7 +61,8 @@ Digest& sha256_of_thread() {
   return digest;
 }
 
-// HMAC with its digest set once: each use is then init with a key, update, final.
+// HMAC with its digest set once: each use is then init, update, final. The key of last time is not expanded again: one account's
+// webhooks come one after the other.
 class Hmac {
  public:
   Hmac() : mac_(EVP_MAC_fetch(nullptr, "HMAC", nullptr)) {
@@ -74,12 +75,18 @@ class Hmac {
     require(EVP_MAC_CTX_set_params(context_.get(), params.data()) == 1);
   }
   std::string of(std::string_view key, std::string_view data) {
-    // A null key would mean "the key of last time"; an empty view may have one.
     static const unsigned char kNoKey = 0;
     const unsigned char* k = key.empty() ? &kNoKey : octets(key);
+    if (keyed_ && key == key_) {
+      k = nullptr;  // to OpenSSL, "the key of last time"
+    } else {
+      OPENSSL_cleanse(key_.data(), key_.size());
+      key_ = key;
+      keyed_ = true;
+    }
     std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
     std::size_t size = 0;
-    require(EVP_MAC_init(context_.get(), k, key.size(), nullptr) == 1 &&
+    require(EVP_MAC_init(context_.get(), k, k == nullptr ? 0 : key.size(), nullptr) == 1 &&
             EVP_MAC_update(context_.get(), octets(data), data.size()) == 1 &&
             EVP_MAC_final(context_.get(), out.data(), &size, out.size()) == 1);
     return {reinterpret_cast<const char*>(out.data()), size};
@@ -88,6 +95,8 @@ class Hmac {
  private:
   std::unique_ptr<EVP_MAC, FreeMac> mac_;
   std::unique_ptr<EVP_MAC_CTX, FreeMacContext> context_;
+  std::string key_;
+  bool keyed_ = false;
 };
 
 constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,7 +1,7 @@
 """The `ingest` function against a minimal one that a conversation cannot do without: Redis CPU a call, memory a message.
 
-The minimal one: dedupe, address -> conversation, log, and the agent's event, or a new conversation that is queued, or offered at once to an
-agent who has room. No contact, window, replay bounds, generations checked or transitions told.
+The minimal one: dedupe, address -> conversation, log, and the agent's event, or a new conversation with its contact that is queued, or offered
+at once to an agent who has room, with a timer; one entry tells the matchers. No window, aliases, replay bounds, or generations checked.
 """
 import subprocess, tempfile, pathlib, shutil, time
 from house import Redis
@@ -22,8 +22,10 @@ local function minimal(keys, a)
   local now = call('TIME')[1]
   conv = string.format('%d', call('INCR', T .. ':seq'))
   call('HSET', T .. ':addr:' .. a[3], 'v', conv)
+  call('HSET', T .. ':contact:' .. conv, 'name', a[6], 'addr', a[3], 'v', conv)
   call('RPUSH', T .. ':log:' .. conv, a[4])
   local agent = a[5]
+  call('XADD', T .. ':ev', 'MAXLEN', '~', '200000', '*', 'v', conv, 'a', agent, 'q', 'city', 't', now)
   if agent == '' then
     call('HSET', T .. ':conv:' .. conv, 'state', 'queued', 'gen', '1', 'q', 'city', 'addr', a[3], 'first', now)
     call('ZADD', T .. ':q:city', now, conv)
@@ -64,7 +66,7 @@ def measure(table, code, version, count=20000):
 
         ours = lambda member, address, agent="": ("FCALL", f"ingest_{version}", "1", "{b}", "", "city", "wa:20000", member, address, BODY,
                                                   "9999999999999", "", "", f"city|10|45000|0|{agent}|" + ("2" if agent else ""), "Eva", "{}")
-        least = lambda member, address, agent="": ("FCALL", "minimal", "1", "{m}", "x", member, address, BODY, agent)
+        least = lambda member, address, agent="": ("FCALL", "minimal", "1", "{m}", "x", member, address, BODY, agent, "Eva")
         some, one_of_many = "m__rand_int____rand_int____rand_int__", "wa:p:__rand_int____rand_int__"
         octets = run("new, queued", *ours(some, one_of_many), random=10**9)
         run("new, queued, minimal", *least(some, one_of_many), random=10**9)

@@ -126,7 +126,7 @@ local function ingest(keys, a)
     -- A change of something already closed joins that log and wakes nobody.
     if conv and call('HEXISTS', T .. ':conv:' .. conv, 'state') == 1 then
       local n = call('RPUSH', T .. ':log:' .. conv, entry)
-        call('HSET', T .. ':conv:' .. conv, 'n', n)
+      call('HSET', T .. ':conv:' .. conv, 'n', n)
       return came('ok', conv, n, contact, call('HGET', T .. ':conv:' .. conv, 'gen'), 'closed', '')
     end
     -- Nothing was kept, so nothing is remembered: the caller puts it aside, and if that fails the repeat must not pass for kept.
@@ -141,13 +141,13 @@ local function ingest(keys, a)
   if hinted(T, agent, agent_gen, queue, weight) then gen, state, own = '2', auto == '1' and 'active' or 'offered', agent end
   -- What each message reads and writes stands first: a small hash is searched from its beginning.
   call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', own, 'win', window, 'n', '1', 'last', clock, 'q', queue,
-    'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', clock, 'wt', weight, 'base', weight,
-    'open', '0', 'given', own ~= '' and clock or '')
+    'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', clock, 'wt', weight, 'base', weight)
   if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.1') end
   if own == '' then
     call('ZADD', T .. ':q:' .. queue, clock, conv)
     transition(T, now, 'queued', conv, gen, '', queue, {'e', clock, 'w', weight})
   else
+    call('HSET', T .. ':conv:' .. conv, 'given', clock)
     transition(T, now, 'opened', conv, '1', '', queue, {'e', clock, 'w', weight})
     hand(T, now, conv, gen, own, weight, queue, tonumber(ttl), auto == '1', a[12] or '')
   end

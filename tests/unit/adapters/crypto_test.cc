@@ -19,6 +19,18 @@ TEST(Crypto, Digests) {
   EXPECT_EQ(moved.finish(), sha256("abc"));
 }
 
+// The key of last time is kept expanded: what comes between two uses of a key must not change what it gives.
+TEST(Crypto, HmacOfKeysInTurn) {
+  const std::vector<std::string> keys{"", "a", std::string(64, 'k'), std::string(131, 'k')};
+  std::vector<std::string> first;
+  for (const std::string& key : keys) first.push_back(hmac_sha256(key, "data"));
+  for (std::size_t i = 0; i < 64; ++i) {
+    const std::size_t at = (i * i / 3) % keys.size();
+    EXPECT_EQ(hmac_sha256(keys[at], "data"), first[at]) << i;
+    EXPECT_NE(hmac_sha256(keys[at], "other data"), first[at]) << i;
+  }
+}
+
 TEST(Crypto, HmacOfRfc4231) {
   EXPECT_EQ(to_hex(hmac_sha256(std::string(20, '\x0b'), "Hi There")),
             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
