@@ -264,7 +264,6 @@ std::string sentence_of(const json& t) {
   const std::string queue = plain(t.value("queue", json("")));
   const std::string why = plain(t.value("why", json("")));
   if (kind == "queued") return "It came in and waits in " + queue + ".";
-  if (kind == "opened") return "It came in for " + queue + ".";
   if (kind == "offered" || kind == "assigned") {
     std::string out = (kind == "offered" ? "Offered to " : "Given to ") + agent;
     if (!t.contains("reasons")) return out + (why.empty() ? "." : ": " + why + ".");
@@ -523,7 +522,11 @@ void explain(const Options& o, Client& client) {
   print(o.as_json, {{"conversation", conversation}, {"transitions", transitions}}, [&] {
     conversation_head(conversation);
     if (transitions.empty()) std::cout << "The transition log says nothing of it any more, or it was only sent to.\n";
-    for (const json& t : transitions) std::cout << clock_of(t) << "  " << sentence_of(t) << "\n";
+    for (const json& t : transitions) {
+      // Who finds an agent at once never waited.
+      const bool at_once = &t == &transitions.front() && (t.value("kind", "") == "offered" || t.value("kind", "") == "assigned");
+      std::cout << clock_of(t) << "  " << (at_once ? "It came in. " : "") << sentence_of(t) << "\n";
+    }
     if (conversation.value("state", "") != "queued" || !conversation.contains("queue")) return;
     const json choice = client.get("/queues/" + escaped(conversation.at("queue").get<std::string>()) + "/choice");
     std::cout << "Now: "

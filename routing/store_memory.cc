@@ -1126,13 +1126,11 @@ class Memory final : public MemoryStore {
     c.window_until = what.window_until.ms;
     append(c, State::kStored, what.entry);
     if (what.has_media) w_.media[what.account].push_back({{c.id, 1}, now_});
-    const Fields place{{"e", text(c.eff)}, {"w", text(c.weight)}};
     if (hint_holds(what)) {
-      transition("opened", c, "", place);
       give(c, what.hint->agent, what.offer_ttl_ms, what.auto_accept, what.hint->reasons);
     } else {
       w_.waiting[c.queue].insert({c.eff, c.id});
-      transition("queued", c, "", place);
+      transition("queued", c, "", {{"e", text(c.eff)}, {"w", text(c.weight)}});
     }
     return describe(c, 1, Ingested::Kind::kNew);
   }

@@ -147,8 +147,8 @@ local function ingest(keys, a)
     call('ZADD', T .. ':q:' .. queue, clock, conv)
     transition(T, now, 'queued', conv, gen, '', queue, {'e', clock, 'w', weight})
   else
+    -- Its log of transitions begins with the offer: an entry costs a tenth of all this.
     call('HSET', T .. ':conv:' .. conv, 'given', clock)
-    transition(T, now, 'opened', conv, '1', '', queue, {'e', clock, 'w', weight})
     hand(T, now, conv, gen, own, weight, queue, tonumber(ttl), auto == '1', a[12] or '')
   end
   return came('new', conv, '1', contact, gen, state, own)

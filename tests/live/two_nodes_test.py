@@ -67,7 +67,7 @@ def waits(transitions, since):
     began, found = {}, []
     at = lambda t: time.mktime(time.strptime(t["at"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone + float("0." + (t["at"][20:].rstrip("Z") or "0"))
     for t in transitions:
-        if t["kind"] in ("opened", "queued", "requeued"):
+        if t["kind"] in ("queued", "requeued"):
             began[t["conversation"]] = at(t)
         elif t["kind"] in ("offered", "assigned") and t["conversation"] in began:
             now, then = at(t), began.pop(t["conversation"])
