@@ -273,9 +273,14 @@ std::string sentence_of(const json& t) {
       return std::to_string(weight / 10) + (weight % 10 == 0 ? "" : "." + std::to_string(weight % 10));
     };
     const long long candidates = r.value("candidates", 0LL);
+    if (r.value("sticky", false)) out += ", who had the citizen's last conversation";
     out += candidates == 1 ? ", the only one who could take it"
                            : ", the best of " + std::to_string(candidates) + " who could take it";
     out += ": " + tenths("load") + " of " + tenths("capacity") + " conversations in hand";
+    if (const long long levels = r.value("levels", 0LL); levels > 0) out += ", skill levels " + std::to_string(levels);
+    if (const long long lacks = r.value("relaxed", 0LL); lacks > 0)
+      out += ", lacking " + std::to_string(lacks) + " of what was asked at first";
+    if (const long long step = r.value("step", 0LL); step > 0) out += ", at step " + std::to_string(step);
     const long long idle = r.value("idle_ms", -1LL);
     return out + (idle < 0 ? ", and never given one before." : ", last given one " + std::to_string(idle / 1000) + " s before.");
   }
@@ -333,8 +338,8 @@ struct Options {
   std::string config = "/etc/belfry/belfry.toml", socket;
   bool as_json = false;
   std::string id, login, name, password_file, role, agent, mode, availability, file, account;
-  std::vector<std::string> queues, roles, skills;
-  std::optional<int> capacity, offer_timeout, wrapup, priority;
+  std::vector<std::string> queues, roles, skills, steps;
+  std::optional<int> capacity, offer_timeout, wrapup, priority, sticky;
   int last = 20;
   bool once = false;
 };
@@ -349,15 +354,9 @@ std::string socket_of(const Options& o) {
   return belfry::gateway::load_config(o.config).config.server.state_dir + "/admin.sock";
 }
 
-const std::vector<Column> kAgentColumns{{"ID", "id"},
-                                        {"NAME", "name"},
-                                        {"LOGIN", "login"},
-                                        {"ROLES", "roles"},
-                                        {"QUEUES", "queues"},
-                                        {"LOAD", "load"},
-                                        {"CAPACITY", "capacity"},
-                                        {"HERE", "connected"},
-                                        {"AVAILABILITY", "availability"}};
+const std::vector<Column> kAgentColumns{
+    {"ID", "id"},         {"NAME", "name"}, {"LOGIN", "login"},       {"ROLES", "roles"},    {"QUEUES", "queues"},
+    {"SKILLS", "skills"}, {"LOAD", "load"}, {"CAPACITY", "capacity"}, {"HERE", "connected"}, {"AVAILABILITY", "availability"}};
 const std::vector<Column> kQueueColumns{{"ID", "id"},
                                         {"NAME", "name"},
                                         {"MODE", "mode"},
@@ -382,6 +381,7 @@ json agent_body(const Options& o) {
   if (!o.name.empty()) body["name"] = o.name;
   if (!o.queues.empty()) body["queues"] = o.queues;
   if (!o.roles.empty()) body["roles"] = o.roles;
+  if (!o.skills.empty()) body["skills"] = o.skills;
   if (o.capacity) body["capacity"] = *o.capacity;
   if (!o.password_file.empty()) body["password"] = read_secret(o.password_file);
   return body;
@@ -398,6 +398,30 @@ void agent_set(const Options& o, Client& client) {
   show_one(o, agent, kAgentColumns);
 }
 
+// "60 lower=1 drop=pipes add=overflow" as the API takes it; what it holds is checked there.
+json step_of(const std::string& said) {
+  std::istringstream words(said);
+  json step = json::object();
+  int after = 0;
+  if (!(words >> after)) throw Failure{"--step " + said + " does not begin with seconds of waiting, as in --step '60 lower=1'"};
+  step["after_s"] = after;
+  for (std::string word; words >> word;) {
+    const auto equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (name == "lower") {
+      step["lower_levels"] = value.size() == 1 && value[0] >= '0' && value[0] <= '9' ? json(value[0] - '0') : json(value);
+    } else if (name == "drop") {
+      step["drop"].push_back(value);
+    } else if (name == "add") {
+      step["add"] = value;
+    } else {
+      throw Failure{"--step " + said + " has a word that is none of lower=N, drop=SKILL, add=QUEUE: " + word};
+    }
+  }
+  return step;
+}
+
 void queue_put(const Options& o, Client& client, bool is_new) {
   json body = json::object();
   if (!o.name.empty()) body["name"] = o.name;
@@ -406,6 +430,8 @@ void queue_put(const Options& o, Client& client, bool is_new) {
   if (o.wrapup) body["wrapup_s"] = *o.wrapup;
   if (o.priority) body["priority"] = *o.priority;
   if (!o.skills.empty()) body["skills"] = o.skills;
+  if (o.sticky) body["sticky_s"] = *o.sticky;
+  for (const std::string& step : o.steps) body["steps"].push_back(step_of(step));
   const auto plain_id = belfry::parse_queue_id(o.id);
   if (!plain_id) {
     throw Failure{o.id +
@@ -558,11 +584,16 @@ void simulate(const Options& o, Client& client) {
   const json choice = client.get("/queues/" + escaped(o.id) + "/choice");
   print(o.as_json, choice, [&] {
     if (choice.at("agent").is_null()) {
-      std::cout << "Nobody: no agent of " << plain(choice.at("queue")) << " is ready, connected and has room. "
-                << plain(choice.at("waiting")) << " wait.\n";
+      std::cout << "Nobody: no agent of " << plain(choice.at("queue"))
+                << " is ready, connected, skilled as it asks, and has room. " << plain(choice.at("waiting")) << " wait.\n";
     } else {
       json offer{{"kind", "offered"}, {"agent", choice.at("agent")}, {"reasons", choice.value("reasons", json::object())}};
       std::cout << sentence_of(offer) << " " << plain(choice.at("waiting")) << " wait.\n";
+    }
+    for (const json& step : choice.value("steps", json::array())) {
+      json offer{{"kind", "offered"}, {"agent", step.at("agent")}, {"reasons", step.value("reasons", json::object())}};
+      std::cout << "After " << plain(step.at("after_s"))
+                << " s: " << (step.at("agent").is_null() ? "nobody." : sentence_of(offer)) << "\n";
     }
   });
 }
@@ -603,13 +634,17 @@ void do_import(const Options& o, Client& client) {
   if (in.is_discarded() || !in.is_object() || in.value("belfry", 0) != 1)
     throw Failure{o.file + " is not a file of belfryctl export"};
   int made = 0, changed = 0;
-  for (json queue : in.value("queues", json::array())) {
-    const std::string id = queue.at("id");
-    queue.erase("id");
-    client.call("PUT", "/queues/" + escaped(id), queue);
-  }
   for (const json& skill : in.value("skills", json::array())) {
     client.call("PUT", "/skills/" + escaped(skill.at("id").get<std::string>()), {{"name", skill.at("name")}});
+  }
+  const json queues = in.value("queues", json::array());
+  for (const bool with_steps : {false, true}) {  // a step may name a queue that stands further down
+    for (json queue : queues) {
+      const std::string path = "/queues/" + escaped(queue.at("id").get<std::string>());
+      queue.erase("id");
+      if (!with_steps) queue.erase("steps");
+      client.call("PUT", path, queue);
+    }
   }
   for (json agent : in.value("agents", json::array())) {
     const std::string path = "/agents/" + escaped(agent.at("id").get<std::string>());
@@ -663,6 +698,7 @@ int main(int argc, char** argv) {
       name->required();
     }
     sub->add_option("--queue", o.queues, "a queue he answers; may be repeated");
+    sub->add_option("--skill", o.skills, "what he can, with a level of 1 to 5, as in water:3; may be repeated");
     sub->add_option("--role", o.roles,
                     "agent, supervisor, alert_author, alert_approver, admin, auditor, integration; may be repeated");
     sub->add_option("--capacity", o.capacity, "conversations at a time (5)");
@@ -674,8 +710,11 @@ int main(int argc, char** argv) {
     sub->add_option("--mode", o.mode, "offer: the agent accepts; auto: he is given it")->check(CLI::IsMember({"offer", "auto"}));
     sub->add_option("--offer-timeout", o.offer_timeout, "seconds an agent has to accept");
     sub->add_option("--wrapup", o.wrapup, "seconds to write it up after resolving");
-    sub->add_option("--priority", o.priority, "0 to 10");
-    sub->add_option("--skill", o.skills, "a skill it needs, as in water or water:3; may be repeated");
+    sub->add_option("--priority", o.priority, "minutes by which its conversations count as older than they are, 0 to 100");
+    sub->add_option("--skill", o.skills, "a skill it asks for, with the least level, as in water or water:3; may be repeated");
+    sub->add_option("--sticky", o.sticky, "seconds for which the agent of the citizen's last conversation is waited for");
+    sub->add_option("--step", o.steps,
+                    "what it asks for less after so many seconds: '60 lower=1', '120 drop=pipes', '240 add=overflow'; up to six");
   };
 
   CLI::App* agent = group("agent", "people who answer");

@@ -830,6 +830,7 @@ class Loader {
       s.duration("offer_timeout", q.offer_timeout_ms, 5'000, 3'600'000);
       s.choice("mode", q.mode, {"offer", "auto"});
       s.duration("wrapup", q.wrapup_ms, 0, 3'600'000);
+      s.duration("sticky", q.sticky_ms, 0, 3'600'000);
       s.id("hours", q.hours);
       s.duration("sla", q.sla_ms, 0, 30LL * 86'400'000);
       steps(s, q);
@@ -979,7 +980,7 @@ class Loader {
         continue;
       }
       Section step(problems_, s.full("steps"), {element.as_table()});
-      QueueStep out;
+      routing::Step out;
       step.duration("after", out.after_ms, 0, 86'400'000);
       step.number("lower_levels", out.lower_levels, 0, 4);
       step.texts("drop", out.drop);

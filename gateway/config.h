@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "belfry/private.h"
+#include "routing/demand.h"
 
 namespace belfry::gateway {
 
@@ -119,12 +120,6 @@ struct WebPushConfig {
   friend bool operator==(const WebPushConfig&, const WebPushConfig&) = default;
 };
 
-struct QueueStep {
-  std::int64_t after_ms = 0;
-  int lower_levels = 0;
-  std::vector<std::string> drop;  // skills
-  std::string add;                // a queue whose members may answer too
-};
 struct QueueConfig {
   std::string id, name;
   std::vector<std::string> skills;  // "water" or "water:3"
@@ -132,9 +127,10 @@ struct QueueConfig {
   std::int64_t offer_timeout_ms = 45'000;
   std::string mode = "offer";  // or "auto"
   std::int64_t wrapup_ms = 60'000;
-  std::string hours;        // a calendar's id
-  std::int64_t sla_ms = 0;  // first answer, in business time; 0: none
-  std::vector<QueueStep> steps;
+  std::string hours;           // a calendar's id
+  std::int64_t sla_ms = 0;     // first answer, in business time; 0: none
+  std::int64_t sticky_ms = 0;  // for so long the agent of the last conversation is waited for
+  std::vector<routing::Step> steps;
 };
 
 struct AlertsConfig {

@@ -11,7 +11,9 @@ constexpr int kMatchBatch = 64;
 constexpr std::int64_t kTick = 100;
 // After an outage every shard gets one lease time to say that it lives before anything of it is swept.
 constexpr std::int64_t kGrace = kLeaseTtl + 500;
+// A new picture is taken at most so often: after an offer was refused, and after a queue was changed.
 constexpr std::int64_t kSyncAtMostEvery = 5'000;
+constexpr std::int64_t kSyncAfterChange = 200;
 
 }  // namespace
 
@@ -47,7 +49,7 @@ std::int64_t Matcher::unaccounted() const {
 void Matcher::resync() {
   if (syncing_ || stopped_) return;
   syncing_ = true;
-  sync_wanted_ = false;
+  sync_wanted_ = changed_ = false;
   last_sync_ = deps_.now().mono;
   deps_.store.snapshot([this](Result<routing::Snapshot> snapshot) {
     syncing_ = false;
@@ -75,7 +77,7 @@ void Matcher::read() {
         // A snapshot taken meanwhile is newer than what this read began from.
         if (reply->is_array() && !reply->array.empty() && reply->array[0].array.size() == 2 && deps_.mirror.stream_id() == from) {
           for (const routing::Value& entry : reply->array[0].array[1].array) {
-            if (!deps_.mirror.apply(entry)) sync_wanted_ = true;
+            if (!deps_.mirror.apply(entry)) changed_ = true;
           }
           match();
         }
@@ -104,7 +106,7 @@ void Matcher::match() {
 void Matcher::tick() {
   if (stopped_) return;
   const Instant now = deps_.now().mono;
-  if (sync_wanted_ && now - last_sync_ > kSyncAtMostEvery) resync();
+  if ((sync_wanted_ && now - last_sync_ > kSyncAtMostEvery) || (changed_ && now - last_sync_ > kSyncAfterChange)) resync();
   read();
   match();
   if (owner() && store_up_since_.ms > 0 && now - store_up_since_ > kGrace) {

@@ -62,7 +62,8 @@ class Matcher {
   Instant store_up_since_;
   Instant last_sync_;
   bool sync_wanted_ = false;
-  int matching_ = 0;  // offers in the store's hands
+  bool changed_ = false;  // a queue: its settings are read anew
+  int matching_ = 0;      // offers in the store's hands
   bool sweeping_ = false;
   bool counting_ = false;
   std::int64_t count_at_ = 0;

@@ -186,6 +186,7 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
     if (const auto* queue = services_.mirror.queue(account->queue)) {
       what.offer_ttl_ms = queue->offer_ms;
       what.auto_accept = queue->auto_accept;
+      what.priority = queue->priority;
     }
   }
   std::string bytes = what.entry;

@@ -8,6 +8,11 @@
 namespace belfry::routing {
 namespace {
 
+// A proposal that nothing came of in so long is proposed again.
+constexpr std::int64_t kPromiseMs = 5'000;
+// Of one call of match(): how many may be looked at that nobody can take just now (excluded agents, a sticky one awaited).
+constexpr int kFruitless = 2'000;
+
 std::int64_t to_int(std::string_view text) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -16,78 +21,128 @@ std::int64_t to_int(std::string_view text) {
 
 }  // namespace
 
+// ---- queues and their pools ----
+
+Mirror::Pool& Mirror::Line::pool_after(std::int64_t waited_ms) const { return *pools[steps_after(settings.steps, waited_ms)]; }
+
+const Mirror::Pool& Mirror::Line::answering(std::size_t step) const {
+  while (step + 1 < pools.size() && pools[step]->present == 0) ++step;
+  return *pools[step];
+}
+
+const Mirror::Line* Mirror::find_line(std::string_view queue) const {
+  const auto it = lines_.find(queue);
+  return it == lines_.end() ? nullptr : &it->second;
+}
+
+// A queue that nobody told of has nothing but its members.
+Mirror::Line& Mirror::line(const std::string& queue) {
+  const auto [it, is_new] = lines_.try_emplace(queue);
+  if (!is_new) return it->second;
+  it->second.settings.id = queue;
+  make_pools(it->second);
+  for (auto& [id, person] : people_) {
+    stand(person);
+    give_chairs(person);
+    sit(person);
+  }
+  return it->second;
+}
+
+void Mirror::make_pools(Line& line) {
+  const QueueState& q = line.settings;
+  for (std::size_t step = 0; step <= q.steps.size(); ++step) {
+    auto pool = std::make_unique<Pool>();
+    pool->demand = demand_of(q.id, q.skills, q.steps, step);
+    pool->step = step;
+    for (const std::string& queue : pool->demand.queues) answered_by_[queue].push_back(pool.get());
+    line.pools.push_back(std::move(pool));
+  }
+}
+
 void Mirror::reset(Snapshot snapshot) {
-  free_.clear();
-  agents_.clear();
+  people_.clear();
+  lines_.clear();
+  answered_by_.clear();
   waiting_.clear();
-  by_queue_.clear();
+  widening_.clear();
   promises_.clear();
-  accounts_.clear();
-  queues_.clear();
   stream_id_ = std::move(snapshot.stream_id);
+  for (QueueState& queue : snapshot.queues) {
+    Line& line = lines_[queue.id];
+    line.settings = std::move(queue);
+    make_pools(line);
+  }
   for (AgentState& agent : snapshot.agents) {
-    auto& slot = agents_[agent.id];
-    slot = std::move(agent);
-    accounts_[slot.id].load = slot.load;
-    accounts_[slot.id].last = slot.last_assigned;
-    index(slot);
+    for (const std::string& queue : agent.queues) line(queue);
+    Person& person = people_[agent.id];
+    person.state = std::move(agent);
+    person.load = person.state.load;
+    person.last = person.state.last_assigned;
+    give_chairs(person);
+    sit(person);
   }
   for (Waiting& waiting : snapshot.waiting) add_waiting(std::move(waiting));
-  for (QueueState& queue : snapshot.queues) queues_[queue.id] = std::move(queue);
   ready_ = true;
 }
 
-void Mirror::index(AgentState& agent) {
-  if (agent.availability != "ready" || agent.sessions <= 0 || agent.load >= agent.capacity) return;
-  for (const std::string& queue : agent.queues) free_[queue].insert(&agent);
-}
+// ---- agents ----
 
-void Mirror::unindex(const AgentState& agent) {
-  for (const std::string& queue : agent.queues) {
-    if (const auto it = free_.find(queue); it != free_.end()) it->second.erase(&agent);
+void Mirror::give_chairs(Person& person) {
+  person.chairs.clear();
+  std::set<Pool*> seen;
+  for (const std::string& queue : person.state.queues) {
+    const auto pools = answered_by_.find(queue);
+    if (pools == answered_by_.end()) continue;
+    for (Pool* pool : pools->second) {
+      if (!seen.insert(pool).second) continue;
+      const Fit fit = fit_of(pool->demand, person.state.queues, person.state.skills);
+      if (fit.skilled) person.chairs.push_back({pool, fit.relaxed, fit.levels});
+    }
   }
 }
 
-void Mirror::add_waiting(Waiting waiting) {
-  drop_waiting(waiting.conversation);
-  by_queue_[waiting.queue].insert({waiting.eff, waiting.conversation});
-  std::string id = waiting.conversation;
-  waiting_[std::move(id)] = std::move(waiting);
+void Mirror::sit(Person& person) {
+  person.counted = is_present(person.state);
+  person.seated = person.counted && person.state.load + kWeight <= person.state.capacity;
+  for (const Chair& chair : person.chairs) {
+    if (person.counted) ++chair.pool->present;
+    if (person.seated) chair.pool->free.insert({&person.state, chair.relaxed, chair.levels});
+  }
 }
 
-void Mirror::drop_waiting(const std::string& conversation) {
-  drop_promise(conversation);
-  const auto it = waiting_.find(conversation);
-  if (it == waiting_.end()) return;
-  if (const auto q = by_queue_.find(it->second.queue); q != by_queue_.end()) q->second.erase({it->second.eff, conversation});
-  waiting_.erase(it);
+// Before anything changes by which he is ordered.
+void Mirror::stand(Person& person) {
+  for (const Chair& chair : person.chairs) {
+    if (person.counted) --chair.pool->present;
+    if (person.seated) chair.pool->free.erase({&person.state, chair.relaxed, chair.levels});
+  }
+  person.counted = person.seated = false;
 }
 
 // The agent as he is seen: what was told of him, and what is promised.
-void Mirror::show(AgentState& agent) {
-  const Account& account = accounts_[agent.id];
-  unindex(agent);
-  agent.load = account.load + account.weight;
-  agent.last_assigned = account.open > 0 ? std::max(account.last, account.at) : account.last;
-  index(agent);
+void Mirror::show(Person& person) {
+  stand(person);
+  person.state.load = person.load + person.promised;
+  person.state.last_assigned = person.promises > 0 ? std::max(person.last, person.promised_at) : person.last;
+  sit(person);
 }
 
 void Mirror::set_load(const std::string& id, std::int64_t load, std::int64_t last) {
-  const auto it = agents_.find(id);
-  if (it == agents_.end()) return;
-  Account& account = accounts_[id];
-  account.load = load;
-  if (last > 0) account.last = last;
+  const auto it = people_.find(id);
+  if (it == people_.end()) return;
+  it->second.load = load;
+  if (last > 0) it->second.last = last;
   show(it->second);
 }
 
 void Mirror::promise(const Waiting& waiting, const std::string& id, WallTime now) {
   promises_[waiting.conversation] = {id, now.ms, waiting.weight};
-  Account& account = accounts_[id];
-  account.weight += waiting.weight;
-  account.at = now.ms;
-  ++account.open;
-  show(agents_.at(id));
+  Person& person = people_.at(id);
+  person.promised += waiting.weight;
+  person.promised_at = now.ms;
+  ++person.promises;
+  show(person);
 }
 
 void Mirror::drop_promise(const std::string& conversation) {
@@ -95,11 +150,60 @@ void Mirror::drop_promise(const std::string& conversation) {
   if (it == promises_.end()) return;
   const Promise was = std::move(it->second);
   promises_.erase(it);
-  Account& account = accounts_[was.agent];
-  account.weight -= was.weight;
-  --account.open;
-  if (const auto agent = agents_.find(was.agent); agent != agents_.end()) show(agent->second);
+  const auto person = people_.find(was.agent);
+  if (person == people_.end()) return;
+  person->second.promised -= was.weight;
+  --person->second.promises;
+  show(person->second);
 }
+
+// ---- who waits ----
+
+void Mirror::put(Item& item, Pool& pool) {
+  item.pool = &pool;
+  pool.order.insert({item.what.eff, item.what.conversation});
+}
+
+void Mirror::take_out(Item& item) {
+  if (item.pool != nullptr) item.pool->order.erase({item.what.eff, item.what.conversation});
+  item.pool = nullptr;
+}
+
+void Mirror::add_waiting(Waiting waiting) {
+  drop_waiting(waiting.conversation);
+  Line& its = line(waiting.queue);
+  Item& item = waiting_[waiting.conversation];
+  item.what = std::move(waiting);
+  put(item, *its.pools.front());
+  if (its.pools.size() > 1) widening_.insert({item.what.since, item.what.conversation});
+}
+
+void Mirror::drop_waiting(const std::string& conversation) {
+  drop_promise(conversation);
+  const auto it = waiting_.find(conversation);
+  if (it == waiting_.end()) return;
+  take_out(it->second);
+  waiting_.erase(it);
+}
+
+// Who has waited long enough for the next step goes on to it.
+void Mirror::widen(WallTime now) {
+  while (!widening_.empty() && widening_.begin()->first <= now.ms) {
+    const std::string conversation = widening_.extract(widening_.begin()).value().second;
+    const auto it = waiting_.find(conversation);
+    if (it == waiting_.end()) continue;
+    Item& item = it->second;
+    const Line& its = line(item.what.queue);
+    const std::size_t step = steps_after(its.settings.steps, now.ms - item.what.since);
+    if (step < its.settings.steps.size())
+      widening_.insert({std::max(item.what.since + its.settings.steps[step].after_ms, now.ms + 1), conversation});
+    if (item.pool == nullptr) continue;  // promised
+    take_out(item);
+    put(item, *its.pools[step]);
+  }
+}
+
+// ---- the stream ----
 
 bool Mirror::apply(const Value& stream_entry) {
   if (!stream_entry.is_array() || stream_entry.array.size() != 2) return false;
@@ -116,8 +220,9 @@ bool Mirror::apply(const Value& stream_entry) {
   const std::string agent(field("a"));
   if (kind == "queued" || kind == "requeued") {
     if (kind == "requeued" && !agent.empty()) set_load(agent, to_int(field("l")), 0);
+    const std::string_view since = field("s");
     add_waiting({conversation, std::string(field("q")), std::string(field("n")), to_int(field("g")), to_int(field("e")),
-                 to_int(field("w"))});
+                 to_int(field("w")), to_int(since.empty() ? field("t") : since), std::string(field("y"))});
   } else if (kind == "offered" || kind == "assigned") {
     drop_waiting(conversation);
     set_load(agent, to_int(field("l")), to_int(field("t")));
@@ -127,43 +232,72 @@ bool Mirror::apply(const Value& stream_entry) {
   } else if (kind == "wrapup" || kind == "parked" || kind == "woken") {
     set_load(agent, to_int(field("l")), 0);
   } else if (kind == "agent") {
-    AgentState& slot = agents_[agent];
-    unindex(slot);
-    slot.id = agent;
-    slot.availability = std::string(field("av"));
-    slot.sessions = to_int(field("se"));
-    slot.capacity = to_int(field("cp"));
-    slot.gen = to_int(field("ag"));
-    slot.queues = split_list(field("q"));
-    accounts_[agent].load = to_int(field("l"));
-    accounts_[agent].last = to_int(field("la"));
-    show(slot);
+    auto queues = split_list(field("q"));
+    for (const std::string& queue : queues) line(queue);
+    Person& person = people_[agent];
+    stand(person);
+    person.state.id = agent;
+    person.state.availability = std::string(field("av"));
+    person.state.sessions = to_int(field("se"));
+    person.state.capacity = to_int(field("cp"));
+    person.state.gen = to_int(field("ag"));
+    auto skills = parse_skills(field("sk"));
+    if (queues != person.state.queues || skills != person.state.skills) {
+      person.state.queues = std::move(queues);
+      person.state.skills = std::move(skills);
+      give_chairs(person);
+    }
+    person.load = to_int(field("l"));
+    person.last = to_int(field("la"));
+    show(person);
   } else if (kind == "queue") {
     return false;  // rare, and its fields are read from the queue itself
   }
   return true;
 }
 
-std::optional<Choice> Mirror::choose(const Waiting& waiting, WallTime now) const {
-  const auto it = free_.find(waiting.queue);
-  if (it == free_.end()) return std::nullopt;
-  for (const AgentState* agent : it->second) {
-    if (bar_of(*agent, waiting, now) != Bar::kEligible) continue;
-    Reasons reasons;
-    reasons.candidates = static_cast<std::int64_t>(it->second.size());
-    reasons.load = agent->load;
-    reasons.capacity = agent->capacity;
-    reasons.idle_ms = agent->last_assigned == 0 ? -1 : now.ms - agent->last_assigned;
-    return Choice{agent->id, agent->gen, reasons};
+// ---- choosing ----
+
+std::optional<Seat> Mirror::seat_in(const Line& line, const Pool& pool, const Waiting& waiting, WallTime now,
+                                    bool& sticky) const {
+  sticky = false;
+  if (!waiting.sticky.empty()) {
+    const auto it = people_.find(waiting.sticky);
+    const Chair* chair = nullptr;
+    if (it != people_.end()) {
+      for (const Chair& each : it->second.chairs) {
+        if (each.pool == &pool) chair = &each;
+      }
+    }
+    if (chair != nullptr && is_present(it->second.state)) {
+      if (room_of(it->second.state, waiting, now) == Bar::kEligible) {
+        sticky = true;
+        return Seat{&it->second.state, chair->relaxed, chair->levels};
+      }
+      if (waits_for_sticky(line.settings, waiting, &it->second.state, now)) return std::nullopt;
+    }
+  }
+  for (const Seat& seat : pool.free) {
+    if (room_of(*seat.agent, waiting, now) == Bar::kEligible) return seat;
   }
   return std::nullopt;
 }
 
+std::optional<Choice> Mirror::choose(const Waiting& waiting, WallTime now) const {
+  const Line* its = find_line(waiting.queue);
+  if (its == nullptr) return std::nullopt;
+  const Pool& pool = its->answering(steps_after(its->settings.steps, now.ms - waiting.since));
+  bool sticky = false;
+  const auto seat = seat_in(*its, pool, waiting, now, sticky);
+  if (!seat) return std::nullopt;
+  return Choice{seat->agent->id, seat->agent->gen, reasons_of(*seat, pool.free.size(), pool.step, sticky, now)};
+}
+
 std::optional<Hint> Mirror::hint(std::string_view queue, WallTime now) const {
   if (!ready_ || waiting_in(queue) > 0) return std::nullopt;
-  const auto choice = choose({"", std::string(queue), "", 0, now.ms, kWeight}, now);
+  const auto choice = choose({"", std::string(queue), "", 0, now.ms, kWeight, now.ms}, now);
   if (!choice) return std::nullopt;
-  for (const std::string& other : agents_.at(choice->agent).queues) {
+  for (const std::string& other : people_.at(choice->agent).state.queues) {
     if (waiting_in(other) > 0) return std::nullopt;
   }
   return Hint{choice->agent, choice->agent_gen, to_json(choice->reasons)};
@@ -171,41 +305,46 @@ std::optional<Hint> Mirror::hint(std::string_view queue, WallTime now) const {
 
 std::vector<Offer> Mirror::match(WallTime now, int most) {
   std::vector<Offer> offers;
-  // A proposal that nothing came of in five seconds is proposed again.
   std::vector<std::string> overdue;
   for (const auto& [conversation, made] : promises_) {
-    if (now.ms - made.at > 5'000) overdue.push_back(conversation);
+    if (now.ms - made.at > kPromiseMs) overdue.push_back(conversation);
   }
   for (const std::string& conversation : overdue) {
     drop_promise(conversation);
-    if (const auto w = waiting_.find(conversation); w != waiting_.end())
-      by_queue_[w->second.queue].insert({w->second.eff, conversation});
+    if (const auto it = waiting_.find(conversation); it != waiting_.end())
+      put(it->second, line(it->second.what.queue).pool_after(now.ms - it->second.what.since));
   }
+  widen(now);
   // Over all queues, who has waited longest goes first: one queue's crowd must not take the agents it shares with another.
-  std::set<std::pair<std::int64_t, std::string>> heads;  // the next to be looked at of each queue that has a free agent
-  const auto look_at = [&](const std::string& queue, std::set<std::pair<std::int64_t, std::string>>::const_iterator at) {
-    const auto free = free_.find(queue);
-    if (at != by_queue_[queue].end() && free != free_.end() && !free->second.empty()) heads.insert(*at);
+  std::set<Place> heads;  // the next to be looked at of each pool whose conversations a free agent may answer
+  const auto look_at = [&](const Line& its, const Pool& pool, std::set<Place>::const_iterator at) {
+    if (at != pool.order.end() && !its.answering(pool.step).free.empty()) heads.insert(*at);
   };
-  for (const auto& [queue, order] : by_queue_) look_at(queue, order.begin());
-  while (!heads.empty() && static_cast<int>(offers.size()) < most) {
-    const auto head = heads.extract(heads.begin()).value();
-    const Waiting& waiting = waiting_.at(head.second);
-    auto& order = by_queue_[waiting.queue];
-    const auto it = order.find(head);
-    const auto choice = choose(waiting, now);
-    if (!choice) {
-      look_at(waiting.queue, std::next(it));
+  for (const auto& [queue, its] : lines_) {
+    for (const auto& pool : its.pools) look_at(its, *pool, pool->order.begin());
+  }
+  int fruitless = 0;
+  while (!heads.empty() && static_cast<int>(offers.size()) < most && fruitless < kFruitless) {
+    const Place head = heads.extract(heads.begin()).value();
+    Item& item = waiting_.at(head.second);
+    Pool& pool = *item.pool;
+    const auto it = pool.order.find(head);
+    const Line& its = lines_.find(item.what.queue)->second;
+    const Pool& answering = its.answering(pool.step);
+    bool sticky = false;
+    const auto seat = seat_in(its, answering, item.what, now, sticky);
+    if (!seat) {
+      ++fruitless;
+      look_at(its, pool, std::next(it));
       continue;
     }
-    Offer offer{waiting.conversation, waiting.gen, choice->agent, 45'000, false, to_json(choice->reasons)};
-    if (const auto settings = queues_.find(waiting.queue); settings != queues_.end()) {
-      offer.ttl_ms = settings->second.offer_ms;
-      offer.auto_accept = settings->second.auto_accept;
-    }
-    promise(waiting, choice->agent, now);
-    look_at(waiting.queue, order.erase(it));
-    offers.push_back(std::move(offer));
+    const Reasons reasons = reasons_of(*seat, answering.free.size(), answering.step, sticky, now);
+    offers.push_back({item.what.conversation, item.what.gen, seat->agent->id, its.settings.offer_ms, its.settings.auto_accept,
+                      to_json(reasons)});
+    const auto next = std::next(it);
+    take_out(item);
+    promise(item.what, offers.back().agent, now);
+    look_at(its, pool, next);
   }
   return offers;
 }
@@ -215,25 +354,35 @@ void Mirror::failed(const Offer& offer) {
   const auto made = promises_.find(offer.conversation);
   if (made == promises_.end() || made->second.agent != offer.agent) return;
   drop_promise(offer.conversation);
-  if (const auto w = waiting_.find(offer.conversation); w != waiting_.end())
-    by_queue_[w->second.queue].insert({w->second.eff, offer.conversation});
+  if (const auto it = waiting_.find(offer.conversation); it != waiting_.end()) {
+    put(it->second, *line(it->second.what.queue).pools.front());
+    widening_.insert({0, offer.conversation});
+  }
 }
 
 const QueueState* Mirror::queue(std::string_view id) const {
-  const auto it = queues_.find(id);
-  return it == queues_.end() ? nullptr : &it->second;
+  const Line* its = find_line(id);
+  return its == nullptr ? nullptr : &its->settings;
 }
 const AgentState* Mirror::agent(std::string_view id) const {
-  const auto it = agents_.find(std::string(id));
-  return it == agents_.end() ? nullptr : &it->second;
+  const auto it = people_.find(std::string(id));
+  return it == people_.end() ? nullptr : &it->second.state;
 }
 std::size_t Mirror::waiting_in(std::string_view queue) const {
-  const auto it = by_queue_.find(queue);
-  return it == by_queue_.end() ? 0 : it->second.size();
+  const Line* its = find_line(queue);
+  if (its == nullptr) return 0;
+  std::size_t sum = 0;
+  for (const auto& pool : its->pools) sum += pool->order.size();
+  return sum;
+}
+std::vector<const QueueState*> Mirror::queues() const {
+  std::vector<const QueueState*> out;
+  for (const auto& [id, its] : lines_) out.push_back(&its.settings);
+  return out;
 }
 std::size_t Mirror::ready_agents() const {
-  return static_cast<std::size_t>(std::count_if(
-      agents_.begin(), agents_.end(), [](const auto& a) { return a.second.availability == "ready" && a.second.sessions > 0; }));
+  return static_cast<std::size_t>(
+      std::count_if(people_.begin(), people_.end(), [](const auto& p) { return is_present(p.second.state); }));
 }
 
 }  // namespace belfry::routing

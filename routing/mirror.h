@@ -1,15 +1,19 @@
 // A shard's picture of who is ready and what waits: a snapshot, then the transition stream. It is only ever a little late;
-// the store refuses what it gets wrong. Agents that could take something stand in an ordered index per queue, so that a
-// choice costs the same with ten agents and with ten thousand.
+// the store refuses what it gets wrong.
+//
+// Each queue has a pool for each of its steps: who waits there, and an ordered index of the agents who could take it, so that
+// a choice costs the same with ten agents and with ten thousand, and with ten waiting or a hundred thousand.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "routing/pick.h"
@@ -26,7 +30,7 @@ class Mirror {
   const std::string& stream_id() const { return stream_id_; }
   bool ready() const { return ready_; }
 
-  // Who should get it. Only agents of the waiting conversation's queue are looked at, best first.
+  // Who should get it, as pick() says: only those who could take it are looked at, best first.
   std::optional<Choice> choose(const Waiting& waiting, WallTime now) const;
   // For a conversation about to open in `queue`; nothing if anyone waits in a queue of the chosen agent.
   std::optional<Hint> hint(std::string_view queue, WallTime now) const;
@@ -41,41 +45,78 @@ class Mirror {
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t waiting_in(std::string_view queue) const;
   std::size_t ready_agents() const;
-  const std::map<std::string, QueueState, std::less<>>& queues() const { return queues_; }
+  std::vector<const QueueState*> queues() const;  // by id
 
  private:
-  struct ByPreference {
-    bool operator()(const AgentState* a, const AgentState* b) const { return better(*a, *b); }
+  using Place = std::pair<std::int64_t, std::string>;  // eff, conversation
+  struct BySeat {
+    bool operator()(const Seat& a, const Seat& b) const { return better(a, b); }
   };
-  void index(AgentState& agent);
-  void unindex(const AgentState& agent);
+  struct Pool {
+    Demand demand;
+    std::size_t step = 0;
+    std::set<Seat, BySeat> free;  // present, with room for one more
+    std::size_t present = 0;      // however busy
+    std::set<Place> order;        // who waits at this step, as far as match() has looked
+  };
+  struct Line {
+    QueueState settings;
+    std::vector<std::unique_ptr<Pool>> pools;  // by step; the last is met by most
+    Pool& pool_after(std::int64_t waited_ms) const;
+    // Who may answer at a step: those of a later one if nobody present meets it.
+    const Pool& answering(std::size_t step) const;
+  };
+  // An agent in a pool whose demand he meets.
+  struct Chair {
+    Pool* pool = nullptr;
+    int relaxed = 0, levels = 0;
+  };
+  struct Person {
+    AgentState state;
+    std::vector<Chair> chairs;
+    bool counted = false, seated = false;  // in `present`, in `free` of each
+    // The load as told, and what is promised besides: how much, the latest when, how many.
+    std::int64_t load = 0, last = 0;
+    std::int64_t promised = 0, promised_at = 0, promises = 0;
+  };
+  struct Item {
+    Waiting what;
+    Pool* pool = nullptr;  // null while an agent is promised to it
+  };
+  // What match proposed and the stream has not spoken of: such a conversation is in no pool, and until then the agent is seen as
+  // carrying it. Apart from what the stream told, or a lost answer would leave him too full for ever.
+  struct Promise {
+    std::string agent;
+    std::int64_t at = 0, weight = 0;
+  };
+
+  Line& line(const std::string& queue);
+  const Line* find_line(std::string_view queue) const;
+  void make_pools(Line& line);
+  void give_chairs(Person& person);
+  void sit(Person& person);
+  void stand(Person& person);
+  void show(Person& person);
+  void set_load(const std::string& agent, std::int64_t load, std::int64_t last);
+
   void add_waiting(Waiting waiting);
   void drop_waiting(const std::string& conversation);
-  void set_load(const std::string& agent, std::int64_t load, std::int64_t last);
+  void put(Item& item, Pool& pool);
+  void take_out(Item& item);
+  void widen(WallTime now);
+
+  std::optional<Seat> seat_in(const Line& line, const Pool& pool, const Waiting& waiting, WallTime now, bool& sticky) const;
   void promise(const Waiting& waiting, const std::string& agent, WallTime now);
   void drop_promise(const std::string& conversation);
 
   bool ready_ = false;
   std::string stream_id_ = "0-0";
-  std::unordered_map<std::string, AgentState> agents_;
-  std::map<std::string, std::set<const AgentState*, ByPreference>, std::less<>> free_;  // by queue
-  std::unordered_map<std::string, Waiting> waiting_;
-  std::map<std::string, std::set<std::pair<std::int64_t, std::string>>, std::less<>> by_queue_;  // eff, conversation
-
-  // What match proposed and the stream has not spoken of: such a conversation is out of by_queue_, and until then the agent
-  // is seen as carrying it. Apart from what the stream told, or a lost answer would leave him too full for ever.
-  struct Promise {
-    std::string agent;
-    std::int64_t at = 0, weight = 0;
-  };
-  struct Account {
-    std::int64_t load = 0, last = 0;            // as told
-    std::int64_t weight = 0, at = 0, open = 0;  // promised: how much, the latest when, how many
-  };
-  void show(AgentState& agent);
+  std::unordered_map<std::string, Person> people_;
+  std::map<std::string, Line, std::less<>> lines_;                      // by queue
+  std::map<std::string, std::vector<Pool*>, std::less<>> answered_by_;  // queue -> the pools that its members may answer
+  std::unordered_map<std::string, Item> waiting_;
+  std::set<Place> widening_;  // when a conversation's next step comes in force; at once for one that match() has not seen
   std::unordered_map<std::string, Promise> promises_;  // by conversation
-  std::unordered_map<std::string, Account> accounts_;  // by agent
-  std::map<std::string, QueueState, std::less<>> queues_;
 };
 
 }  // namespace belfry::routing

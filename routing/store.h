@@ -14,6 +14,7 @@
 
 #include "belfry/message.h"
 #include "belfry/result.h"
+#include "routing/demand.h"
 
 namespace belfry::routing {
 
@@ -44,6 +45,7 @@ struct Ingest {
   std::optional<Hint> hint;
   std::int64_t offer_ttl_ms = 45'000;
   bool auto_accept = false;
+  std::int64_t priority = 0;  // of its queue, minutes
 };
 struct Ingested {
   enum class Kind : std::uint8_t { kNew, kOk, kDuplicate, kNone } kind = Kind::kNone;
@@ -191,15 +193,22 @@ struct AgentState {
   std::string id, availability;
   std::int64_t sessions = 0, load = 0, capacity = 0, gen = 0, last_assigned = 0;
   std::vector<std::string> queues;
+  std::vector<Skill> skills;
 };
 struct Waiting {
   std::string conversation, queue, excluded;
   std::int64_t gen = 0, eff = 0, weight = kWeight;
+  std::int64_t since = 0;  // when it began to wait: its queue's steps count from here
+  std::string sticky;      // who had the citizen's last conversation
 };
 struct QueueState {
   std::string id, name;
   bool auto_accept = false;
   std::int64_t offer_ms = 45'000, wrap_ms = 60'000;
+  std::int64_t priority = 0;   // minutes by which its conversations count as older than they are
+  std::int64_t sticky_ms = 0;  // for so long the agent of the last conversation is waited for, if he is there
+  std::vector<Skill> skills;
+  std::vector<Step> steps;
 };
 struct Snapshot {
   std::string stream_id;
@@ -264,13 +273,13 @@ class Store : public LaneStore {
   virtual void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent, std::string_view session_id,
                        bool open,
                        Done<Outcome> done) = 0;  // gen: the agent's present sequence
-  // A start, beat or sweep that finds the last one of any shard longer ago than `ttl_ms` moves the deadlines of offers and of absent
-  // agents by as much (nobody could be answered meanwhile); such a sweep does no more.
+  // A start, beat or sweep that finds the last one of any shard longer ago than `ttl_ms` moves the deadlines of offers and of
+  // absent agents by as much (nobody could be answered meanwhile); such a sweep does no more.
   virtual void node_start(std::string_view shard, std::int64_t ttl_ms, Done<Outcome> done) = 0;  // gen: the epoch
   virtual void node_beat(std::string_view shard, std::int64_t epoch, std::int64_t ttl_ms, const std::vector<std::string>& wanted,
                          Done<Beat> done) = 0;
   virtual void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) = 0;
-  virtual void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) = 0;  // gen: how many deadlines were due
+  virtual void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) = 0;    // gen: how many deadlines were due
   virtual void recount(std::string_view conversation, Done<Outcome> done) = 0;  // gen: the difference
 
   // Reading.

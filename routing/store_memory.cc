@@ -17,6 +17,7 @@ constexpr std::int64_t kHour = 3'600'000;
 constexpr std::int64_t kDay = 24 * kHour;
 constexpr std::int64_t kBan = 120'000;          // not offered again to whom let it go
 constexpr std::int64_t kAbsence = 600'000;      // an agent without a session keeps his work this long
+constexpr std::int64_t kSticky = 72 * kHour;    // so long the agent of the last conversation is asked first
 constexpr std::int64_t kUncertainFor = 10'000;  // then the next of the conversation may be sent
 constexpr std::size_t kReplayed = 500;
 
@@ -451,6 +452,7 @@ class Memory final : public MemoryStore {
       if (field == "name") agent.name = value;
       if (field == "roles") agent.roles = value;
       if (field == "queues") agent.queues = value;
+      if (field == "skills") agent.skills = value;
       if (field == "cap") agent.capacity = number(value);
     }
     ++agent.gen;
@@ -654,7 +656,8 @@ class Memory final : public MemoryStore {
     Snapshot out;
     out.stream_id = text(transitions_) + "-0";
     for (const auto& [id, a] : w_.agents) {
-      out.agents.push_back({id, a.availability, a.sessions, a.load, a.capacity, a.gen, a.last_assigned, split_list(a.queues)});
+      out.agents.push_back({id, a.availability, a.sessions, a.load, a.capacity, a.gen, a.last_assigned, split_list(a.queues),
+                            parse_skills(a.skills)});
     }
     for (const auto& [id, fields] : w_.queues) {
       QueueState queue;
@@ -667,12 +670,16 @@ class Memory final : public MemoryStore {
       queue.auto_accept = field("mode") == "auto";
       if (!field("offer_ms").empty()) queue.offer_ms = number(field("offer_ms"));
       if (!field("wrap_ms").empty()) queue.wrap_ms = number(field("wrap_ms"));
+      if (!field("priority").empty()) queue.priority = number(field("priority"));
+      if (!field("sticky_ms").empty()) queue.sticky_ms = number(field("sticky_ms"));
+      queue.skills = parse_skills(field("skills"));
+      queue.steps = parse_steps(field("steps"));
       out.queues.push_back(std::move(queue));
       const auto* waiting = look(w_.waiting, id);
       if (waiting == nullptr) continue;
       for (const auto& [eff, conversation] : *waiting) {
         const Conversation& c = w_.conversations.at(conversation);
-        out.waiting.push_back({c.id, c.queue, c.excluded, c.gen, c.eff, c.weight});
+        out.waiting.push_back({c.id, c.queue, c.excluded, c.gen, c.eff, c.weight, c.since, c.sticky});
       }
     }
     done(std::move(out));
@@ -721,6 +728,7 @@ class Memory final : public MemoryStore {
                 {"cp", text(a.capacity)},
                 {"ag", text(a.gen)},
                 {"la", text(a.last_assigned)},
+                {"sk", a.skills},
                 {"x", std::move(why)}});
   }
 
@@ -834,11 +842,22 @@ class Memory final : public MemoryStore {
     const std::int64_t load = let_go(c);
     tell(owner, 'x', c, c.gen, "queued", why);
     if (ban) c.excluded = owner + ":" + text(now_ + kBan) + "," + c.excluded.substr(0, 200);
+    if (c.state != "offered") {
+      c.since = now_;
+      c.sticky = why == "transferred" ? "" : owner;
+    }
     c.state = "queued";
     c.owner.clear();
     c.weight = c.base;
     w_.waiting[c.queue].insert({c.eff, c.id});
-    transition("requeued", c, owner, {{"l", text(load)}, {"w", text(c.base)}, {"e", text(c.eff)}, {"n", c.excluded}, {"x", why}});
+    transition("requeued", c, owner,
+               {{"l", text(load)},
+                {"w", text(c.base)},
+                {"e", text(c.eff)},
+                {"n", c.excluded},
+                {"s", text(c.since)},
+                {"y", c.sticky},
+                {"x", why}});
   }
 
   // A parked conversation, or one in wrap-up, has news: back to its agent if he can take it, else to its queue.
@@ -861,6 +880,10 @@ class Memory final : public MemoryStore {
     if (!c.owner.empty()) {
       load = let_go(c);
       tell(c.owner, 'c', c, c.gen, "closed", why);
+      if (c.state != "offered") {
+        w_.contacts.at(c.contact).last_agent = c.owner;
+        w_.contacts.at(c.contact).last_at = now_;
+      }
     }
     c.state = "closed";
     c.weight = 0;
@@ -1110,7 +1133,8 @@ class Memory final : public MemoryStore {
       }
       if (!addresses[1].empty()) w_.addresses[addresses[0]].aliases = addresses[1] + " " + addresses[2];
     }
-    w_.contacts[contact].open[what.account] = id;
+    model::Contact& citizen = w_.contacts[contact];
+    citizen.open[what.account] = id;
     w_.addresses[addresses[0]].latest[what.account] = id;
     Conversation& c = w_.conversations[id];
     c.id = id;
@@ -1121,16 +1145,21 @@ class Memory final : public MemoryStore {
     c.contact = contact;
     c.address = addresses[0];
     c.name = what.name;
-    c.first = c.eff = c.last = now_;
+    c.first = c.since = c.last = now_;
+    c.eff = now_ - 60'000 * what.priority;
     c.weight = c.base = kWeight;
     c.window_until = what.window_until.ms;
+    const std::string known = now_ - citizen.last_at < kSticky ? citizen.last_agent : "";
     append(c, State::kStored, what.entry);
     if (what.has_media) w_.media[what.account].push_back({{c.id, 1}, now_});
-    if (hint_holds(what)) {
+    if ((known.empty() || known == what.hint.value_or(Hint{}).agent) && hint_holds(what)) {
       give(c, what.hint->agent, what.offer_ttl_ms, what.auto_accept, what.hint->reasons);
     } else {
+      c.sticky = known;
       w_.waiting[c.queue].insert({c.eff, c.id});
-      transition("queued", c, "", {{"e", text(c.eff)}, {"w", text(c.weight)}});
+      Fields place{{"e", text(c.eff)}, {"w", text(c.weight)}};
+      if (!known.empty()) place.emplace_back("y", known);
+      transition("queued", c, "", place);
     }
     return describe(c, 1, Ingested::Kind::kNew);
   }

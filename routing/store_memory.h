@@ -44,7 +44,8 @@ struct Conversation {
   std::string id, state, owner, queue, channel, account, contact, name, address, why, code;
   std::string excluded;  // "ana:<until>,bob:<until>": not to be offered it again before then
   std::int64_t gen = 1, weight = 0, base = 0, eff = 0, open = 0;
-  std::int64_t first = 0, window_until = 0, given = 0, last = 0;
+  std::int64_t first = 0, since = 0, window_until = 0, given = 0, last = 0;
+  std::string sticky;        // who had the citizen's last conversation
   std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
   std::deque<Held> hold;     // those that wait for it
   std::vector<LogLine> log;  // entry n is log[n - 1]
@@ -52,6 +53,8 @@ struct Conversation {
 
 struct Contact {
   std::map<std::string, std::string> open;  // account -> open conversation
+  std::string last_agent;                   // of his last conversation
+  std::int64_t last_at = 0;
 };
 
 struct Address {
@@ -61,7 +64,7 @@ struct Address {
 };
 
 struct Agent {
-  std::string availability = "offline", reason, name, roles, queues;
+  std::string availability = "offline", reason, name, roles, queues, skills;
   std::int64_t sessions = 0, load = 0, capacity = 50, gen = 1, seq = 0, missed = 0, last_assigned = 0, absences = 0;
   std::set<std::string, ByNumber> held;
   std::deque<AgentEvent> replay;

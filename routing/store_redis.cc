@@ -155,6 +155,7 @@ class RedisStore final : public Store {
     if (w.may_open) {
       opening = w.queue + "|" + std::to_string(kWeight) + "|" + std::to_string(w.offer_ttl_ms) + (w.auto_accept ? "|1|" : "|0|");
       opening += w.hint ? w.hint->agent + "|" + std::to_string(w.hint->agent_gen) : "|";
+      if (w.priority != 0) opening += "|" + std::to_string(w.priority);
     }
     const std::string at = now();
     std::vector<std::string_view> args = {at,
@@ -439,24 +440,28 @@ class RedisStore final : public Store {
       Snapshot out;
       out.stream_id = text_of(reply->array[0]);
       const auto& agents = reply->array[1].array;
-      for (std::size_t i = 0; i + 7 < agents.size(); i += 8) {
+      for (std::size_t i = 0; i + 8 < agents.size(); i += 9) {
         out.agents.push_back({text_of(agents[i]), text_of(agents[i + 1]), int_of(agents[i + 2]), int_of(agents[i + 3]),
-                              int_of(agents[i + 4]), int_of(agents[i + 5]), int_of(agents[i + 6]),
-                              split_list(agents[i + 7].text)});
+                              int_of(agents[i + 4]), int_of(agents[i + 5]), int_of(agents[i + 6]), split_list(agents[i + 7].text),
+                              parse_skills(agents[i + 8].text)});
       }
       const auto& waiting = reply->array[2].array;
-      for (std::size_t i = 0; i + 5 < waiting.size(); i += 6) {
+      for (std::size_t i = 0; i + 7 < waiting.size(); i += 8) {
         out.waiting.push_back({text_of(waiting[i]), text_of(waiting[i + 2]), text_of(waiting[i + 5]), int_of(waiting[i + 1]),
-                               int_of(waiting[i + 3]), int_of(waiting[i + 4])});
+                               int_of(waiting[i + 3]), int_of(waiting[i + 4]), int_of(waiting[i + 6]), text_of(waiting[i + 7])});
       }
       const auto& queues = reply->array[3].array;
-      for (std::size_t i = 0; i + 4 < queues.size(); i += 5) {
+      for (std::size_t i = 0; i + 8 < queues.size(); i += 9) {
         QueueState queue;
         queue.id = text_of(queues[i]);
         queue.auto_accept = queues[i + 1].text == "auto";
         if (!queues[i + 2].text.empty()) queue.offer_ms = int_of(queues[i + 2]);
         if (!queues[i + 3].text.empty()) queue.wrap_ms = int_of(queues[i + 3]);
         queue.name = text_of(queues[i + 4]);
+        queue.priority = int_of(queues[i + 5]);
+        queue.sticky_ms = int_of(queues[i + 6]);
+        queue.skills = parse_skills(queues[i + 7].text);
+        queue.steps = parse_steps(queues[i + 8].text);
         out.queues.push_back(std::move(queue));
       }
       done(std::move(out));

@@ -122,8 +122,31 @@ std::optional<std::vector<std::string>> Body::queues(std::string_view member, st
 
 void Body::complain(std::string_view member, std::string what) { complaints_.emplace_back(member, std::move(what)); }
 
-std::optional<wire::Problem> Body::finish() {
-  if (!object_) return wire::problem(400, "not_json", refusal_);
+bool Body::objects(std::string_view member, std::size_t max_items, const std::function<void(Body& item)>& read) {
+  const auto value = find(member, false);
+  if (!value) return false;
+  simdjson::dom::array array;
+  if (value->get(array) != simdjson::SUCCESS || array.size() > max_items) {
+    complain(member, "must be an array of at most " + std::to_string(max_items) + " objects");
+    return false;
+  }
+  std::size_t i = 0;
+  for (const simdjson::dom::element item : array) {
+    const std::string name = std::string(member) + "[" + std::to_string(i++) + "]";
+    simdjson::dom::object object;
+    if (item.get(object) != simdjson::SUCCESS) {
+      complain(name, "must be an object");
+      continue;
+    }
+    Body body(object);
+    read(body);
+    body.complain_of_members();
+    for (auto& [inner, what] : body.complaints_) complain(name + "." + inner, std::move(what));
+  }
+  return true;
+}
+
+void Body::complain_of_members() {
   std::vector<std::string_view> seen;
   for (const auto field : *object_) {
     if (std::find(seen.begin(), seen.end(), field.key) != seen.end()) complain(field.key, "stands there twice");
@@ -133,6 +156,11 @@ std::optional<wire::Problem> Body::finish() {
     for (const std::string& name : known_) what.append(what.ends_with("are") ? " " : ", ").append(name);
     complain(field.key.substr(0, 60), std::move(what));
   }
+}
+
+std::optional<wire::Problem> Body::finish() {
+  if (!object_) return wire::problem(400, "not_json", refusal_);
+  complain_of_members();
   if (complaints_.empty()) return std::nullopt;
   wire::Problem problem = wire::problem(422, "invalid_body", {});
   problem.more = "\"errors\":[";

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,9 @@ class Body {
   std::optional<std::int64_t> integer(std::string_view member, Integer rule);
   std::optional<std::vector<std::string>> texts(std::string_view member, std::size_t max_items, std::size_t max_length);
   std::optional<std::vector<std::string>> queues(std::string_view member, std::size_t max_items);
+  // An array of objects, each read like a body of its own; its complaints name it: `steps[0].after_s`. False: there is none, or
+  // it is no such array.
+  bool objects(std::string_view member, std::size_t max_items, const std::function<void(Body& item)>& read);
   // Known here, and read elsewhere.
   void known(std::string_view member) { known_.emplace_back(member); }
 
@@ -47,6 +51,8 @@ class Body {
   std::optional<wire::Problem> finish();
 
  private:
+  explicit Body(const simdjson::dom::object& object) : object_(object) {}
+  void complain_of_members();
   std::optional<simdjson::dom::element> find(std::string_view member, bool required);
 
   wire::JsonReader reader_;

@@ -55,6 +55,7 @@ std::vector<Route> session_routes();
 std::vector<Route> message_routes();
 std::vector<Route> conversation_routes();
 std::vector<Route> people_routes();
+std::vector<Route> queue_routes();
 std::vector<Route> key_routes();
 std::vector<Route> media_routes();
 std::vector<Route> insight_routes();

@@ -27,11 +27,11 @@ void stats(Room& room, const CallPtr& call) {
   const routing::Mirror& mirror = room.services.mirror;
   if (!mirror.ready()) return call->error({Errc::kUnavailable, "the mirror is not there yet"});
   std::vector<std::string> queues;
-  for (const auto& [id, queue] : mirror.queues()) {
+  for (const routing::QueueState* queue : mirror.queues()) {
     std::string& out = queues.emplace_back("{");
-    text(out, "id", queue_id(id));
-    text(out, "name", queue.name);
-    plain(out, "waiting", std::to_string(mirror.waiting_in(id)));
+    text(out, "id", queue_id(queue->id));
+    text(out, "name", queue->name);
+    plain(out, "waiting", std::to_string(mirror.waiting_in(queue->id)));
     out += '}';
   }
   std::string out = "{\"at\":\"" + wire::rfc3339(room.services.now().wall) + "\"";
@@ -84,7 +84,9 @@ void choice(Room& room, const CallPtr& call) {
   if (mirror.queue(*id) == nullptr) return call->problem(not_found("queue"));
   routing::Waiting waiting;
   waiting.queue = *id;
-  const auto chosen = mirror.choose(waiting, room.services.now().wall);
+  const WallTime now = room.services.now().wall;
+  waiting.since = now.ms;
+  const auto chosen = mirror.choose(waiting, now);
   std::string out = "{";
   text(out, "queue", queue_id(*id));
   plain(out, "waiting", std::to_string(mirror.waiting_in(*id)));
@@ -94,7 +96,22 @@ void choice(Room& room, const CallPtr& call) {
   } else {
     plain(out, "agent", "null");
   }
-  call->json(200, out + "}");
+  // Who would get it if it were still there when each step comes in force.
+  out += ",\"steps\":[";
+  for (const routing::Step& step : mirror.queue(*id)->steps) {
+    waiting.since = now.ms - step.after_ms;
+    const auto then = mirror.choose(waiting, now);
+    out.append(out.ends_with('[') ? "{" : ",{");
+    plain(out, "after_s", std::to_string(step.after_ms / 1000));
+    if (then) {
+      text(out, "agent", agent_id(then->agent));
+      plain(out, "reasons", routing::to_json(then->reasons));
+    } else {
+      plain(out, "agent", "null");
+    }
+    out += '}';
+  }
+  call->json(200, out + "]}");
 }
 
 // ------------------------------------------------------------------------------------------------------- transitions

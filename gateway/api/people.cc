@@ -1,4 +1,4 @@
-// Agents, queues and skills: what an operator edits while everything runs.
+// Agents: who they are, what they may do, which queues they serve and what they can.
 #include <algorithm>
 #include <charconv>
 
@@ -6,6 +6,8 @@
 #include "belfry/list.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
+#include "gateway/api/named.h"
+#include "gateway/api/render.h"
 #include "gateway/auth/password.h"
 
 namespace belfry::gateway::api {
@@ -13,28 +15,6 @@ namespace {
 
 constexpr int kMaxCapacity = 100;       // conversations
 constexpr std::size_t kMaxQueues = 50;  // of one agent
-
-std::int64_t to_int(std::string_view text) {
-  std::int64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-void member(std::string& out, std::string_view name, std::string_view value) {
-  out.append(out.ends_with('{') ? "\"" : ",\"").append(name).append("\":");
-  wire::append_quoted(out, value);
-}
-void member(std::string& out, std::string_view name, const std::vector<std::string>& values) {
-  out.append(out.ends_with('{') ? "\"" : ",\"").append(name).append("\":[");
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (i > 0) out += ',';
-    wire::append_quoted(out, values[i]);
-  }
-  out += ']';
-}
-void number(std::string& out, std::string_view name, std::string_view digits) {
-  out.append(",\"").append(name).append("\":").append(digits);
-}
 
 // Weights as conversations: 13 is 1.3.
 std::string in_conversations(std::int64_t weight) {
@@ -50,52 +30,31 @@ std::vector<std::string> queue_ids(const std::vector<std::string>& queues) {
   return out;
 }
 
-// `after` of these lists is the last id of the page before, as it was said: made plain here. Answers 422 otherwise.
-bool read_cursor(Call& call, Paging& page, std::optional<std::string> (*parse)(std::string_view)) {
-  if (page.after.empty()) return true;
-  auto id = parse(page.after);
-  if (!id) {
-    call.problem(
-        wire::problem(422, "invalid_parameter", "`after` is not a cursor of this list. Send what `next` said, or leave it out."));
-    return false;
-  }
-  page.after = std::move(*id);
-  return true;
-}
-
-// What was asked for may be a page of a sorted set of ids.
-std::vector<std::string> page_of(const routing::Value& members, const Paging& page, std::string& next) {
-  std::vector<std::string> ids;
-  for (const routing::Value& member : members.array) {
-    if (member.text > page.after) ids.push_back(member.text);
-  }
-  std::sort(ids.begin(), ids.end());
-  if (ids.size() > static_cast<std::size_t>(page.limit)) {
-    ids.resize(static_cast<std::size_t>(page.limit));
-    next = ids.back();
-  }
-  return ids;
-}
-
 // ------------------------------------------------------------------------------------------------------------- agents
 
 struct Person {
-  std::string id, name, login, roles, queues, availability, reason;
+  std::string id, name, login, roles, queues, skills, availability, reason;
   std::int64_t sessions = 0, load = 0, capacity = 0;
 };
 
 std::vector<std::string> read_person(Room& room, const std::string& id) {
-  return {"HMGET",  room.commands.key("agent:" + id), "name", "login", "roles", "queues", "avail", "reason", "ses", "load", "cap",
-          "removed"};
+  return {"HMGET", room.commands.key("agent:" + id),
+          "name",  "login",
+          "roles", "queues",
+          "avail", "reason",
+          "ses",   "load",
+          "cap",   "removed",
+          "skills"};
 }
 
 std::optional<Person> person_of(const std::string& id, const routing::Value& row) {
-  if (row.array.size() != 10 || row.array[8].is_nil() || text_at(row, 9) == "1") return std::nullopt;
+  if (row.array.size() != 11 || row.array[8].is_nil() || text_at(row, 9) == "1") return std::nullopt;
   return Person{id,
                 text_at(row, 0),
                 text_at(row, 1),
                 text_at(row, 2),
                 text_at(row, 3),
+                text_at(row, 10),
                 text_at(row, 4),
                 text_at(row, 5),
                 to_int(text_at(row, 6)),
@@ -110,6 +69,7 @@ std::string person_json(const Person& p, bool with_login) {
   if (with_login) member(out, "login", p.login);
   member(out, "roles", split_list(p.roles));
   member(out, "queues", queue_ids(split_list(p.queues)));
+  member(out, "skills", split_list(p.skills));
   number(out, "capacity", in_conversations(p.capacity));
   number(out, "load", in_conversations(p.load));
   member(out, "availability", p.availability);
@@ -166,7 +126,7 @@ struct Wish {
   std::string id, login;
   std::optional<std::string> new_login, password;
   routing::Fields fields;
-  std::vector<std::string> queues;
+  std::vector<std::string> queues, skills;
 };
 
 void read_wish(Body& body, Wish& wish, bool is_new) {
@@ -185,6 +145,10 @@ void read_wish(Body& body, Wish& wish, bool is_new) {
   if (const auto queues = body.queues("queues", kMaxQueues)) {
     wish.queues = *queues;
     wish.fields.emplace_back("queues", join_list(*queues));
+  }
+  if (const auto skills = read_skills(body, "skills")) {
+    wish.skills = *skills;
+    wish.fields.emplace_back("skills", join_list(*skills));
   }
   if (const auto roles = body.texts("roles", 10, 20)) {
     const auto wrong = std::find_if_not(roles->begin(), roles->end(), [](const std::string& role) { return is_role(role); });
@@ -230,21 +194,9 @@ void keep_agent(Room& room, const CallPtr& call, const std::shared_ptr<Wish>& wi
   });
 }
 
-void with_queues(Room& room, const CallPtr& call, const std::vector<std::string>& queues, std::function<void()> then) {
-  std::vector<std::vector<std::string>> reads;
-  for (const std::string& queue : queues) reads.push_back({"SISMEMBER", room.commands.key("queues"), queue});
-  room.commands.all(reads, [call, queues, then = std::move(then)](Result<std::vector<routing::Value>> there) {
-    if (!there) return call->error(there.error());
-    for (std::size_t i = 0; i < queues.size(); ++i) {
-      if ((*there)[i].integer == 0) {
-        return call->problem(wire::problem(422, "unknown_queue",
-                                           "`queues` names " + queue_id(queues[i]) +
-                                               ", and there is no such queue. Make it first: PUT /api/v1/queues/" +
-                                               queue_id(queues[i]) + "."));
-      }
-    }
-    then();
-  });
+void with_queues_and_skills(Room& room, const CallPtr& call, const Wish& wish, std::function<void()> then) {
+  with_queues(room, call, wish.queues,
+              [&room, call, skills = wish.skills, then = std::move(then)] { with_skills(room, call, skills, then); });
 }
 
 wire::Problem login_taken() { return wire::problem(409, "login_taken", "Another agent has this login. Choose another."); }
@@ -261,7 +213,7 @@ void post_agent(Room& room, const CallPtr& call) {
   if (auto wrong = body.finish()) return call->problem(*wrong);
   wish->fields.emplace_back("login", wish->login);
   wish->fields.emplace_back("removed", "0");
-  with_queues(room, call, wish->queues, [&room, call, wish] {
+  with_queues_and_skills(room, call, *wish, [&room, call, wish] {
     const auto read = read_person(room, wish->id);
     room.commands.all({read}, [&room, call, wish](Result<std::vector<routing::Value>> rows) {
       if (!rows) return call->error(rows.error());
@@ -291,7 +243,7 @@ void put_agent(Room& room, const CallPtr& call) {
   if (!call->may(delicate ? Action::kManage : Action::kWrite, {"agents"})) return;
   if (auto wrong = body.finish()) return call->problem(*wrong);
   wish->id = *id;
-  with_queues(room, call, wish->queues, [&room, call, wish] {
+  with_queues_and_skills(room, call, *wish, [&room, call, wish] {
     with_person(room, call, wish->id, [&room, call, wish](const Person& person) {
       wish->login = person.login;
       if (!wish->new_login || *wish->new_login == person.login) return keep_agent(room, call, wish, 200);
@@ -378,138 +330,6 @@ void delete_agent(Room& room, const CallPtr& call) {
   });
 }
 
-// ------------------------------------------------------------------------------------------------------------- queues
-
-std::vector<std::string> read_queue(Room& room, const std::string& id) {
-  return {"HMGET", room.commands.key("queue:" + id), "name", "mode", "offer_ms", "wrap_ms", "priority", "skills"};
-}
-
-std::string queue_json(const std::string& id, const routing::Value& row) {
-  const auto or_else = [&](std::size_t i, std::int64_t fallback) {
-    return text_at(row, i).empty() ? fallback : to_int(text_at(row, i));
-  };
-  std::string out = "{";
-  member(out, "id", queue_id(id));
-  member(out, "name", text_at(row, 0).empty() ? id : text_at(row, 0));
-  member(out, "mode", text_at(row, 1).empty() ? "offer" : std::string_view(text_at(row, 1)));
-  number(out, "offer_timeout_s", std::to_string(or_else(2, 45'000) / 1000));
-  number(out, "wrapup_s", std::to_string(or_else(3, 60'000) / 1000));
-  number(out, "priority", std::to_string(or_else(4, 0)));
-  member(out, "skills", split_list(text_at(row, 5)));
-  return out + "}";
-}
-
-void list_queues(Room& room, const CallPtr& call) {
-  auto page = paging(*call, 500);
-  if (!page || !call->may(Action::kRead, {"queues"}) || !read_cursor(*call, *page, parse_queue_id)) return;
-  room.commands.run({"SMEMBERS", room.commands.key("queues")}, [&room, call, page](Result<routing::Value> members) {
-    if (!members) return call->error(members.error());
-    std::string next;
-    auto ids = page_of(*members, *page, next);
-    std::vector<std::vector<std::string>> reads;
-    for (const std::string& id : ids) reads.push_back(read_queue(room, id));
-    room.commands.all(reads, [call, ids = std::move(ids), next](Result<std::vector<routing::Value>> rows) {
-      if (!rows) return call->error(rows.error());
-      std::vector<std::string> items;
-      for (std::size_t i = 0; i < ids.size(); ++i) items.push_back(queue_json(ids[i], (*rows)[i]));
-      call->json(200, list_json(items, queue_id(next)));
-    });
-  });
-}
-
-void answer_queue(Room& room, const CallPtr& call, const std::string& id, int status) {
-  room.commands.all({{"SISMEMBER", room.commands.key("queues"), id}, read_queue(room, id)},
-                    [call, id, status](Result<std::vector<routing::Value>> rows) {
-                      if (!rows) return call->error(rows.error());
-                      if (rows->front().integer == 0) return call->problem(not_found("queue"));
-                      call->json(status, queue_json(id, rows->back()));
-                    });
-}
-
-void get_queue(Room& room, const CallPtr& call) {
-  const auto id = queue_in_path(*call);
-  if (id && call->may(Action::kRead, {"queues"})) answer_queue(room, call, *id, 200);
-}
-
-void put_queue(Room& room, const CallPtr& call) {
-  if (!call->may(Action::kWrite, {"queues"})) return;
-  const auto id = parse_queue_id(call->args[0]);
-  if (!id) return call->problem(wire::problem(422, "invalid_id", "A queue's id is " + std::string(kQueueIds) + "."));
-  Body body(call->request().body);
-  routing::Fields fields;
-  if (const auto name = body.text("name", {.max = 100})) fields.emplace_back("name", *name);
-  if (const auto mode = body.one_of("mode", false, {"offer", "auto"})) fields.emplace_back("mode", *mode);
-  if (const auto s = body.integer("offer_timeout_s", {.min = 5, .max = 3600}))
-    fields.emplace_back("offer_ms", std::to_string(*s * 1000));
-  if (const auto s = body.integer("wrapup_s", {.min = 0, .max = 3600})) fields.emplace_back("wrap_ms", std::to_string(*s * 1000));
-  if (const auto priority = body.integer("priority", {.min = 0, .max = 10}))
-    fields.emplace_back("priority", std::to_string(*priority));
-  if (const auto skills = body.texts("skills", 20, 50)) {
-    const bool fine =
-        std::all_of(skills->begin(), skills->end(), [](const std::string& s) { return is_id(s.substr(0, s.find(':'))); });
-    if (!fine) body.complain("skills", "holds something that is no skill: use its id, with a level if you like, as in water:3");
-    fields.emplace_back("skills", join_list(*skills));
-  }
-  if (auto wrong = body.finish()) return call->problem(*wrong);
-  room.services.store.queue_put(*id, fields, [&room, call, id = *id](Result<routing::Outcome> kept) {
-    if (!kept) return call->error(kept.error());
-    answer_queue(room, call, id, kept->gen == 1 ? 201 : 200);
-  });
-}
-
-// ------------------------------------------------------------------------------------------------------------- skills
-
-std::string skill_json(const std::string& id, const std::string& name) {
-  std::string out = "{";
-  member(out, "id", id);
-  member(out, "name", name);
-  return out + "}";
-}
-
-void list_skills(Room& room, const CallPtr& call) {
-  const auto page = paging(*call, 500);
-  if (!page || !call->may(Action::kRead, {"skills"})) return;
-  room.commands.run({"HGETALL", room.commands.key("skills")}, [call, page](Result<routing::Value> all) {
-    if (!all) return call->error(all.error());
-    auto pairs = pairs_of(*all);
-    std::sort(pairs.begin(), pairs.end());
-    std::vector<std::string> items;
-    std::string next, last;
-    for (const auto& [id, name] : pairs) {
-      if (id <= page->after) continue;
-      if (items.size() == static_cast<std::size_t>(page->limit)) {
-        next = last;
-        break;
-      }
-      items.push_back(skill_json(id, name));
-      last = id;
-    }
-    call->json(200, list_json(items, next));
-  });
-}
-
-void put_skill(Room& room, const CallPtr& call) {
-  if (!call->may(Action::kWrite, {"skills"})) return;
-  const std::string id = call->args[0];
-  if (!is_id(id)) return call->problem(wire::problem(422, "invalid_id", "A skill's id has 1 to 40 of a-z, 0-9 and -."));
-  Body body(call->request().body);
-  const auto name = body.text("name", {.required = true, .max = 100});
-  if (auto wrong = body.finish()) return call->problem(*wrong);
-  room.commands.run({"HSET", room.commands.key("skills"), id, *name}, [call, id, name](Result<routing::Value> kept) {
-    if (!kept) return call->error(kept.error());
-    call->json(kept->integer == 1 ? 201 : 200, skill_json(id, *name));
-  });
-}
-
-void delete_skill(Room& room, const CallPtr& call) {
-  if (!call->may(Action::kWrite, {"skills"})) return;
-  room.commands.run({"HDEL", room.commands.key("skills"), call->args[0]}, [call](Result<routing::Value> gone) {
-    if (!gone) return call->error(gone.error());
-    if (gone->integer == 0) return call->problem(not_found("skill"));
-    call->nothing();
-  });
-}
-
 }  // namespace
 
 std::vector<Route> people_routes() {
@@ -519,13 +339,7 @@ std::vector<Route> people_routes() {
           {"PUT", "/agents/{id}", Takes::kJson, Who::kKnown, put_agent},
           {"DELETE", "/agents/{id}", Takes::kNothing, Who::kKnown, delete_agent},
           {"PUT", "/agents/{id}/availability", Takes::kJson, Who::kKnown, put_availability},
-          {"PUT", "/agents/{id}/password", Takes::kJson, Who::kKnown, put_password},
-          {"GET", "/queues", Takes::kNothing, Who::kKnown, list_queues},
-          {"GET", "/queues/{id}", Takes::kNothing, Who::kKnown, get_queue},
-          {"PUT", "/queues/{id}", Takes::kJson, Who::kKnown, put_queue},
-          {"GET", "/skills", Takes::kNothing, Who::kKnown, list_skills},
-          {"PUT", "/skills/{id}", Takes::kJson, Who::kKnown, put_skill},
-          {"DELETE", "/skills/{id}", Takes::kNothing, Who::kKnown, delete_skill}};
+          {"PUT", "/agents/{id}/password", Takes::kJson, Who::kKnown, put_password}};
 }
 
 }  // namespace belfry::gateway::api

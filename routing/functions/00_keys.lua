@@ -4,14 +4,14 @@
 -- ARGV[1] is now_ms in tests, and empty in production: then Redis' own clock counts. Stored time never goes back.
 --
 --   T:addr:<address>     hash    c contact, v:<account> its latest conversation there, al the other addresses known to be his
---   T:contact:<id>       hash    name, addr, v:<account> its open conversation
---   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq eff wt base n open win fly excl offers last
+--   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when
+--   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq stk eff wt base n open win fly excl last given
 --   T:log:<id>           list    immutable entries; entry n is at index n-1
 --   T:st:<id>            string  one state byte per entry that we send, forward only; nought, or past its end: inbound, or a note
 --   T:pid:<id>           hash    n -> the provider's id of what we sent, f<n> -> why it failed
 --   T:hold:<id>          list    outbound entries that wait for the one in flight
 --   T:q:<queue>          zset    waiting conversations by eff
---   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues roles login
+--   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues skills roles login
 --   T:agentc:<id>        set     the conversations he holds; load is their summed weight
 --   T:replay:<id>        list    lines of the last 500 events, told in order
 --   T:node               zset    shard -> lease end; T:nodee hash shard -> epoch; T:sess:<shard> its sessions

@@ -38,7 +38,8 @@ local function give(T, now, conv, gen, agent, weight, queue, ttl, auto, why)
   return gen, state
 end
 
--- Back to its queue with the same place: eff never changes. `ban` keeps the agent who let it go from being offered it again.
+-- Back to its queue with the same place: eff never changes. `ban` keeps the agent who let it go from being offered it again. From an
+-- agent who worked on it, its queue's steps begin anew, and he is asked first unless he passed it on.
 local function requeue(T, now, conv, c, why, ban)
   local ck = T .. ':conv:' .. conv
   local gen = tonumber(c.gen) + 1
@@ -50,9 +51,11 @@ local function requeue(T, now, conv, c, why, ban)
   call('ZREM', T .. ':dl', 'offer|' .. conv .. '|' .. c.gen)
   local excl = c.excl or ''
   if ban and c.own ~= '' then excl = c.own .. ':' .. int(now + 120000) .. ',' .. string.sub(excl, 1, 200) end
-  call('HSET', ck, 'state', 'queued', 'gen', gen, 'own', '', 'wt', c.base, 'excl', excl)
+  local since, sticky = c.enq or c.first, c.stk or ''
+  if c.state ~= 'offered' then since, sticky = clock, why ~= 'transferred' and c.own or '' end
+  call('HSET', ck, 'state', 'queued', 'gen', gen, 'own', '', 'wt', c.base, 'excl', excl, 'enq', since, 'stk', sticky)
   call('ZADD', T .. ':q:' .. c.q, c.eff, conv)
-  transition(T, now, 'requeued', conv, gen, c.own or '', c.q, {'l', load, 'w', c.base, 'e', c.eff, 'n', excl, 'x', why})
+  transition(T, now, 'requeued', conv, gen, c.own or '', c.q, {'l', load, 'w', c.base, 'e', c.eff, 'n', excl, 's', since, 'y', sticky, 'x', why})
   return gen
 end
 
@@ -67,6 +70,8 @@ local function shut(T, now, conv, c, why)
   if c.own and c.own ~= '' then
     load = let_go(T, c.own, conv, tonumber(c.wt))
     tell(T, now, c.own, 'c', conv, gen, 'closed', why)
+    -- The citizen's next conversation asks for him first.
+    if c.state ~= 'offered' then call('HSET', T .. ':contact:' .. c.contact, 'la', c.own, 'lat', clock) end
   end
   call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', 0, 'closed', clock, 'why', why)
   if call('HGET', T .. ':contact:' .. c.contact, 'v:' .. c.acct) == conv then
@@ -77,7 +82,7 @@ local function shut(T, now, conv, c, why)
   return gen
 end
 
-local FIELDS = {'state', 'gen', 'own', 'q', 'wt', 'base', 'eff', 'excl', 'contact', 'acct'}
+local FIELDS = {'state', 'gen', 'own', 'q', 'wt', 'base', 'eff', 'excl', 'contact', 'acct', 'first', 'enq', 'stk'}
 local function read(T, conv)
   local r = call('HMGET', T .. ':conv:' .. conv, unpack(FIELDS))
   if not r[1] then return nil end

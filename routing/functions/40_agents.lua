@@ -1,9 +1,9 @@
 -- Agents, their sessions, and the shards that hold the sessions. Availability is the agent's choice; presence is his sockets'.
 
 local function agent_news(T, now, agent, why)
-  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues')
+  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues', 'skills')
   transition(T, now, 'agent', '', 0, agent, r[7] or '', {'av', r[1] or 'offline', 'se', r[2] or 0, 'l', r[3] or 0, 'cp', r[4] or 0,
-    'ag', r[5] or 0, 'la', r[6] or 0, 'x', why})
+    'ag', r[5] or 0, 'la', r[6] or 0, 'sk', r[8] or '', 'x', why})
 end
 
 -- Offers of an agent who left go back at once; what he is working on stays his until the deadline `gone`.

@@ -92,27 +92,28 @@ local function conversations(keys, a)
 end
 
 -- snapshot() -> the stream's last id, then agents and waiting conversations as flat arrays: what a mirror starts from.
--- agents: id avail ses load cap gen last queues excl; waiting: conv gen queue eff weight excl
+-- agents: id avail ses load cap gen last queues skills; waiting: conv gen queue eff weight excl since sticky
+-- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps
 local function snapshot(keys, a)
   local T = keys[1]
   local last = call('XREVRANGE', T .. ':ev', '+', '-', 'COUNT', 1)
   local agents, waiting, queues = {}, {}, {}
   for _, id in ipairs(call('SMEMBERS', T .. ':agents')) do
-    local r = call('HMGET', T .. ':agent:' .. id, 'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues')
+    local r = call('HMGET', T .. ':agent:' .. id, 'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues', 'skills')
     local at = #agents
     agents[at + 1] = id
-    for i = 1, 7 do agents[at + 1 + i] = r[i] or '' end
+    for i = 1, 8 do agents[at + 1 + i] = r[i] or '' end
   end
   for _, q in ipairs(call('SMEMBERS', T .. ':queues')) do
-    local r = call('HMGET', T .. ':queue:' .. q, 'mode', 'offer_ms', 'wrap_ms', 'name')
+    local r = call('HMGET', T .. ':queue:' .. q, 'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps')
     local at = #queues
     queues[at + 1] = q
-    for i = 1, 4 do queues[at + 1 + i] = r[i] or '' end
+    for i = 1, 8 do queues[at + 1 + i] = r[i] or '' end
     for _, conv in ipairs(call('ZRANGE', T .. ':q:' .. q, 0, -1)) do
-      local c = call('HMGET', T .. ':conv:' .. conv, 'gen', 'eff', 'wt', 'excl')
+      local c = call('HMGET', T .. ':conv:' .. conv, 'gen', 'eff', 'wt', 'excl', 'enq', 'first', 'stk')
       at = #waiting
-      waiting[at + 1], waiting[at + 2], waiting[at + 3], waiting[at + 4], waiting[at + 5], waiting[at + 6] =
-        conv, c[1] or '', q, c[2] or '', c[3] or '', c[4] or ''
+      waiting[at + 1], waiting[at + 2], waiting[at + 3], waiting[at + 4], waiting[at + 5], waiting[at + 6], waiting[at + 7], waiting[at + 8] =
+        conv, c[1] or '', q, c[2] or '', c[3] or '', c[4] or '', c[5] or c[6] or '', c[7] or ''
     end
   end
   return {#last > 0 and last[1][1] or '0-0', agents, waiting, queues}

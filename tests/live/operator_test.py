@@ -113,6 +113,18 @@ class Operator(unittest.TestCase):
         self.assertEqual({q["id"] for q in h.ctl_json("queue", "list")}, {"queue_hall", "queue_water"})
         h.ctl("skill", "add", "pipes", "--name", "Pipes")
         self.assertEqual(h.ctl_json("skill", "list"), [{"id": "pipes", "name": "Pipes"}])
+        self.assertEqual(h.ctl_json("agent", "set", "agent_ana-city", "--skill", "pipes:3")["skills"], ["pipes:3"])
+        self.assertIn("no such skill", h.ctl("agent", "set", "agent_ana-city", "--skill", "art", fails=1))
+        water = h.ctl_json("queue", "set", "water", "--skill", "pipes:4", "--sticky", "20", "--step", "30 lower=1", "--step", "60 drop=pipes add=hall")
+        self.assertEqual((water["sticky_s"], water["steps"]), (20, [{"after_s": 30, "lower_levels": 1, "drop": []},
+                                                                    {"after_s": 60, "lower_levels": 0, "drop": ["pipes"], "add": "queue_hall"}]))
+        self.assertIn("not in order", h.ctl("queue", "set", "water", "--step", "30 lower=1", "--step", "30 lower=2", fails=1))
+        self.assertIn("none of lower=N", h.ctl("queue", "set", "water", "--step", "30 loud", fails=1))
+        time.sleep(0.6)  # every shard has heard of it
+        self.assertEqual(h.ctl("simulate-routing", "water").count("After"), 2)
+        whole = h.ctl("export", "-")
+        self.assertIn('"pipes:3"', whole)
+        self.assertIn('"lower_levels"', whole)
         self.assertEqual(h.ctl_json("account", "list")[0]["id"], "wa-main")
         for _ in range(50):
             if h.ctl_json("status")["ready"]:

@@ -203,16 +203,20 @@ std::string show(const Snapshot& s) {  // without the stream's id, which is Redi
     out << "agent " << a.id << " " << a.availability << " " << a.sessions << " " << a.load << "/" << a.capacity << " " << a.gen
         << " " << a.last_assigned;
     for (const auto& q : a.queues) out << " " << q;
+    for (const auto& skill : a.skills) out << " " << skill.id << ":" << skill.level;
     lines.push_back(out.str());
   }
   for (const auto& w : s.waiting) {
     std::ostringstream out;
-    out << "waiting " << w.conversation << " " << w.queue << " " << w.excluded << " " << w.gen << " " << w.eff << " " << w.weight;
+    out << "waiting " << w.conversation << " " << w.queue << " " << w.excluded << " " << w.gen << " " << w.eff << " " << w.weight
+        << " " << w.since << " " << w.sticky;
     lines.push_back(out.str());
   }
   for (const auto& q : s.queues) {
     std::ostringstream out;
-    out << "queue " << q.id << " " << q.name << " " << q.auto_accept << " " << q.offer_ms << " " << q.wrap_ms;
+    out << "queue " << q.id << " " << q.name << " " << q.auto_accept << " " << q.offer_ms << " " << q.wrap_ms << " " << q.priority
+        << " " << q.sticky_ms << " " << write_steps(q.steps);
+    for (const auto& skill : q.skills) out << " " << skill.id << ":" << skill.level;
     lines.push_back(out.str());
   }
   std::sort(lines.begin(), lines.end());
@@ -745,6 +749,7 @@ class Fuzz : public Driver {
     }
     in.offer_ttl_ms = 20'000;
     in.auto_accept = one_in(4);
+    in.priority = one_in(3) ? between(1, 100) : 0;
     ingest(in);
     sent_.push_back(in);
   }
@@ -900,14 +905,21 @@ class Fuzz : public Driver {
                             any(std::vector<std::string>{"ready", "ready", "ready", "paused", "offline", "draining"})));
     }
     if (dice == 88)
-      return void(agent_put(any(agents_), {{"cap", std::to_string(between(1, 5) * 10)}, {"queues", queues_of_agent()}}));
+      return void(agent_put(any(agents_), {{"cap", std::to_string(between(1, 5) * 10)},
+                                           {"queues", queues_of_agent()},
+                                           {"skills", one_in(2) ? "" : "pipes:3,de:5"}}));
     if (dice == 89) {
       const std::string& shard = any(shards_);
       if (one_in(3)) node_stop(shard, epochs_[shard]);
       start(shard);
       return beat(shard);
     }
-    if (dice == 90) return void(queue_put("water", {{"offer_ms", std::to_string(between(1, 60) * 1000)}}));
+    if (dice == 90)
+      return void(queue_put("water", {{"offer_ms", std::to_string(between(1, 60) * 1000)},
+                                      {"priority", std::to_string(between(0, 100))},
+                                      {"sticky_ms", one_in(2) ? "" : "30000"},
+                                      {"skills", one_in(2) ? "" : "pipes:2"},
+                                      {"steps", one_in(2) ? "" : "60000|1||roads"}}));
     if (dice <= 98) return pass_time();
     if (dice == 99) return void(cards({"1", "7", "none"}));
     const model::Conversation* c = some_conversation();

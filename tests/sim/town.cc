@@ -326,7 +326,8 @@ class Town {
       if (!shard.sweeping && one_in(4)) {
         shard.sweeping = true;
         ask<Outcome>(
-            shard, [](Store& s, auto done) { s.sweep(100, kLeaseTtl, done); }, [&shard](Result<Outcome>) { shard.sweeping = false; });
+            shard, [](Store& s, auto done) { s.sweep(100, kLeaseTtl, done); },
+            [&shard](Result<Outcome>) { shard.sweeping = false; });
       }
     }
   }
@@ -834,7 +835,7 @@ class Town {
     std::map<std::string, std::int64_t> seen;
     for (const Waiting& waiting : truth.waiting) {
       for (const AgentState& agent : truth.agents) {
-        if (bar_of(agent, waiting, WallTime{now_}) != Bar::kEligible) continue;
+        if (bar_of(agent, demand_of(waiting.queue, {}, {}, 0), waiting, WallTime{now_}) != Bar::kEligible) continue;
         const std::string pair = waiting.conversation + "@" + std::to_string(waiting.gen) + " for " + agent.id;
         const auto before = idle_.find(pair);
         seen[pair] = before == idle_.end() ? now_ : before->second;

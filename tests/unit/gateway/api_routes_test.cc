@@ -291,6 +291,8 @@ TEST_F(ApiTest, UploadsUnderWayAreBounded) {
 }
 
 TEST_F(ApiTest, QueuesSkillsAccounts) {
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/water", R"({"skills":["pipes:2"]})")).code(), "unknown_skill");
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/skills/pipes", R"({"name":"Pipes"})")).status, 201);
   const Answer made =
       as(admin, request("PUT", "/api/v1/queues/water",
                         R"({"name":"Waterworks","offer_timeout_s":30,"wrapup_s":0,"mode":"auto","skills":["pipes:2"]})"));
@@ -298,13 +300,38 @@ TEST_F(ApiTest, QueuesSkillsAccounts) {
   EXPECT_EQ(
       made.json,
       json::parse(
-          R"({"id":"queue_water","name":"Waterworks","mode":"auto","offer_timeout_s":30,"wrapup_s":0,"priority":0,"skills":["pipes:2"]})"));
+          R"({"id":"queue_water","name":"Waterworks","mode":"auto","offer_timeout_s":30,"wrapup_s":0,"priority":0,"skills":["pipes:2"],"sticky_s":0,"steps":[]})"));
+  const char* const steps =
+      R"([{"after_s":30,"lower_levels":1,"drop":[]},{"after_s":60,"lower_levels":0,"drop":["pipes"],"add":"queue_hall"}])";
+  EXPECT_EQ(
+      as(admin, request("PUT", "/api/v1/queues/water", std::string(R"({"sticky_s":20,"steps":)") + steps + "}")).json["steps"],
+      json::parse(steps));
+  struct Wrong {
+    const char* body;
+    const char* says;
+  };
+  for (const Wrong& wrong :
+       {Wrong{R"({"skills":["pipes:6"]})", "with a level of 1 to 5"},
+        Wrong{R"({"skills":["pipes:1","pipes:2"]})", "names pipes twice"},
+        Wrong{R"({"skills":["art"]})", "there is no such skill"}, Wrong{R"({"sticky_s":-1})", "`sticky_s`"},
+        Wrong{R"({"steps":[{"after_s":30,"lower_levels":5}]})", "`steps[0].lower_levels`"},
+        Wrong{R"({"steps":[{"lower_levels":1}]})", "`steps[0].after_s` is missing"},
+        Wrong{R"({"steps":[{"after_s":3}]})", "ask for nothing less in step 1"},
+        Wrong{R"({"steps":[{"after_s":3,"lower_levels":1},{"after_s":3,"lower_levels":2}]})", "are not in order: step 2"},
+        Wrong{R"({"steps":[{"after_s":3,"add":"nowhere"}]})", "there is no such queue"},
+        Wrong{R"({"steps":[{"after_s":3,"drop":["art"]}]})", "there is no such skill"},
+        Wrong{R"({"steps":[{"after_s":3,"lower":1}]})", "`steps[0].lower` is not known here"},
+        Wrong{R"({"steps":[7]})", "`steps[0]` must be an object"}, Wrong{R"({"steps":7})", "`steps` must be an array"}}) {
+    const Answer refused = as(admin, request("PUT", "/api/v1/queues/water", wrong.body));
+    EXPECT_EQ(refused.status, 422) << wrong.body;
+    EXPECT_NE(refused.body.find(wrong.says), std::string::npos) << wrong.body << " -> " << refused.body;
+  }
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/water")).json["steps"], json::parse(steps)) << "nothing changed";
   EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/water", R"({"priority":3})")).json["priority"], 3);
   EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?limit=1")).json["next"], "queue_hall");
   EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?after=queue_hall")).json["items"][0]["id"], "queue_water");
   EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/Wasser!", "{}")).code(), "invalid_id");
   EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/none")).status, 404);
-  EXPECT_EQ(as(admin, request("PUT", "/api/v1/skills/pipes", R"({"name":"Pipes"})")).status, 201);
   EXPECT_EQ(as(admin, request("GET", "/api/v1/skills")).json["items"][0]["name"], "Pipes");
   EXPECT_EQ(as(admin, request("DELETE", "/api/v1/skills/pipes")).status, 204);
   EXPECT_EQ(as(admin, request("GET", "/api/v1/accounts")).json["items"][0]["id"], "wa-main");

@@ -37,7 +37,7 @@ AgentState agent(std::string id, std::vector<std::string> queues, std::int64_t l
   return a;
 }
 Waiting waiting(std::string id, std::string queue, std::int64_t eff) {
-  return {std::move(id), std::move(queue), "", 1, eff, kWeight};
+  return {std::move(id), std::move(queue), "", 1, eff, kWeight, kStart, ""};
 }
 
 std::vector<std::string> shown(const std::vector<Offer>& offers) {
@@ -168,7 +168,17 @@ class Stream {
  public:
   explicit Stream(std::uint64_t seed) : chance_(seed), store_(make_memory_store([this] { return WallTime{now_}; })) {
     store_->on_transition = [this](const Fields& fields) { pending_.push_back(stream_entry(++id_, fields)); };
-    for (const char* queue : {"roads", "water", "parks"}) store_->queue_put(queue, {{"name", queue}}, ignore());
+    static const char* const kSkills[] = {"", "pipes:3", "pipes:2,de:4"};
+    static const char* const kSteps[] = {"", "3000|1||", "0|0|pipes|;5000|2||parks;9000|0|de|roads"};
+    for (const char* queue : {"roads", "water", "parks"}) {
+      store_->queue_put(queue,
+                        {{"name", queue},
+                         {"skills", kSkills[between(0, 2)]},
+                         {"steps", kSteps[between(0, 2)]},
+                         {"sticky_ms", one_in(2) ? "0" : "6000"},
+                         {"priority", one_in(2) ? "0" : "1"}},
+                        ignore());
+    }
     store_->node_start("s", 1'000'000'000, [this](Result<Outcome> r) { epoch_ = r ? r->gen : 0; });
     for (const std::string& id : agents_) {
       configure(id);
@@ -201,9 +211,13 @@ class Stream {
   const std::string& any_agent() { return agents_[static_cast<std::size_t>(between(0, 4))]; }
   void configure(const std::string& id) {
     static const char* const kQueues[] = {"roads", "water", "roads,water", "water,parks", "parks,roads,water", ""};
-    store_->agent_put(
-        id, {{"name", id}, {"cap", std::to_string(between(0, 5) * 10 + (one_in(5) ? 4 : 0))}, {"queues", kQueues[between(0, 5)]}},
-        ignore());
+    static const char* const kLevels[] = {"", "pipes:1", "pipes:3", "pipes:5,de:2", "pipes:2,de:5"};
+    store_->agent_put(id,
+                      {{"name", id},
+                       {"cap", std::to_string(between(0, 5) * 10 + (one_in(5) ? 4 : 0))},
+                       {"queues", kQueues[between(0, 5)]},
+                       {"skills", kLevels[between(0, 4)]}},
+                      ignore());
   }
   const model::Conversation* any_conversation() {
     const auto& all = store_->world().conversations;
@@ -237,6 +251,7 @@ class Stream {
         in.queue = one_in(3) ? "roads" : one_in(2) ? "water" : "parks";
         in.entry = in.dedupe;
         in.hint = mirror_.hint(in.queue, WallTime{now_});
+        in.priority = mirror_.queue(in.queue) != nullptr ? mirror_.queue(in.queue)->priority : 0;
         store_->ingest(in, [](Result<Ingested>) {});
         break;
       }
@@ -293,10 +308,17 @@ class Stream {
       EXPECT_EQ(mine->sessions > 0, a.sessions > 0) << a.id;
       EXPECT_EQ(mine->last_assigned, a.last_assigned) << a.id;
       EXPECT_EQ(mine->queues, a.queues) << a.id;
+      EXPECT_EQ(mine->skills, a.skills) << a.id;
       all.push_back(&a);
     }
+    const auto settings = [&](const std::string& id) {
+      for (const QueueState& queue : truth.queues) {
+        if (queue.id == id) return queue;
+      }
+      return QueueState{};
+    };
     for (const Waiting& w : truth.waiting) {
-      const auto scanned = pick(all, w, WallTime{now_});
+      const auto scanned = pick(all, settings(w.queue), w, WallTime{now_});
       const auto indexed = mirror_.choose(w, WallTime{now_});
       ASSERT_EQ(scanned.has_value(), indexed.has_value()) << w.conversation;
       if (scanned) {
@@ -304,6 +326,17 @@ class Stream {
         EXPECT_EQ(scanned->agent_gen, indexed->agent_gen);
         EXPECT_EQ(scanned->reasons.load, indexed->reasons.load);
         EXPECT_EQ(scanned->reasons.idle_ms, indexed->reasons.idle_ms);
+        EXPECT_EQ(scanned->reasons.step, indexed->reasons.step);
+        EXPECT_EQ(scanned->reasons.relaxed, indexed->reasons.relaxed);
+        EXPECT_EQ(scanned->reasons.levels, indexed->reasons.levels);
+        EXPECT_EQ(scanned->reasons.sticky, indexed->reasons.sticky);
+        tally_["a choice"]++;
+        if (scanned->reasons.step > 0) tally_["at a later step"]++;
+        if (scanned->reasons.relaxed > 0) tally_["of one who lacks something"]++;
+        if (scanned->reasons.levels > 0) tally_["of one with a skill asked for"]++;
+        if (scanned->reasons.sticky) tally_["of the one of last time"]++;
+      } else {
+        tally_["nobody"]++;
       }
     }
     // match is the plain greedy: the longest waiting first, each to the best agent that is left.
@@ -312,7 +345,7 @@ class Stream {
     });
     std::vector<std::string> expected;
     for (const Waiting& w : truth.waiting) {
-      const auto choice = pick(all, w, WallTime{now_});
+      const auto choice = pick(all, settings(w.queue), w, WallTime{now_});
       if (!choice) continue;
       expected.push_back(w.conversation + " to " + choice->agent);
       for (AgentState& a : truth.agents) {
@@ -332,6 +365,10 @@ class Stream {
   std::vector<Value> pending_;
   std::int64_t id_ = 0, serial_ = 0, epoch_ = 0;
   const std::vector<std::string> agents_{"ana", "bob", "cho", "dee", "eve"};
+  static inline std::map<std::string, int> tally_;  // of all seeds: what was compared at all
+
+ public:
+  static const std::map<std::string, int>& tally() { return tally_; }
 };
 
 TEST(Mirror, FollowsTheStoreAndChoosesLikeThePlainScan) {
@@ -340,6 +377,74 @@ TEST(Mirror, FollowsTheStoreAndChoosesLikeThePlainScan) {
     Stream(seed).run(400);
     if (::testing::Test::HasFailure()) break;
   }
+  for (const char* kind : {"a choice", "nobody", "at a later step", "of one who lacks something", "of one with a skill asked for",
+                           "of the one of last time"}) {
+    const auto it = Stream::tally().find(kind);
+    EXPECT_GT(it == Stream::tally().end() ? 0 : it->second, 40) << kind;
+  }
+}
+
+QueueState steps_queue(std::string id, std::string_view skills, std::string_view steps) {
+  QueueState queue;
+  queue.id = std::move(id);
+  queue.skills = parse_skills(skills);
+  queue.steps = parse_steps(steps);
+  return queue;
+}
+AgentState skilled(AgentState a, std::string_view skills) {
+  a.skills = parse_skills(skills);
+  return a;
+}
+
+TEST(Mirror, AQueueAsksForLessTheLongerSomebodyWaits) {
+  Mirror mirror;
+  AgentState expert = skilled(agent("expert", {"water"}, 30), "pipes:4");  // present, but full
+  mirror.reset({"0-0",
+                {expert, skilled(agent("helper", {"water"}), "pipes:2"), agent("guest", {"roads"})},
+                {waiting("1", "water", 10), waiting("2", "water", 20), waiting("3", "water", 30)},
+                {steps_queue("water", "pipes:3", "30000|1||;60000|0||roads;90000|0|pipes|")}});
+  const WallTime now{kStart};
+  EXPECT_TRUE(mirror.match(now + 29'999, 10).empty());
+  EXPECT_EQ(shown(mirror.match(now + 30'000, 1)), std::vector<std::string>{"1 to helper"}) << "level 3, lowered by one";
+  mirror.apply(stream_entry(1, {{"k", "offered"}, {"v", "1"}, {"a", "helper"}, {"l", "20"}, {"t", "1"}}));
+  EXPECT_EQ(shown(mirror.match(now + 60'000, 10)), std::vector<std::string>{"2 to helper"}) << "the guest has no skill";
+  mirror.apply(stream_entry(2, {{"k", "offered"}, {"v", "2"}, {"a", "helper"}, {"l", "30"}, {"t", "2"}}));
+  EXPECT_TRUE(mirror.match(now + 89'999, 10).empty());
+  EXPECT_EQ(shown(mirror.match(now + 90'000, 10)), std::vector<std::string>{"3 to guest"});
+}
+
+TEST(Mirror, AStepThatNobodyPresentMeetsIsSkippedAtOnce) {
+  Mirror mirror;
+  AgentState expert = skilled(agent("expert", {"water"}), "pipes:4");
+  expert.sessions = 0;
+  mirror.reset({"0-0",
+                {expert, agent("helper", {"water"})},
+                {waiting("1", "water", 10)},
+                {steps_queue("water", "pipes:3", "60000|0|pipes|")}});
+  const auto offers = mirror.match(WallTime{kStart}, 10);
+  EXPECT_EQ(shown(offers), std::vector<std::string>{"1 to helper"});
+  EXPECT_EQ(offers.at(0).reasons, R"({"candidates":1,"load":0,"capacity":30,"idle_ms":-1,"step":1,"relaxed":1})");
+}
+
+// Rocket.Chat #20965, Chatwoot #9587: whoever had the last conversation is asked first, and is no trap.
+TEST(Mirror, TheAgentOfLastTimeIsAskedFirstAndIsNoTrap) {
+  const auto town = [](std::int64_t load, std::int64_t sessions, std::int64_t sticky_ms) {
+    Mirror mirror;
+    QueueState queue = steps_queue("water", "", "");
+    queue.sticky_ms = sticky_ms;
+    AgentState known = agent("known", {"water"}, load);
+    known.sessions = sessions;
+    Waiting again = waiting("1", "water", 10);
+    again.sticky = "known";
+    mirror.reset({"0-0", {agent("ana", {"water"}), known}, {again}, {queue}});
+    return mirror;
+  };
+  const WallTime now{kStart};
+  EXPECT_EQ(shown(town(20, 1, 0).match(now, 1)), std::vector<std::string>{"1 to known"}) << "busier than ana, but he knows him";
+  EXPECT_EQ(shown(town(30, 1, 0).match(now, 1)), std::vector<std::string>{"1 to ana"}) << "full: not waited for";
+  EXPECT_TRUE(town(30, 1, 20'000).match(now + 19'999, 1).empty()) << "full: waited for, as the queue says";
+  EXPECT_EQ(shown(town(30, 1, 20'000).match(now + 20'000, 1)), std::vector<std::string>{"1 to ana"});
+  EXPECT_EQ(shown(town(0, 0, 20'000).match(now, 1)), std::vector<std::string>{"1 to ana"}) << "gone home: no wait at all";
 }
 
 }  // namespace

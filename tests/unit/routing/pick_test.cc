@@ -24,8 +24,10 @@ AgentState ready(std::string id, std::int64_t load = 0, std::int64_t capacity = 
 }
 
 Waiting waiting(std::string excluded = "", std::int64_t weight = kWeight) {
-  return {"1", "water", std::move(excluded), 1, 0, weight};
+  return {"1", "water", std::move(excluded), 1, 0, weight, kNow.ms, ""};
 }
+
+const Demand kWater = demand_of("water", {}, {}, 0);
 
 struct BarCase {
   std::string name;
@@ -62,7 +64,7 @@ TEST(Pick, WhoCannotTakeItAndWhy) {
       {"a ban cut short", ready("ana"), waiting("bob:" + later + ",ana:17"), Bar::kEligible},
       {"a name cut short", ready("ana"), waiting("bob:" + later + ",ana"), Bar::kEligible},
   };
-  for (const auto& c : cases) EXPECT_EQ(bar_of(c.agent, c.waiting, kNow), c.bar) << c.name;
+  for (const auto& c : cases) EXPECT_EQ(bar_of(c.agent, kWater, c.waiting, kNow), c.bar) << c.name;
 }
 
 struct BetterCase {
@@ -82,9 +84,9 @@ TEST(Pick, WhoIsPreferred) {
       {"equal shares of unequal capacity: longer without one", ready("zoe", 20, 40, 1), ready("ana", 10, 20, 2)},
   };
   for (const auto& c : cases) {
-    EXPECT_TRUE(better(c.a, c.b)) << c.name;
-    EXPECT_FALSE(better(c.b, c.a)) << c.name;
-    EXPECT_FALSE(better(c.a, c.a)) << c.name;
+    EXPECT_TRUE(better({&c.a}, {&c.b})) << c.name;
+    EXPECT_FALSE(better({&c.b}, {&c.a})) << c.name;
+    EXPECT_FALSE(better({&c.a}, {&c.a})) << c.name;
   }
 }
 
@@ -92,15 +94,15 @@ TEST(Pick, TheBestOfTheEligibleAndTheReasons) {
   const AgentState full = ready("full", 50);
   const AgentState busy = ready("busy", 30, 50, kNow.ms - 9'000);
   const AgentState best = ready("idle", 10, 50, kNow.ms - 4'000);
-  const auto choice = pick({&full, &busy, &best}, waiting(), kNow);
+  const auto choice = pick({&full, &busy, &best}, QueueState{"water"}, waiting(), kNow);
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->agent, "idle");
   EXPECT_EQ(choice->agent_gen, 7);
   EXPECT_EQ(to_json(choice->reasons), R"({"candidates":2,"load":10,"capacity":50,"idle_ms":4000})");
-  EXPECT_FALSE(pick({&full}, waiting(), kNow));
-  EXPECT_FALSE(pick({}, waiting(), kNow));
+  EXPECT_FALSE(pick({&full}, QueueState{"water"}, waiting(), kNow));
+  EXPECT_FALSE(pick({}, QueueState{"water"}, waiting(), kNow));
   const AgentState first = ready("new");
-  EXPECT_EQ(pick({&first}, waiting(), kNow)->reasons.idle_ms, -1);
+  EXPECT_EQ(pick({&first}, QueueState{"water"}, waiting(), kNow)->reasons.idle_ms, -1);
 }
 
 // I12: a thousand equal conversations over equal agents, each closed before the next, go round.
@@ -111,7 +113,7 @@ TEST(Pick, EqualAgentsTakeTurns) {
   std::vector<const AgentState*> all;
   for (const auto& agent : agents) all.push_back(&agent);
   for (int i = 1; i <= 1000; ++i) {
-    const auto choice = pick(all, waiting(), kNow + i);
+    const auto choice = pick(all, QueueState{"water"}, waiting(), kNow + i);
     ASSERT_TRUE(choice);
     for (std::size_t k = 0; k < agents.size(); ++k) {
       if (agents[k].id != choice->agent) continue;

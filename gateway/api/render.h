@@ -1,0 +1,25 @@
+// What the rooms of the API write alike: members of a JSON object, pages of a set of ids.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/api/call.h"
+
+namespace belfry::gateway::api {
+
+std::int64_t to_int(std::string_view digits);  // 0 for what is no number
+
+// Each appends to an object that was begun with '{'.
+void member(std::string& out, std::string_view name, std::string_view value);
+void member(std::string& out, std::string_view name, const std::vector<std::string>& values);
+void number(std::string& out, std::string_view name, std::string_view digits);
+
+// `after` of these lists is the last id of the page before, as it was said: made plain here. Answers 422 otherwise.
+bool read_cursor(Call& call, Paging& page, std::optional<std::string> (*parse)(std::string_view));
+// What was asked for may be a page of a sorted set of ids.
+std::vector<std::string> page_of(const routing::Value& members, const Paging& page, std::string& next);
+
+}  // namespace belfry::gateway::api
