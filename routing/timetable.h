@@ -38,7 +38,7 @@ using Hours = std::vector<Interval>;
 class Timetable {
  public:
   static constexpr std::size_t kMaxText = 16'384;
-  static constexpr std::size_t kMaxDates = 4'000;   // days of one year, each counted
+  static constexpr std::size_t kMaxDates = 4'000;   // days that rules name, each of a range counted
   static constexpr std::size_t kMaxIntervals = 24;  // a day
 
   Timetable() { week_.fill({{0, 1440}}); }  // always
