@@ -12,7 +12,6 @@ namespace {
 using std::chrono::day;
 using std::chrono::days;
 using std::chrono::month;
-using std::chrono::month_day;
 using std::chrono::sys_days;
 using std::chrono::year;
 using std::chrono::year_month_day;

@@ -13,7 +13,6 @@ namespace {
 using std::chrono::sys_days;
 using std::chrono::weekday;
 using std::chrono::year;
-using std::chrono::year_month_day;
 
 constexpr std::int64_t kDayMs = 86'400'000;
 
