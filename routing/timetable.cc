@@ -30,7 +30,7 @@ year_month_day yearly_date(std::int32_t number) {
 }
 
 std::string clock(unsigned minutes) {
-  std::array<char, 16> out{};
+  std::array<char, 24> out{};
   std::snprintf(out.data(), out.size(), "%02u:%02u", minutes / 60, minutes % 60);
   return out.data();
 }

@@ -182,7 +182,7 @@ TEST(Timetable, IsBounded) {
   std::string hours = "always";
   for (int y = 0; y < 10; ++y) {
     for (int i = 0; i < 24; ++i) {
-      std::array<char, 80> rule{};
+      std::array<char, 128> rule{};
       std::snprintf(rule.data(), rule.size(), "; %d-01-%02d..%d-01-31 %d:%02d-%d:%02d", 2026 + y, i + 1, 2026 + y, i, y, i,
                     y + 20);
       hours += rule.data();
@@ -515,7 +515,7 @@ Model::Ranges random_ranges(Random& random) {
 std::string write(const Model::Ranges& ranges) {
   std::string out;
   for (const auto& [from, to] : ranges) {
-    std::array<char, 40> one{};
+    std::array<char, 64> one{};
     std::snprintf(one.data(), one.size(), "%d:%02d-%d:%02d", from / 60, from % 60, to / 60, to % 60);
     out += (out.empty() ? "" : ",") + std::string(one.data());
   }
