@@ -339,7 +339,8 @@ struct Options {
   bool as_json = false;
   std::string id, login, name, password_file, role, agent, mode, availability, file, account;
   std::vector<std::string> queues, roles, skills, steps;
-  std::optional<int> capacity, offer_timeout, wrapup, priority, sticky;
+  std::string hours, zone, state, reason;
+  std::optional<int> capacity, offer_timeout, wrapup, priority, sticky, for_s;
   int last = 20;
   bool once = false;
 };
@@ -357,13 +358,9 @@ std::string socket_of(const Options& o) {
 const std::vector<Column> kAgentColumns{
     {"ID", "id"},         {"NAME", "name"}, {"LOGIN", "login"},       {"ROLES", "roles"},    {"QUEUES", "queues"},
     {"SKILLS", "skills"}, {"LOAD", "load"}, {"CAPACITY", "capacity"}, {"HERE", "connected"}, {"AVAILABILITY", "availability"}};
-const std::vector<Column> kQueueColumns{{"ID", "id"},
-                                        {"NAME", "name"},
-                                        {"MODE", "mode"},
-                                        {"OFFER s", "offer_timeout_s"},
-                                        {"WRAPUP s", "wrapup_s"},
-                                        {"PRIORITY", "priority"},
-                                        {"SKILLS", "skills"}};
+const std::vector<Column> kQueueColumns{
+    {"ID", "id"},     {"NAME", "name"},         {"MODE", "mode"},    {"OFFER s", "offer_timeout_s"}, {"WRAPUP s", "wrapup_s"},
+    {"OPEN", "open"}, {"PRIORITY", "priority"}, {"SKILLS", "skills"}};
 const std::vector<Column> kKeyColumns{
     {"ID", "id"}, {"ROLE", "role"}, {"AGENT", "agent"}, {"NAME", "name"}, {"CREATED", "created_at"}};
 
@@ -431,6 +428,8 @@ void queue_put(const Options& o, Client& client, bool is_new) {
   if (o.priority) body["priority"] = *o.priority;
   if (!o.skills.empty()) body["skills"] = o.skills;
   if (o.sticky) body["sticky_s"] = *o.sticky;
+  if (!o.hours.empty()) body["hours"] = o.hours;
+  if (!o.zone.empty()) body["zone"] = o.zone;
   for (const std::string& step : o.steps) body["steps"].push_back(step_of(step));
   const auto plain_id = belfry::parse_queue_id(o.id);
   if (!plain_id) {
@@ -641,7 +640,7 @@ void do_import(const Options& o, Client& client) {
   for (const bool with_steps : {false, true}) {  // a step may name a queue that stands further down
     for (json queue : queues) {
       const std::string path = "/queues/" + escaped(queue.at("id").get<std::string>());
-      queue.erase("id");
+      for (const char* live : {"id", "open", "open_why", "open_note", "next_change"}) queue.erase(live);
       if (!with_steps) queue.erase("steps");
       client.call("PUT", path, queue);
     }
@@ -715,6 +714,8 @@ int main(int argc, char** argv) {
     sub->add_option("--sticky", o.sticky, "seconds for which the agent of the citizen's last conversation is waited for");
     sub->add_option("--step", o.steps,
                     "what it asks for less after so many seconds: '60 lower=1', '120 drop=pipes', '240 add=overflow'; up to six");
+    sub->add_option("--hours", o.hours, "when it is open, as in 'mon-fri 08:00-17:00; 12-25 closed'; needs --zone");
+    sub->add_option("--zone", o.zone, "of the hours, as in Europe/Berlin");
   };
 
   CLI::App* agent = group("agent", "people who answer");
@@ -735,6 +736,17 @@ int main(int argc, char** argv) {
   about_queue(command(queue, "add", "add one", [&](Client& c) { queue_put(o, c, true); }));
   command(queue, "list", "all of them", [&](Client& c) { show_list(o, c, "/queues", kQueueColumns); });
   about_queue(command(queue, "set", "change one", [&](Client& c) { queue_put(o, c, false); }));
+
+  CLI::App* emergency = command(queue, "emergency", "open or close one whatever its hours say; none ends it", [&](Client& c) {
+    json body{{"state", o.state}};
+    if (!o.reason.empty()) body["reason"] = o.reason;
+    if (o.for_s) body["for_s"] = *o.for_s;
+    show_one(o, c.call("PUT", "/queues/" + escaped(o.id) + "/emergency", body), kQueueColumns);
+  });
+  with_id(emergency, "the queue");
+  emergency->add_option("state", o.state, "open, closed or none")->required()->check(CLI::IsMember({"open", "closed", "none"}));
+  emergency->add_option("--reason", o.reason, "why, for whoever asks later");
+  emergency->add_option("--for", o.for_s, "seconds; else until further notice");
 
   const std::vector<Column> skill_columns{{"ID", "id"}, {"NAME", "name"}};
   CLI::App* skill = group("skill", "what agents can do and queues need");

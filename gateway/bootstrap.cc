@@ -88,11 +88,16 @@ void Bootstrap::make_queues(std::size_t index) {
   link_.command(routing::encode({"EXISTS", key}), [this, index, &queue](const Result<routing::Value>& reply) {
     if (!reply) return;
     if (reply->integer == 1) return make_queues(index + 1);
-    const routing::Fields fields{
-        {"name", queue.name.empty() ? queue.id : queue.name}, {"mode", queue.mode},
-        {"offer_ms", std::to_string(queue.offer_timeout_ms)}, {"wrap_ms", std::to_string(queue.wrapup_ms)},
-        {"priority", std::to_string(queue.priority)},         {"skills", join_list(queue.skills)},
-        {"sticky_ms", std::to_string(queue.sticky_ms)},       {"steps", routing::write_steps(queue.steps)}};
+    const routing::Fields fields{{"name", queue.name.empty() ? queue.id : queue.name},
+                                 {"mode", queue.mode},
+                                 {"offer_ms", std::to_string(queue.offer_timeout_ms)},
+                                 {"wrap_ms", std::to_string(queue.wrapup_ms)},
+                                 {"priority", std::to_string(queue.priority)},
+                                 {"skills", join_list(queue.skills)},
+                                 {"sticky_ms", std::to_string(queue.sticky_ms)},
+                                 {"steps", routing::write_steps(queue.steps)},
+                                 {"hours", queue.hours},
+                                 {"zone", queue.zone}};
     // A skill named here is there from now on; its name may be given later.
     for (const routing::Skill& skill : routing::parse_skills(join_list(queue.skills))) {
       link_.command(routing::encode({"HSETNX", routing::key_of(config_.redis.prefix, "skills"), skill.id, skill.id}),

@@ -831,7 +831,15 @@ class Loader {
       s.choice("mode", q.mode, {"offer", "auto"});
       s.duration("wrapup", q.wrapup_ms, 0, 3'600'000);
       s.duration("sticky", q.sticky_ms, 0, 3'600'000);
-      s.id("hours", q.hours);
+      const auto* hours = s.text("hours", q.hours);
+      const auto* zone = s.text("zone", q.zone);
+      if (hours != nullptr || zone != nullptr) {
+        if (const auto calendar = routing::Calendar::parse(q.hours.empty() ? "always" : q.hours, q.zone); !calendar) {
+          s.wrong(hours != nullptr ? *hours : *zone, hours != nullptr ? "hours" : "zone",
+                  "cannot be read: " + calendar.error().detail,
+                  "write it as in \"mon-fri 08:00-17:00; 12-25 closed\" with zone = \"Europe/Berlin\"");
+        }
+      }
       s.duration("sla", q.sla_ms, 0, 30LL * 86'400'000);
       steps(s, q);
       s.require({"id"});

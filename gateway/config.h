@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "belfry/private.h"
+#include "routing/calendar.h"
 #include "routing/demand.h"
 
 namespace belfry::gateway {
@@ -127,7 +128,8 @@ struct QueueConfig {
   std::int64_t offer_timeout_ms = 45'000;
   std::string mode = "offer";  // or "auto"
   std::int64_t wrapup_ms = 60'000;
-  std::string hours;           // a calendar's id
+  std::string hours;           // see routing/timetable.h; empty: always open
+  std::string zone = "UTC";    // of the hours, an IANA name
   std::int64_t sla_ms = 0;     // first answer, in business time; 0: none
   std::int64_t sticky_ms = 0;  // for so long the agent of the last conversation is waited for
   std::vector<routing::Step> steps;

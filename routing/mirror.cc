@@ -23,8 +23,6 @@ std::int64_t to_int(std::string_view text) {
 
 // ---- queues and their pools ----
 
-Mirror::Pool& Mirror::Line::pool_after(std::int64_t waited_ms) const { return *pools[steps_after(settings.steps, waited_ms)]; }
-
 const Mirror::Pool& Mirror::Line::answering(std::size_t step) const {
   while (step + 1 < pools.size() && pools[step]->present == 0) ++step;
   return *pools[step];
@@ -164,6 +162,13 @@ void Mirror::put(Item& item, Pool& pool) {
   pool.order.insert({item.what.eff, item.what.conversation});
 }
 
+// To the first step; match() takes it on to the one that is its.
+void Mirror::put_back(Item& item) {
+  Line& its = line(item.what.queue);
+  put(item, *its.pools.front());
+  if (its.pools.size() > 1) widening_.insert({0, item.what.conversation});
+}
+
 void Mirror::take_out(Item& item) {
   if (item.pool != nullptr) item.pool->order.erase({item.what.eff, item.what.conversation});
   item.pool = nullptr;
@@ -171,11 +176,9 @@ void Mirror::take_out(Item& item) {
 
 void Mirror::add_waiting(Waiting waiting) {
   drop_waiting(waiting.conversation);
-  Line& its = line(waiting.queue);
   Item& item = waiting_[waiting.conversation];
   item.what = std::move(waiting);
-  put(item, *its.pools.front());
-  if (its.pools.size() > 1) widening_.insert({item.what.since, item.what.conversation});
+  put_back(item);
 }
 
 void Mirror::drop_waiting(const std::string& conversation) {
@@ -194,9 +197,13 @@ void Mirror::widen(WallTime now) {
     if (it == waiting_.end()) continue;
     Item& item = it->second;
     const Line& its = line(item.what.queue);
-    const std::size_t step = steps_after(its.settings.steps, now.ms - item.what.since);
-    if (step < its.settings.steps.size())
-      widening_.insert({std::max(item.what.since + its.settings.steps[step].after_ms, now.ms + 1), conversation});
+    const std::int64_t waited = waited_ms(its.settings, item.what, now);
+    const std::size_t step = steps_after(its.settings.steps, waited);
+    if (step < its.settings.steps.size()) {
+      const std::int64_t left = its.settings.steps[step].after_ms - waited;
+      const auto then = its.settings.hours ? its.settings.hours->add_business(now, left) : now + left;
+      if (then) widening_.insert({then->ms, conversation});  // else it never opens again
+    }
     if (item.pool == nullptr) continue;  // promised
     take_out(item);
     put(item, *its.pools[step]);
@@ -285,8 +292,8 @@ std::optional<Seat> Mirror::seat_in(const Line& line, const Pool& pool, const Wa
 
 std::optional<Choice> Mirror::choose(const Waiting& waiting, WallTime now) const {
   const Line* its = find_line(waiting.queue);
-  if (its == nullptr) return std::nullopt;
-  const Pool& pool = its->answering(steps_after(its->settings.steps, now.ms - waiting.since));
+  if (its == nullptr || !is_open(its->settings, now)) return std::nullopt;
+  const Pool& pool = its->answering(steps_after(its->settings.steps, waited_ms(its->settings, waiting, now)));
   bool sticky = false;
   const auto seat = seat_in(*its, pool, waiting, now, sticky);
   if (!seat) return std::nullopt;
@@ -311,8 +318,7 @@ std::vector<Offer> Mirror::match(WallTime now, int most) {
   }
   for (const std::string& conversation : overdue) {
     drop_promise(conversation);
-    if (const auto it = waiting_.find(conversation); it != waiting_.end())
-      put(it->second, line(it->second.what.queue).pool_after(now.ms - it->second.what.since));
+    if (const auto it = waiting_.find(conversation); it != waiting_.end()) put_back(it->second);
   }
   widen(now);
   // Over all queues, who has waited longest goes first: one queue's crowd must not take the agents it shares with another.
@@ -321,6 +327,7 @@ std::vector<Offer> Mirror::match(WallTime now, int most) {
     if (at != pool.order.end() && !its.answering(pool.step).free.empty()) heads.insert(*at);
   };
   for (const auto& [queue, its] : lines_) {
+    if (!is_open(its.settings, now)) continue;
     for (const auto& pool : its.pools) look_at(its, *pool, pool->order.begin());
   }
   int fruitless = 0;
@@ -354,10 +361,7 @@ void Mirror::failed(const Offer& offer) {
   const auto made = promises_.find(offer.conversation);
   if (made == promises_.end() || made->second.agent != offer.agent) return;
   drop_promise(offer.conversation);
-  if (const auto it = waiting_.find(offer.conversation); it != waiting_.end()) {
-    put(it->second, *line(it->second.what.queue).pools.front());
-    widening_.insert({0, offer.conversation});
-  }
+  if (const auto it = waiting_.find(offer.conversation); it != waiting_.end()) put_back(it->second);
 }
 
 const QueueState* Mirror::queue(std::string_view id) const {

@@ -62,7 +62,6 @@ class Mirror {
   struct Line {
     QueueState settings;
     std::vector<std::unique_ptr<Pool>> pools;  // by step; the last is met by most
-    Pool& pool_after(std::int64_t waited_ms) const;
     // Who may answer at a step: those of a later one if nobody present meets it.
     const Pool& answering(std::size_t step) const;
   };
@@ -102,6 +101,7 @@ class Mirror {
   void add_waiting(Waiting waiting);
   void drop_waiting(const std::string& conversation);
   void put(Item& item, Pool& pool);
+  void put_back(Item& item);
   void take_out(Item& item);
   void widen(WallTime now);
 

@@ -62,7 +62,7 @@ bool better(const Seat& a, const Seat& b) {
 }
 
 bool waits_for_sticky(const QueueState& queue, const Waiting& waiting, const AgentState* sticky, WallTime now) {
-  return queue.sticky_ms > 0 && sticky != nullptr && is_present(*sticky) && now.ms - waiting.since < queue.sticky_ms &&
+  return queue.sticky_ms > 0 && sticky != nullptr && is_present(*sticky) && waited_ms(queue, waiting, now) < queue.sticky_ms &&
          !is_excluded(waiting.excluded, sticky->id, now);
 }
 
@@ -85,7 +85,8 @@ std::optional<Choice> pick(const std::vector<const AgentState*>& agents, const Q
     const Fit fit = fit_of(demand, agent.queues, agent.skills);
     return fit.member && fit.skilled;
   };
-  std::size_t step = steps_after(queue.steps, now.ms - waiting.since);
+  if (!is_open(queue, now)) return std::nullopt;
+  std::size_t step = steps_after(queue.steps, waited_ms(queue, waiting, now));
   Demand demand = demand_at(step);
   const auto nobody_is_there = [&] {
     return std::none_of(agents.begin(), agents.end(),

@@ -54,11 +54,12 @@ struct Seat {
 };
 bool better(const Seat& a, const Seat& b);
 
-// For so long a wait only the agent of the last conversation is asked, if the queue says so and he is there.
+// For so long a wait, in opening hours, only the agent of the last conversation is asked, if the queue says so and he is there.
 bool waits_for_sticky(const QueueState& queue, const Waiting& waiting, const AgentState* sticky, WallTime now);
 Reasons reasons_of(const Seat& seat, std::size_t candidates, std::size_t step, bool sticky, WallTime now);
 
-// The plain form, a scan; Mirror keeps the same order in an index. A step that nobody present meets is skipped at once.
+// Nobody while the queue is closed. The plain form, a scan; Mirror keeps the same order in an index. A step that nobody present
+// meets is skipped at once.
 std::optional<Choice> pick(const std::vector<const AgentState*>& agents, const QueueState& queue, const Waiting& waiting,
                            WallTime now);
 

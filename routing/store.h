@@ -14,6 +14,7 @@
 
 #include "belfry/message.h"
 #include "belfry/result.h"
+#include "routing/calendar.h"
 #include "routing/demand.h"
 
 namespace belfry::routing {
@@ -209,7 +210,16 @@ struct QueueState {
   std::int64_t sticky_ms = 0;  // for so long the agent of the last conversation is waited for, if he is there
   std::vector<Skill> skills;
   std::vector<Step> steps;
+  std::optional<Calendar> hours;  // none: always open
 };
+// What a queue's fields (`hours`, `zone`, `emergency`) say of its opening. What cannot be read any more, a zone that the machine
+// has lost, counts as always open: citizens wait for nobody's mistake.
+std::optional<Calendar> hours_of(std::string_view hours, std::string_view zone, std::string_view emergency);
+// An emergency as the store keeps it: open or closed|since|until, if it has one|reason.
+std::string write_emergency(const Emergency& emergency);
+// Offers are made only while the queue is open, and its steps count open time only.
+bool is_open(const QueueState& queue, WallTime now);
+std::int64_t waited_ms(const QueueState& queue, const Waiting& waiting, WallTime now);
 struct Snapshot {
   std::string stream_id;
   std::vector<AgentState> agents;

@@ -674,6 +674,7 @@ class Memory final : public MemoryStore {
       if (!field("sticky_ms").empty()) queue.sticky_ms = number(field("sticky_ms"));
       queue.skills = parse_skills(field("skills"));
       queue.steps = parse_steps(field("steps"));
+      queue.hours = hours_of(field("hours"), field("zone"), field("emergency"));
       out.queues.push_back(std::move(queue));
       const auto* waiting = look(w_.waiting, id);
       if (waiting == nullptr) continue;

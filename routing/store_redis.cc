@@ -451,7 +451,7 @@ class RedisStore final : public Store {
                                int_of(waiting[i + 3]), int_of(waiting[i + 4]), int_of(waiting[i + 6]), text_of(waiting[i + 7])});
       }
       const auto& queues = reply->array[3].array;
-      for (std::size_t i = 0; i + 8 < queues.size(); i += 9) {
+      for (std::size_t i = 0; i + 11 < queues.size(); i += 12) {
         QueueState queue;
         queue.id = text_of(queues[i]);
         queue.auto_accept = queues[i + 1].text == "auto";
@@ -462,6 +462,7 @@ class RedisStore final : public Store {
         queue.sticky_ms = int_of(queues[i + 6]);
         queue.skills = parse_skills(queues[i + 7].text);
         queue.steps = parse_steps(queues[i + 8].text);
+        queue.hours = hours_of(queues[i + 9].text, queues[i + 10].text, queues[i + 11].text);
         out.queues.push_back(std::move(queue));
       }
       done(std::move(out));

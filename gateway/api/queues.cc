@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "adapters/wire/json.h"
+#include "adapters/wire/rfc3339.h"
 #include "belfry/list.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
@@ -16,8 +17,13 @@ namespace {
 // ------------------------------------------------------------------------------------------------------------- queues
 
 std::vector<std::string> read_queue(Room& room, const std::string& id) {
-  return {"HMGET", room.commands.key("queue:" + id), "name", "mode", "offer_ms", "wrap_ms", "priority", "skills", "sticky_ms",
-          "steps"};
+  return {"HMGET",     room.commands.key("queue:" + id),
+          "name",      "mode",
+          "offer_ms",  "wrap_ms",
+          "priority",  "skills",
+          "sticky_ms", "steps",
+          "hours",     "zone",
+          "emergency"};
 }
 
 std::string step_json(const routing::Step& step) {
@@ -28,7 +34,21 @@ std::string step_json(const routing::Step& step) {
   return out + "}";
 }
 
-std::string queue_json(const std::string& id, const routing::Value& row) {
+// Whether it is open now, why, and when that changes next.
+void hours_json(std::string& out, const routing::Value& row, WallTime now) {
+  const std::string& hours = text_at(row, 8);
+  const auto calendar = routing::hours_of(hours, text_at(row, 9), text_at(row, 10)).value_or(routing::Calendar());
+  const routing::Standing standing = calendar.is_open(now);
+  member(out, "hours", hours.empty() ? "always" : std::string_view(hours));
+  member(out, "zone", calendar.zone());
+  out.append(",\"open\":").append(standing.open ? "true" : "false");
+  member(out, "open_why", routing::name_of(standing.why));
+  if (!standing.note.empty()) member(out, "open_note", standing.note);
+  if (hours.empty() && !calendar.emergency()) return;
+  if (const auto next = calendar.next_change(now)) member(out, "next_change", wire::rfc3339(*next));
+}
+
+std::string queue_json(const std::string& id, const routing::Value& row, WallTime now) {
   const auto or_else = [&](std::size_t i, std::int64_t fallback) {
     return text_at(row, i).empty() ? fallback : to_int(text_at(row, i));
   };
@@ -45,7 +65,9 @@ std::string queue_json(const std::string& id, const routing::Value& row) {
   for (const routing::Step& step : routing::parse_steps(text_at(row, 7))) {
     out.append(out.ends_with('[') ? "" : ",").append(step_json(step));
   }
-  return out + "]}";
+  out += ']';
+  hours_json(out, row, now);
+  return out + "}";
 }
 
 void list_queues(Room& room, const CallPtr& call) {
@@ -57,10 +79,10 @@ void list_queues(Room& room, const CallPtr& call) {
     auto ids = page_of(*members, *page, next);
     std::vector<std::vector<std::string>> reads;
     for (const std::string& id : ids) reads.push_back(read_queue(room, id));
-    room.commands.all(reads, [call, ids = std::move(ids), next](Result<std::vector<routing::Value>> rows) {
+    room.commands.all(reads, [&room, call, ids = std::move(ids), next](Result<std::vector<routing::Value>> rows) {
       if (!rows) return call->error(rows.error());
       std::vector<std::string> items;
-      for (std::size_t i = 0; i < ids.size(); ++i) items.push_back(queue_json(ids[i], (*rows)[i]));
+      for (std::size_t i = 0; i < ids.size(); ++i) items.push_back(queue_json(ids[i], (*rows)[i], room.services.now().wall));
       call->json(200, list_json(items, queue_id(next)));
     });
   });
@@ -68,10 +90,10 @@ void list_queues(Room& room, const CallPtr& call) {
 
 void answer_queue(Room& room, const CallPtr& call, const std::string& id, int status) {
   room.commands.all({{"SISMEMBER", room.commands.key("queues"), id}, read_queue(room, id)},
-                    [call, id, status](Result<std::vector<routing::Value>> rows) {
+                    [&room, call, id, status](Result<std::vector<routing::Value>> rows) {
                       if (!rows) return call->error(rows.error());
                       if (rows->front().integer == 0) return call->problem(not_found("queue"));
-                      call->json(status, queue_json(id, rows->back()));
+                      call->json(status, queue_json(id, rows->back(), room.services.now().wall));
                     });
 }
 
@@ -109,6 +131,45 @@ void read_steps(Body& body, Wish& wish) {
   wish.fields.emplace_back("steps", routing::write_steps(steps));
 }
 
+void read_hours(Body& body, Wish& wish) {
+  const auto hours = body.text("hours", {.max = 16'000});
+  const auto zone = body.text("zone", {.required = hours.has_value(), .max = 60});
+  if (!zone) return;
+  if (!hours) return body.complain("zone", "means nothing without `hours`: send both");
+  if (const auto calendar = routing::Calendar::parse(*hours, *zone)) {
+    wish.fields.emplace_back("hours", calendar->write());
+    wish.fields.emplace_back("zone", *zone);
+  } else {
+    body.complain("hours", "cannot be read: " + calendar.error().detail);
+  }
+}
+
+// Open or closed whatever the hours say, until somebody says else or the time is over.
+void put_emergency(Room& room, const CallPtr& call) {
+  const auto id = queue_in_path(*call);
+  if (!id || !call->may(Action::kWrite, {"queues"})) return;
+  Body body(call->request().body);
+  const auto state = body.one_of("state", true, {"open", "closed", "none"});
+  const auto reason = body.text("reason", {.required = state && *state != "none", .max = 200});
+  const auto for_s = body.integer("for_s", {.min = 60, .max = 30 * 86'400});
+  if (auto wrong = body.finish()) return call->problem(*wrong);
+  std::string kept;
+  if (*state != "none") {
+    routing::Emergency emergency{*state == "open", reason.value_or(""), room.services.now().wall, {}};
+    if (for_s) emergency.until = emergency.since + *for_s * 1000;
+    kept = routing::write_emergency(emergency);
+  }
+  room.commands.all({{"SISMEMBER", room.commands.key("queues"), *id}},
+                    [&room, call, id = *id, kept](Result<std::vector<routing::Value>> rows) {
+                      if (!rows) return call->error(rows.error());
+                      if (rows->front().integer == 0) return call->problem(not_found("queue"));
+                      room.services.store.queue_put(id, {{"emergency", kept}}, [&room, call, id](Result<routing::Outcome> put) {
+                        if (!put) return call->error(put.error());
+                        answer_queue(room, call, id, 200);
+                      });
+                    });
+}
+
 void put_queue(Room& room, const CallPtr& call) {
   if (!call->may(Action::kWrite, {"queues"})) return;
   const auto id = parse_queue_id(call->args[0]);
@@ -130,6 +191,7 @@ void put_queue(Room& room, const CallPtr& call) {
   if (const auto s = body.integer("sticky_s", {.min = 0, .max = 3600}))
     fields.emplace_back("sticky_ms", std::to_string(*s * 1000));
   read_steps(body, *wish);
+  read_hours(body, *wish);
   if (auto wrong = body.finish()) return call->problem(*wrong);
   with_queues(room, call, wish->queues, [&room, call, id = *id, wish] {
     with_skills(room, call, wish->skills, [&room, call, id, wish] {
@@ -200,6 +262,7 @@ std::vector<Route> queue_routes() {
   return {{"GET", "/queues", Takes::kNothing, Who::kKnown, list_queues},
           {"GET", "/queues/{id}", Takes::kNothing, Who::kKnown, get_queue},
           {"PUT", "/queues/{id}", Takes::kJson, Who::kKnown, put_queue},
+          {"PUT", "/queues/{id}/emergency", Takes::kJson, Who::kKnown, put_emergency},
           {"GET", "/skills", Takes::kNothing, Who::kKnown, list_skills},
           {"PUT", "/skills/{id}", Takes::kJson, Who::kKnown, put_skill},
           {"DELETE", "/skills/{id}", Takes::kNothing, Who::kKnown, delete_skill}};

@@ -93,7 +93,7 @@ end
 
 -- snapshot() -> the stream's last id, then agents and waiting conversations as flat arrays: what a mirror starts from.
 -- agents: id avail ses load cap gen last queues skills; waiting: conv gen queue eff weight excl since sticky
--- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps
+-- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps hours zone emergency
 local function snapshot(keys, a)
   local T = keys[1]
   local last = call('XREVRANGE', T .. ':ev', '+', '-', 'COUNT', 1)
@@ -105,10 +105,10 @@ local function snapshot(keys, a)
     for i = 1, 8 do agents[at + 1 + i] = r[i] or '' end
   end
   for _, q in ipairs(call('SMEMBERS', T .. ':queues')) do
-    local r = call('HMGET', T .. ':queue:' .. q, 'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps')
+    local r = call('HMGET', T .. ':queue:' .. q, 'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency')
     local at = #queues
     queues[at + 1] = q
-    for i = 1, 8 do queues[at + 1 + i] = r[i] or '' end
+    for i = 1, 11 do queues[at + 1 + i] = r[i] or '' end
     for _, conv in ipairs(call('ZRANGE', T .. ':q:' .. q, 0, -1)) do
       local c = call('HMGET', T .. ':conv:' .. conv, 'gen', 'eff', 'wt', 'excl', 'enq', 'first', 'stk')
       at = #waiting

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Skills, levels, steps, the agent of last time and priorities, as agents see them at their desks. Usage: skills_test.py BIN_DIR"""
+"""Skills, levels, steps, the agent of last time, priorities and opening hours, as agents see them at their desks. Usage: skills_test.py BIN_DIR"""
 import functools
 from belfry import *
 
@@ -128,6 +128,35 @@ def priorities(shards):
         equal(h.stop(), 0, "exit code")
 
 
+def hours(shards):
+    """A queue that is closed offers nothing; what waits keeps its place until it opens."""
+    with house(shards=shards, queue='wrapup = "0s"') as h:
+        h.start()
+        meta = h.meta("--calm")
+        (key,) = h.people("ana", capacity=10)
+        h.ready()
+        desk = Desk(h, key).be_ready()
+        desk.seen = set()
+        queue = h.all("/agents")[0]["queues"][0]
+        shut = put(h, f"/queues/{queue}/emergency", state="closed", reason="The building is evacuated")
+        equal((shut["open"], shut["open_why"], shut["open_note"]), (False, "emergency", "The building is evacuated"), "the queue")
+        time.sleep(0.7)
+        for who in ("491511000051", "491511000052"):
+            meta.citizen(who, "Is anybody there?")
+        until("both wait", lambda: [c["state"] for c in h.all("/conversations")] == ["queued", "queued"])
+        time.sleep(1.5)
+        equal([f for f in desk.frames if f.get("kind") == "offer"], [], "offers while it is closed")
+        assert "Nobody" in h.ctl("simulate-routing", queue)
+        put(h, f"/queues/{queue}", hours="never", zone="Europe/Berlin")
+        equal(put(h, f"/queues/{queue}/emergency", state="none")["open"], False, "closed by its hours")
+        time.sleep(1)
+        equal([f for f in desk.frames if f.get("kind") == "offer"], [], "offers while it is closed")
+        equal(put(h, f"/queues/{queue}", hours="always", zone="Europe/Berlin")["open"], True, "the queue")
+        equal([offered_to({"ana": desk})[1]["contact"]["name"][-4:] for _ in range(2)], ["0051", "0052"], "the order")
+        meta.stop()
+        equal(h.stop(), 0, "exit code")
+
+
 if __name__ == "__main__":
     run(*((f"{name}, shards {shards}", functools.partial(test, shards)) for shards in (1, 3)
-          for name, test in (("skills and steps", skills), ("priorities", priorities))))
+          for name, test in (("skills and steps", skills), ("priorities", priorities), ("opening hours", hours))))

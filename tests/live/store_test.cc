@@ -215,7 +215,9 @@ std::string show(const Snapshot& s) {  // without the stream's id, which is Redi
   for (const auto& q : s.queues) {
     std::ostringstream out;
     out << "queue " << q.id << " " << q.name << " " << q.auto_accept << " " << q.offer_ms << " " << q.wrap_ms << " " << q.priority
-        << " " << q.sticky_ms << " " << write_steps(q.steps);
+        << " " << q.sticky_ms << " " << write_steps(q.steps) << " "
+        << (q.hours ? q.hours->write() + " " + q.hours->zone() : "always");
+    if (q.hours && q.hours->emergency()) out << " " << write_emergency(*q.hours->emergency());
     for (const auto& skill : q.skills) out << " " << skill.id << ":" << skill.level;
     lines.push_back(out.str());
   }
@@ -919,7 +921,10 @@ class Fuzz : public Driver {
                                       {"priority", std::to_string(between(0, 100))},
                                       {"sticky_ms", one_in(2) ? "" : "30000"},
                                       {"skills", one_in(2) ? "" : "pipes:2"},
-                                      {"steps", one_in(2) ? "" : "60000|1||roads"}}));
+                                      {"steps", one_in(2) ? "" : "60000|1||roads"},
+                                      {"hours", one_in(2) ? "" : "mon-fri 08:00-17:00"},
+                                      {"zone", one_in(2) ? "" : "Europe/Berlin"},
+                                      {"emergency", one_in(2) ? "" : "closed|5||flood, as told"}}));
     if (dice <= 98) return pass_time();
     if (dice == 99) return void(cards({"1", "7", "none"}));
     const model::Conversation* c = some_conversation();

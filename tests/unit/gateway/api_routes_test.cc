@@ -300,7 +300,7 @@ TEST_F(ApiTest, QueuesSkillsAccounts) {
   EXPECT_EQ(
       made.json,
       json::parse(
-          R"({"id":"queue_water","name":"Waterworks","mode":"auto","offer_timeout_s":30,"wrapup_s":0,"priority":0,"skills":["pipes:2"],"sticky_s":0,"steps":[]})"));
+          R"({"id":"queue_water","name":"Waterworks","mode":"auto","offer_timeout_s":30,"wrapup_s":0,"priority":0,"skills":["pipes:2"],"sticky_s":0,"steps":[],"hours":"always","zone":"UTC","open":true,"open_why":"regular"})"));
   const char* const steps =
       R"([{"after_s":30,"lower_levels":1,"drop":[]},{"after_s":60,"lower_levels":0,"drop":["pipes"],"add":"queue_hall"}])";
   EXPECT_EQ(
@@ -321,12 +321,28 @@ TEST_F(ApiTest, QueuesSkillsAccounts) {
         Wrong{R"({"steps":[{"after_s":3,"add":"nowhere"}]})", "there is no such queue"},
         Wrong{R"({"steps":[{"after_s":3,"drop":["art"]}]})", "there is no such skill"},
         Wrong{R"({"steps":[{"after_s":3,"lower":1}]})", "`steps[0].lower` is not known here"},
-        Wrong{R"({"steps":[7]})", "`steps[0]` must be an object"}, Wrong{R"({"steps":7})", "`steps` must be an array"}}) {
+        Wrong{R"({"steps":[7]})", "`steps[0]` must be an object"}, Wrong{R"({"steps":7})", "`steps` must be an array"},
+        Wrong{R"({"hours":"mon-fri 08:00-17:00"})", "`zone` is missing"},
+        Wrong{R"({"zone":"Europe/Berlin"})", "`zone` means nothing without"},
+        Wrong{R"({"hours":"mon-fri 08:00-12:00,11:00-17:00","zone":"Europe/Berlin"})", "overlaps"},
+        Wrong{R"({"hours":"mon-fri 08:00-17:00","zone":"Europe/Berlim"})", "Berlim"}}) {
     const Answer refused = as(admin, request("PUT", "/api/v1/queues/water", wrong.body));
     EXPECT_EQ(refused.status, 422) << wrong.body;
     EXPECT_NE(refused.body.find(wrong.says), std::string::npos) << wrong.body << " -> " << refused.body;
   }
   EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/water")).json["steps"], json::parse(steps)) << "nothing changed";
+  // Hours, and what goes before them.
+  const Answer hours =
+      as(admin, request("PUT", "/api/v1/queues/water", R"({"hours":"never; 2020-01-01 08:00-09:00","zone":"Europe/Berlin"})"));
+  EXPECT_EQ(hours.json["open"], false) << hours.body;
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/water/emergency", R"({"state":"open"})")).status, 422) << "without a reason";
+  const Answer flood =
+      as(admin, request("PUT", "/api/v1/queues/water/emergency", R"({"state":"open","reason":"flood, as told","for_s":3600})"));
+  EXPECT_EQ(flood.json["open"], true) << flood.body;
+  EXPECT_EQ(flood.json["open_why"], "emergency");
+  EXPECT_EQ(flood.json["open_note"], "flood, as told");
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/water/emergency", R"({"state":"none"})")).json["open"], false);
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/none/emergency", R"({"state":"none"})")).status, 404);
   EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/water", R"({"priority":3})")).json["priority"], 3);
   EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?limit=1")).json["next"], "queue_hall");
   EXPECT_EQ(as(admin, request("GET", "/api/v1/queues?after=queue_hall")).json["items"][0]["id"], "queue_water");
@@ -454,7 +470,7 @@ TEST_F(ApiTest, TheDescriptionIsTrue) {
     }
     EXPECT_EQ(described, allowed) << path;
   }
-  EXPECT_EQ(operations, 33);
+  EXPECT_EQ(operations, 34);
 }
 
 }  // namespace

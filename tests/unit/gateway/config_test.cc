@@ -157,7 +157,8 @@ priority = 10
 offer_timeout = "30s"
 mode = "auto"
 wrapup = "0s"
-hours = "office"
+hours = "mon-fri 08:00-17:00; 12-25 closed"
+zone = "Europe/Berlin"
 sla = "5m"
 steps = [{ after = "30s", lower_levels = 1 }, { after = "1m", drop = ["billing"], add = "back" }]
 [alerts]

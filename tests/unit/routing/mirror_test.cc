@@ -176,7 +176,9 @@ class Stream {
                          {"skills", kSkills[between(0, 2)]},
                          {"steps", kSteps[between(0, 2)]},
                          {"sticky_ms", one_in(2) ? "0" : "6000"},
-                         {"priority", one_in(2) ? "0" : "1"}},
+                         {"priority", one_in(2) ? "0" : "1"},
+                         // It begins on a Tuesday, 22:13:20.
+                         {"hours", one_in(2) ? "" : "tue 22:00-22:17,22:19-22:24"}},
                         ignore());
     }
     store_->node_start("s", 1'000'000'000, [this](Result<Outcome> r) { epoch_ = r ? r->gen : 0; });
@@ -335,6 +337,8 @@ class Stream {
         if (scanned->reasons.relaxed > 0) tally_["of one who lacks something"]++;
         if (scanned->reasons.levels > 0) tally_["of one with a skill asked for"]++;
         if (scanned->reasons.sticky) tally_["of the one of last time"]++;
+      } else if (!is_open(settings(w.queue), WallTime{now_})) {
+        tally_["closed"]++;
       } else {
         tally_["nobody"]++;
       }
@@ -377,10 +381,10 @@ TEST(Mirror, FollowsTheStoreAndChoosesLikeThePlainScan) {
     Stream(seed).run(400);
     if (::testing::Test::HasFailure()) break;
   }
-  for (const char* kind : {"a choice", "nobody", "at a later step", "of one who lacks something", "of one with a skill asked for",
-                           "of the one of last time"}) {
+  for (const char* kind : {"a choice", "nobody", "closed", "at a later step", "of one who lacks something",
+                           "of one with a skill asked for", "of the one of last time"}) {
     const auto it = Stream::tally().find(kind);
-    EXPECT_GT(it == Stream::tally().end() ? 0 : it->second, 40) << kind;
+    EXPECT_GT(it == Stream::tally().end() ? 0 : it->second, 20) << kind;
   }
 }
 
@@ -424,6 +428,30 @@ TEST(Mirror, AStepThatNobodyPresentMeetsIsSkippedAtOnce) {
   const auto offers = mirror.match(WallTime{kStart}, 10);
   EXPECT_EQ(shown(offers), std::vector<std::string>{"1 to helper"});
   EXPECT_EQ(offers.at(0).reasons, R"({"candidates":1,"load":0,"capacity":30,"idle_ms":-1,"step":1,"relaxed":1})");
+}
+
+// I13: nothing is offered outside opening hours, and what waited keeps its place; time in which it is closed widens nothing.
+TEST(Mirror, AClosedQueueOffersNothing) {
+  const WallTime late{1'699'981'200'000};  // Tuesday 2023-11-14, 17:00 UTC
+  QueueState queue = steps_queue("water", "pipes:1", "60000|0|pipes|");
+  queue.hours = hours_of("mon-fri 08:00-17:00", "UTC", "");
+  AgentState expert = skilled(agent("expert", {"water"}, 30), "pipes:1");
+  const auto town = [&](WallTime since) {
+    Mirror mirror;
+    Waiting one = waiting("1", "water", 10);
+    one.since = since.ms;
+    mirror.reset({"0-0", {expert, agent("helper", {"water"})}, {one}, {queue}});
+    return mirror;
+  };
+  Mirror mirror = town(late + -30'000);
+  EXPECT_TRUE(mirror.match(late, 10).empty());
+  EXPECT_FALSE(mirror.hint("water", late));
+  const WallTime morning = late + 15 * 3'600'000LL;
+  EXPECT_TRUE(mirror.match(morning, 10).empty()) << "it has waited half a minute";
+  EXPECT_TRUE(mirror.match(morning + 29'999, 10).empty());
+  EXPECT_EQ(shown(mirror.match(morning + 30'000, 10)), std::vector<std::string>{"1 to helper"});
+  queue.hours = hours_of("mon-fri 08:00-17:00", "UTC", write_emergency({true, "flood", late, {}}));
+  EXPECT_EQ(shown(town(late + -60'000).match(late, 10)), std::vector<std::string>{"1 to helper"}) << "open, as somebody decided";
 }
 
 // Rocket.Chat #20965, Chatwoot #9587: whoever had the last conversation is asked first, and is no trap.
