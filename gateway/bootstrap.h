@@ -3,6 +3,7 @@
 #pragma once
 
 #include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,10 +28,11 @@ class Bootstrap {
             std::function<void(Result<Site>)> done);
   ~Bootstrap();
 
-  const Error& last_error() const { return link_.last_error(); }
+  const Error& last_error() const { return link_.up() && !refused_.detail.empty() ? refused_ : link_.last_error(); }
 
  private:
   void begin();
+  void again(const Error& why);
   void check_durability();
   void make_key();
   void make_queues(std::size_t index);
@@ -43,6 +45,8 @@ class Bootstrap {
   std::unique_ptr<routing::Store> store_;
   Site site_;
   bool busy_ = false;
+  Error refused_;  // why the last step failed
+  asio::steady_timer timer_;
 };
 
 }  // namespace belfry::gateway

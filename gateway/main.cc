@@ -200,6 +200,8 @@ bool Belfryd::open_redis() {
     target_ = *parsed;
     target_.user = config_.redis.user;
     target_.password = config_.redis.password;
+    target_.tag = "{" + config_.redis.prefix + "}";
+    target_.min_replicas = config_.redis.min_replicas;
     if (target_.secure) {
       auto tls = make_client_tls(config_.redis.ca_file);
       if (!tls) return say("redis.ca_file: " + tls.error().detail), false;
