@@ -62,6 +62,7 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
         target(std::move(t)),
         options(std::move(o)),
         locator(target),
+        watcher(target),
         ticker(io),
         waiter(io),
         decoder(options.limits) {}
@@ -71,6 +72,9 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
   const RedisTarget target;
   const RedisLinkOptions options;
   RedisLocator locator;
+  RedisLocator watcher;  // asks the sentinels while we are up
+  bool watching = false;
+  std::int64_t watched = 0;
   std::string address;  // of this connection, or of the last one
 
   Phase phase = Phase::kIdle;
@@ -91,8 +95,8 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
   bool check_failed = false;
   std::int64_t role_asked = 0;
 
-  int wanted = 0;          // replicas that must have a write before it is told; 0: nobody waits
-  std::string seen_at;     // where a replica was seen: that server is waited on from then on, also when its replica is away
+  int wanted = 0;  // replicas that must have a write before it is told; 0: nobody waits
+  bool replica_seen = false;
   std::deque<Held> held;   // in the order of the calls
   bool uncovered = false;  // a write was sent and no WAIT behind it yet
   int waits_open = 0;
@@ -263,7 +267,8 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
 
   void rise() {
     phase = Phase::kUp;
-    up_since = role_asked = mono_ms();
+    up_since = role_asked = watched = mono_ms();
+    watching = false;
     locator.served();
     if (link != nullptr && link->on_up) link->on_up();
   }
@@ -338,8 +343,9 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
       wanted = *target.min_replicas;
       return;
     }
-    if (replicas > 0) seen_at = address;
-    wanted = seen_at == address && !seen_at.empty() ? 1 : 0;
+    // For good, and on whatever server comes next: the one that has none may be a primary that was replaced behind our back.
+    if (replicas > 0) replica_seen = true;
+    wanted = replica_seen ? 1 : 0;
   }
 
   void wrote() {
@@ -427,10 +433,43 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
       };
       send(routing::encode({"ROLE"}), done, options.heartbeat_deadline_ms);
     }
+    if (target.kind == RedisTarget::Kind::kSentinel && phase == Phase::kUp && !watching &&
+        now - watched >= options.heartbeat_ms) {
+      watching = true;
+      watched = now;
+      watch(watcher.begin());
+    }
     if (open.empty() && now - last_sent >= options.heartbeat_ms) {
       send(routing::encode({"PING"}), {}, options.heartbeat_deadline_ms);
     }
     arm_tick();
+  }
+
+  // Do the sentinels still name the server we are on? One that was replaced while it was cut off, or stood still, takes itself
+  // for the primary until they find the time to tell it; ten seconds were seen.
+  void watch(RedisLocator::Next next) {
+    if (next.what == RedisLocator::Next::What::kNobody) {
+      watching = false;
+      return;
+    }
+    const bool asking = next.what == RedisLocator::Next::What::kAsk;
+    if (!asking) {
+      watcher.served();
+      if (next.address == address) {
+        watching = false;
+        return;
+      }
+    }
+    // A sentinel that is behind the times may name one that is a primary no more.
+    ask_redis(loop, target, next.address, asking ? std::move(next.question) : routing::encode({"ROLE"}),
+              asking ? next.with_login : true, options.ask_timeout_ms,
+              [self = shared_from_this(), current = life, asking](const Result<Value>& answer) {
+                if (current != self->life || self->phase != Phase::kUp) return;
+                if (asking) return self->watch(answer ? self->watcher.answered(*answer) : self->watcher.failed(answer.error()));
+                self->watching = false;
+                if (answer && answer->is_array() && !answer->array.empty() && answer->array[0].text == "master")
+                  self->drop({Errc::kClosed, "the sentinels name another primary"});
+              });
   }
 
   // A replica may join, or the primary may have lost its place without a word. Nothing of it on our own embedded server.

@@ -26,7 +26,8 @@ struct RedisTarget {
   // Of the data nodes. A sentinel hears them only if it asks for a password (NOAUTH).
   std::string user;  // ACL user; empty with a password: "default"
   Secret password;
-  // How many replicas must have a write before it is answered. Unset: one, from the moment a replica of the server was seen.
+  // How many replicas must have a write before it is answered. Unset: one, as soon as a replica was seen, and then for as long as
+  // the link lives: a primary that has lost its last one answers no write any more.
   std::optional<int> min_replicas = 0;
 };
 

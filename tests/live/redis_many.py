@@ -1,0 +1,175 @@
+"""What the tests of several Redis servers share: servers with replicas, sentinels, a cluster; and citizens who write all the time."""
+import concurrent.futures
+from belfry import *
+from relay import Redis, RespError
+
+
+class Server:
+    """A redis-server of a directory of its own; it keeps its port and its data when it is started again."""
+
+    def __init__(self, directory, name, *more):
+        self.dir, self.name, self.more = directory / name, name, more
+        self.dir.mkdir()
+        (self.port,) = free_ports(1)
+        self.address = f"127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self, *more):
+        with open(self.dir / "log", "ab") as log:
+            self.process = start(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.dir / "sock", "--dir", self.dir,
+                                  "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
+                                  "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", *self.more, *more], stdout=log, stderr=log)
+        until(f"{self.name} answers", lambda: peer_pid(self.dir / "sock") == self.process.pid)
+        return self
+
+    def __call__(self, *words, seconds=20):
+        redis = Redis(self.dir / "sock", seconds)
+        try:
+            return redis(*words)
+        finally:
+            redis.socket.close()
+
+    def do(self, *words):
+        answer = self(*words)
+        assert not isinstance(answer, RespError), (self.name, words, answer)
+        return answer
+
+    def kill(self):
+        end(self.process, signal.SIGKILL)
+
+    def replicas(self):
+        role = self("ROLE")
+        return len(role[2]) if role[0] == "master" else -1
+
+
+def end_all(processes):
+    for process in processes:
+        if process.poll() is None:
+            with contextlib.suppress(OSError):
+                process.send_signal(signal.SIGCONT)
+            end(process, signal.SIGKILL)
+
+
+class Sentinels:
+    """A primary, its replicas, three sentinels; all on loopback."""
+
+    def __init__(self, replicas=2):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="belfry-live-sentinel-"))
+        self.primary = Server(self.dir, "node0")
+        self.replicas = [Server(self.dir, f"node{i + 1}", "--replicaof", f"127.0.0.1 {self.primary.port}") for i in range(replicas)]
+        self.servers = [self.primary, *self.replicas]
+        until("every replica is in step", lambda: self.primary.replicas() == replicas)
+        self.ports, self.processes = free_ports(3), []
+        for port in self.ports:
+            home = self.dir / f"sentinel{port}"
+            home.mkdir()
+            (home / "conf").write_text(f"port {port}\nbind 127.0.0.1\ndir {home}\nunixsocket {home}/sock\nsentinel monitor hall 127.0.0.1 {self.primary.port} 2\n"
+                                       "sentinel down-after-milliseconds hall 600\nsentinel failover-timeout hall 4000\n")
+            with open(home / "log", "ab") as log:
+                self.processes.append(start(["redis-sentinel", home / "conf"], stdout=log, stderr=log))
+        self.url = "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in self.ports) + "/hall"
+        until("the sentinels know each other and the replicas", lambda: all(self.know(port) == (replicas, 2) for port in self.ports), 30)
+
+    def know(self, port):
+        with contextlib.suppress(OSError):
+            answer = self.ask(port, "SENTINEL", "MASTER", "hall")
+            about = dict(zip(answer[::2], answer[1::2]))
+            return int(about["num-slaves"]), int(about["num-other-sentinels"])
+
+    def ask(self, port, *words):
+        redis = Redis(self.dir / f"sentinel{port}" / "sock")
+        try:
+            return redis(*words)
+        finally:
+            redis.socket.close()
+
+    def close(self, keep=False):
+        end_all([*self.processes, *(s.process for s in self.servers)])
+        if keep:
+            print(f"    kept {self.dir}", flush=True)
+        else:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def closing(many):
+    try:
+        yield many
+    except BaseException:
+        many.close(keep=True)
+        raise
+    many.close()
+
+
+class Citizens:
+    """Some dozens write all the time, as Meta does: the same webhook again until there is a yes. Each yes is noted, and when."""
+
+    def __init__(self, house, writers=8, citizens=40, retry=True):
+        self.house, self.retry, self.over = house, retry, threading.Event()
+        self.yes, self.noes, self.lock, self.count = {}, collections.Counter(), threading.Lock(), itertools.count(1)
+        self.never = set()  # sent, and never heard a yes
+        self.citizens = [f"49151{i:07d}" for i in range(citizens)]
+        self.threads = [threading.Thread(target=self._write, daemon=True) for _ in range(writers)]
+        for thread in self.threads:
+            thread.start()
+
+    def _post(self, body):
+        try:
+            return request(self.house.address, "POST", "/webhooks/whatsapp/city", body,
+                           {"X-Hub-Signature-256": signature(body), "Content-Type": "application/json"}, seconds=10).status
+        except (OSError, http.client.HTTPException) as error:
+            return type(error).__name__
+
+    def _write(self):
+        while not self.over.is_set():
+            with self.lock:
+                n = next(self.count)
+            text = f"said {n}"
+            body = envelope(change([message(self.citizens[n % len(self.citizens)], text)]))
+            while True:
+                code = self._post(body)
+                if code == 200:
+                    with self.lock:
+                        self.yes[text] = time.monotonic()
+                    break
+                with self.lock:
+                    self.noes[code] += 1
+                if not self.retry or self.over.is_set():
+                    with self.lock:
+                        self.never.add(text)
+                    break
+                time.sleep(0.05)
+
+    def since(self, moment):
+        """How many yes were heard at or after that moment."""
+        with self.lock:
+            return sum(at >= moment for at in self.yes.values())
+
+    def first_since(self, moment):
+        with self.lock:
+            return min((at - moment for at in self.yes.values() if at >= moment), default=None)
+
+    def longest_gap(self, since):
+        with self.lock:
+            times = sorted(at for at in self.yes.values() if at >= since)
+        return max((b - a for a, b in zip(times, times[1:])), default=0.0)
+
+    def stop(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(30)
+            assert not thread.is_alive(), "a citizen still waits for an answer"
+        return self
+
+    def account(self):
+        """What is there, by the REST API: what of the yes is missing, what is there twice, what is there without a yes."""
+        there = collections.Counter()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            pages = pool.map(lambda c: self.house.all(f"/conversations/{c['id']}/messages"), self.house.all("/conversations"))
+            for messages in pages:
+                there.update(m.get("text") for m in messages if m["dir"] == "in")
+        missing = [text for text in self.yes if there[text] == 0]
+        doubled = [text for text, times in there.items() if times > 1]
+        unasked = [text for text in there if text not in self.yes and text not in self.never]
+        equal(unasked, [], "messages that nobody wrote")
+        return missing, doubled, sum(text in there for text in self.never)
