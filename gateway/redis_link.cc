@@ -93,13 +93,16 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
   std::int64_t checking_since = 0;
   int checks_open = 0;
   bool check_failed = false;
+  bool settle = false;  // the next search begins late
   std::int64_t role_asked = 0;
 
   int wanted = 0;  // replicas that must have a write before it is told; 0: nobody waits
   bool replica_seen = false;
-  std::deque<Held> held;   // in the order of the calls
-  bool uncovered = false;  // a write was sent and no WAIT behind it yet
+  std::size_t replicas = 0;  // of the server we are on, the most that were seen
+  std::deque<Held> held;     // in the order of the calls
+  bool uncovered = false;    // a write was sent and no WAIT behind it yet
   int waits_open = 0;
+  bool kept = false;  // what the last WAIT said
   bool wait_posted = false;
   Error error{Errc::kUnavailable, "not connected yet"};
   Counts counts;
@@ -173,6 +176,7 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
     };
     pump->start(std::move(handlers));
     last_sent = mono_ms();
+    replicas = 0;
     arm_tick();
     if (const std::string login = login_of(target); !login.empty()) {
       const auto done = [this](Result<Value> reply) {
@@ -291,7 +295,8 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
     const auto last = locator.searches() ? std::min(options.last_backoff_ms, options.last_search_ms) : options.last_backoff_ms;
     const double whole = static_cast<double>(std::min(options.first_backoff_ms << doublings, last));
     const double part = options.jitter ? 0.5 + 0.5 * options.jitter() : 1.0;
-    waiter.expires_after(std::chrono::milliseconds(static_cast<std::int64_t>(whole * part)));
+    const auto pause = std::max(static_cast<std::int64_t>(whole * part), std::exchange(settle, false) ? options.settle_ms : 0);
+    waiter.expires_after(std::chrono::milliseconds(pause));
     waiter.async_wait([self = keep, current = life](const std::error_code& stopped) {
       if (!stopped && current == self->life && self->phase == Phase::kWaiting) self->connect();
     });
@@ -338,14 +343,22 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
   // comes meanwhile shares the next. Redis reads nothing more of this link while it waits; so nothing overtakes.
 
   void count_replicas(const Value& role) {
-    const std::size_t replicas = role.array.size() > 2 ? role.array[2].array.size() : 0;
+    const std::size_t count = role.array.size() > 2 ? role.array[2].array.size() : 0;
     if (target.min_replicas) {
       wanted = *target.min_replicas;
+    } else {
+      // For good, and on whatever server comes next: the one that has none may be a primary that was replaced behind our back.
+      if (count > 0) replica_seen = true;
+      wanted = replica_seen ? 1 : 0;
+    }
+    if (count < replicas && wanted > 0 && locator.searches()) {
+      // It went away, or it has taken over while this one stood still, and another replica that has not heard of it yet would
+      // still answer our WAIT. Who it is now is known when the sentinels or the nodes have spoken about it.
+      settle = true;
+      drop({Errc::kTimeout, "a replica of redis went away: it may be the primary now"});
       return;
     }
-    // For good, and on whatever server comes next: the one that has none may be a primary that was replaced behind our back.
-    if (replicas > 0) replica_seen = true;
-    wanted = replica_seen ? 1 : 0;
+    replicas = std::max(replicas, count);
   }
 
   void wrote() {
@@ -362,16 +375,35 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
     if (!uncovered || !pump) return;
     uncovered = false;
     ++waits_open;
-    const auto done = [this](Result<Value> reply) {
+    const bool also_role = locator.searches();
+    const auto waited = [this, also_role](const Result<Value>& reply) {
       if (!reply) return;  // fail_open tells them
-      --waits_open;
-      if (uncovered && waits_open == 0) send_wait();
-      const bool kept = reply->is_integer() && reply->integer >= wanted;
+      kept = reply->is_integer() && reply->integer >= wanted;
       if (!kept) ++counts.unreplicated;
-      tell(std::exchange(held, {}), kept ? std::nullopt : std::optional<Error>({Errc::kTimeout, "no replica of redis has it"}));
+      if (!also_role) covered();
     };
-    send(routing::encode({"WAIT", std::to_string(wanted), std::to_string(kReplicaWithinMs)}), done,
+    send(routing::encode({"WAIT", std::to_string(wanted), std::to_string(kReplicaWithinMs)}), waited,
          kReplicaWithinMs + options.heartbeat_deadline_ms);
+    if (!also_role) return;
+    // Asked behind the WAIT: has it all its replicas still?
+    const auto role = [this](const Result<Value>& reply) {
+      if (!reply) return;
+      const auto current = life;
+      if (reply->is_array() && !reply->array.empty() && reply->array[0].text == "master")
+        count_replicas(*reply);
+      else if (!reply->is_error())
+        kept = false;
+      if (current == life) covered();
+    };
+    send(routing::encode({"ROLE"}), role, kReplicaWithinMs + options.heartbeat_deadline_ms);
+  }
+
+  void covered() {
+    --waits_open;
+    if (uncovered && waits_open == 0) send_wait();
+    std::optional<Error> instead;
+    if (!kept) instead = Error{Errc::kTimeout, "no replica of redis has it"};
+    tell(std::exchange(held, {}), instead);
   }
 
   // With `instead`, a write hears that instead of its yes.

@@ -13,6 +13,7 @@
 //   inside, and one that ran on half a slot would see half a site: a contact twice, a message noted as known and not kept.
 // - Where a replica is wanted (RedisTarget::min_replicas) a call that may write is told its yes only after a WAIT; if not enough
 //   replicas have it within a second it fails with kTimeout. Calls behind it wait too: answers keep their order.
+//   With Sentinel and Cluster a primary that has lost a replica is left for two seconds: the lost one may have taken its place.
 // - A subscriber is a link of its own (RESP2): after the first subscribe() it takes no commands.
 // - Thread: the shard's. Destroying a link calls nothing back.
 #pragma once
@@ -40,6 +41,7 @@ struct RedisLinkOptions {
   std::int64_t last_backoff_ms = 1'000;     // so service is back within 2 s of Redis answering
   std::int64_t ask_timeout_ms = 500;        // of one sentinel, or one node of a cluster
   std::int64_t last_search_ms = 250;        // the last backoff where another server may have taken over
+  std::int64_t settle_ms = 2'000;           // how long sentinels and nodes may take to agree on a new primary
   std::int64_t check_every_ms = 100;        // while Redis says LOADING or is not the primary
   std::int64_t tick_ms = 50;                // how coarse deadlines are
   std::int64_t heartbeat_ms = 2'000;        // PING after this much silence
