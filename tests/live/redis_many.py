@@ -173,3 +173,44 @@ class Citizens:
         unasked = [text for text in there if text not in self.yes and text not in self.never]
         equal(unasked, [], "messages that nobody wrote")
         return missing, doubled, sum(text in there for text in self.never)
+
+
+class Cluster:
+    """Three primaries, a replica each; all on loopback."""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="belfry-live-cluster-"))
+        self.servers = [Server(self.dir, f"node{i}", "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", str(free_ports(1)[0]))
+                        for i in range(6)]
+        self.url = "redis+cluster://" + ",".join(s.address for s in self.servers[:3])
+        made = subprocess.run(["redis-cli", "--cluster", "create", *(s.address for s in self.servers), "--cluster-replicas", "1", "--cluster-yes"],
+                              capture_output=True, text=True, timeout=60)
+        assert made.returncode == 0, (made.stdout, made.stderr)
+        self.ids = {s.do("CLUSTER", "MYID"): s for s in self.servers}
+        self.slot = self.servers[0].do("CLUSTER", "KEYSLOT", "{belfry}")
+        until("the cluster is whole", lambda: all("cluster_state:ok" in s("CLUSTER", "INFO") for s in self.servers) and self.owner().replicas() == 1, 30)
+
+    def id_of(self, server):
+        return next(id for id, s in self.ids.items() if s is server)
+
+    def alive(self):
+        return [s for s in self.servers if s.process.poll() is None]
+
+    def owner(self):
+        """Who has our slot, as most of the living say."""
+        said = collections.Counter()
+        for server in self.alive():
+            for low, high, owner, *_ in server("CLUSTER", "SLOTS"):
+                if low <= self.slot <= high:
+                    said[owner[2]] += 1
+        return self.ids[said.most_common(1)[0][0]]
+
+    def primaries(self):
+        return [s for s in self.alive() if s("ROLE")[0] == "master"]
+
+    def close(self, keep=False):
+        end_all([s.process for s in self.servers])
+        if keep:
+            print(f"    kept {self.dir}", flush=True)
+        else:
+            shutil.rmtree(self.dir, ignore_errors=True)
