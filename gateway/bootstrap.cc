@@ -66,6 +66,7 @@ void Bootstrap::check_durability() {
       if (!append && fsync != "unknown") fsync = "no";
     }
     site_.durability = fsync;
+    site_.replicas = link_.replicas_wanted();
     const bool enough =
         fsync == "always" || fsync == "unknown" || (fsync == "everysec" && config_.redis.durability == "everysec");
     if (!enough) {

@@ -21,6 +21,7 @@ class Bootstrap {
   struct Site {
     Secret ref_key;          // keys the MAC over our message ids; the same for every node of the site
     std::string durability;  // "always", "everysec", "no" or "unknown", as Redis says
+    int replicas = 0;        // how many must have a write before it is acknowledged
   };
   // `settings`: a CONFIG SET for an embedded server, or empty. `done` is called once: kForbidden when the durability is less
   // than was asked for; other errors are waited out, however long, because Redis may come later than we.

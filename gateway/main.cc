@@ -244,10 +244,11 @@ void Belfryd::on_bootstrapped(Result<Bootstrap::Site> site) {
     return stop_redis();
   }
   bootstrap_.reset();
-  log_info("redis_durability", {{"appendfsync", site->durability}});
+  log_info("redis_durability", {{"appendfsync", site->durability}, {"replicas", site->replicas}});
   metrics_
-      ->gauge("belfry_redis_durability_info", "How Redis keeps what it acknowledges (appendfsync).",
-              {{"appendfsync", site->durability}})
+      ->gauge("belfry_redis_durability_info",
+              "How Redis keeps what it acknowledges: appendfsync, and how many replicas have it (at start).",
+              {{"appendfsync", site->durability}, {"replicas", std::to_string(site->replicas)}})
       .set(1);
   ref_key_ = site->ref_key;
   if (!start_shards()) {

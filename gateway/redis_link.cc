@@ -103,6 +103,7 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
   bool uncovered = false;    // a write was sent and no WAIT behind it yet
   int waits_open = 0;
   bool kept = false;  // what the last WAIT said
+  bool were_kept = true;
   bool wait_posted = false;
   Error error{Errc::kUnavailable, "not connected yet"};
   Counts counts;
@@ -400,6 +401,7 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
 
   void covered() {
     --waits_open;
+    if (kept != std::exchange(were_kept, kept) && link != nullptr && link->on_replicas) link->on_replicas(kept);
     if (uncovered && waits_open == 0) send_wait();
     std::optional<Error> instead;
     if (!kept) instead = Error{Errc::kTimeout, "no replica of redis has it"};

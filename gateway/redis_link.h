@@ -65,6 +65,9 @@ class RedisLink {
   std::function<void(const Error& why)> on_down;
   std::function<void(std::string_view channel, std::string_view payload)> on_message;
 
+  // Too few replicas had a batch of writes in time, or enough of them have one again: told once each way.
+  std::function<void(bool kept)> on_replicas;
+
   void start();
   // Ends the link for good; what is outstanding fails with kClosed.
   void stop();
