@@ -4,11 +4,35 @@ from belfry import *
 from relay import Redis, RespError
 
 
+PASSWORD = "a-password-of-the-test"
+LOCKED = ("--requirepass", PASSWORD, "--masterauth", PASSWORD, "--user", "belfry", "on", f">{PASSWORD}", "~*", "&*", "+@all")
+
+
+def certificate(directory):
+    """A certificate for 127.0.0.1 that signs itself; its file and its key's."""
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test",
+             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", directory / "key.pem", "-out", directory / "cert.pem"]
+    subprocess.run([str(w) for w in words], check=True, capture_output=True)
+    return directory / "cert.pem", directory / "key.pem"
+
+
+def locked(house):
+    """[redis] of a house whose servers want a user and a password."""
+    (house / "redis-password").write_text(PASSWORD + "\n")
+    (house / "redis-password").chmod(0o600)
+    return f'user = "belfry"\npassword_file = "{house}/redis-password"\n'
+
+
 class Server:
     """A redis-server of a directory of its own; it keeps its port and its data when it is started again."""
 
-    def __init__(self, directory, name, *more):
-        self.dir, self.name, self.more = directory / name, name, more
+    def __init__(self, directory, name, *more, tls=None, password=""):
+        self.dir, self.name, self.more, self.tls, self.password = directory / name, name, more, tls, password
+        if password:
+            self.more += LOCKED
+        if tls:
+            self.more += ("--tls-cert-file", tls[0], "--tls-key-file", tls[1], "--tls-ca-cert-file", tls[0], "--tls-auth-clients", "no",
+                          "--tls-replication", "yes", "--tls-cluster", "yes")
         self.dir.mkdir()
         (self.port,) = free_ports(1)
         self.address = f"127.0.0.1:{self.port}"
@@ -16,7 +40,7 @@ class Server:
 
     def start(self, *more):
         with open(self.dir / "log", "ab") as log:
-            self.process = start(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.dir / "sock", "--dir", self.dir,
+            self.process = start(["redis-server", *(("--port", 0, "--tls-port") if self.tls else ("--port",)), self.port, "--bind", "127.0.0.1", "--unixsocket", self.dir / "sock", "--dir", self.dir,
                                   "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
                                   "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", *self.more, *more], stdout=log, stderr=log)
         until(f"{self.name} answers", lambda: peer_pid(self.dir / "sock") == self.process.pid)
@@ -25,6 +49,8 @@ class Server:
     def __call__(self, *words, seconds=20):
         redis = Redis(self.dir / "sock", seconds)
         try:
+            if self.password:
+                redis("AUTH", self.password)
             return redis(*words)
         finally:
             redis.socket.close()
@@ -53,10 +79,10 @@ def end_all(processes):
 class Sentinels:
     """A primary, its replicas, three sentinels; all on loopback."""
 
-    def __init__(self, replicas=2):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="belfry-live-sentinel-"))
-        self.primary = Server(self.dir, "node0")
-        self.replicas = [Server(self.dir, f"node{i + 1}", "--replicaof", f"127.0.0.1 {self.primary.port}") for i in range(replicas)]
+    def __init__(self, replicas=2, password=""):
+        self.dir, self.password = pathlib.Path(tempfile.mkdtemp(prefix="belfry-live-sentinel-")), password
+        self.primary = Server(self.dir, "node0", password=password)
+        self.replicas = [Server(self.dir, f"node{i + 1}", "--replicaof", f"127.0.0.1 {self.primary.port}", password=password) for i in range(replicas)]
         self.servers = [self.primary, *self.replicas]
         until("every replica is in step", lambda: self.primary.replicas() == replicas)
         self.ports, self.processes = free_ports(3), []
@@ -64,7 +90,8 @@ class Sentinels:
             home = self.dir / f"sentinel{port}"
             home.mkdir()
             (home / "conf").write_text(f"port {port}\nbind 127.0.0.1\ndir {home}\nunixsocket {home}/sock\nsentinel monitor hall 127.0.0.1 {self.primary.port} 2\n"
-                                       "sentinel down-after-milliseconds hall 600\nsentinel failover-timeout hall 4000\n")
+                                       "sentinel down-after-milliseconds hall 600\nsentinel failover-timeout hall 4000\n"
+                                       + (f"sentinel auth-pass hall {password}\nrequirepass {password}\nuser belfry on >{password} ~* &* +@all\n" if password else ""))
             with open(home / "log", "ab") as log:
                 self.processes.append(start(["redis-sentinel", home / "conf"], stdout=log, stderr=log))
         self.url = "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in self.ports) + "/hall"
@@ -79,6 +106,8 @@ class Sentinels:
     def ask(self, port, *words):
         redis = Redis(self.dir / f"sentinel{port}" / "sock")
         try:
+            if self.password:
+                redis("AUTH", self.password)
             return redis(*words)
         finally:
             redis.socket.close()
@@ -178,12 +207,14 @@ class Citizens:
 class Cluster:
     """Three primaries, a replica each; all on loopback."""
 
-    def __init__(self):
+    def __init__(self, secure=False, password=""):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="belfry-live-cluster-"))
-        self.servers = [Server(self.dir, f"node{i}", "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", str(free_ports(1)[0]))
-                        for i in range(6)]
-        self.url = "redis+cluster://" + ",".join(s.address for s in self.servers[:3])
-        made = subprocess.run(["redis-cli", "--cluster", "create", *(s.address for s in self.servers), "--cluster-replicas", "1", "--cluster-yes"],
+        self.tls = certificate(self.dir) if secure else None
+        self.servers = [Server(self.dir, f"node{i}", "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", str(free_ports(1)[0]),
+                               tls=self.tls, password=password) for i in range(6)]
+        self.url = ("rediss" if secure else "redis") + "+cluster://" + ",".join(s.address for s in self.servers[:3])
+        made = subprocess.run(["redis-cli", "--cluster", "create", *(s.address for s in self.servers), "--cluster-replicas", "1", "--cluster-yes",
+                               *(("--tls", "--cacert", str(self.tls[0])) if secure else ()), *(("--no-auth-warning", "-a", password) if password else ())],
                               capture_output=True, text=True, timeout=60)
         assert made.returncode == 0, (made.stdout, made.stderr)
         self.ids = {s.do("CLUSTER", "MYID"): s for s in self.servers}
