@@ -23,6 +23,18 @@ namespace {
 // A call that is answered only when a replica has it waits so long, as every call behind it on the link.
 constexpr std::int64_t kReplicaWithinMs = 1'000;
 
+// The rest of the line that begins so, in an answer of INFO; empty if there is none.
+std::string_view info_field(const Value& answer, std::string_view begins) {
+  if (!answer.is_text()) return {};
+  const std::string_view info = answer.text;
+  for (auto at = info.find(begins); at != std::string_view::npos; at = info.find(begins, at + 1)) {
+    if (at != 0 && info[at - 1] != '\n') continue;
+    const auto from = at + begins.size();
+    return info.substr(from, info.find_first_of("\r\n", from) - from);
+  }
+  return {};
+}
+
 std::int64_t mono_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -75,6 +87,7 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
   RedisLocator watcher;  // asks the sentinels while we are up
   bool watching = false;
   std::int64_t watched = 0;
+  std::string run_id;   // of the server we are on, where sentinels are watched: one server may have two names
   std::string address;  // of this connection, or of the last one
 
   Phase phase = Phase::kIdle;
@@ -197,7 +210,8 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
   void check() {
     send_wait();  // before it may turn out that we go elsewhere: what was done here gets its answer here
     check_failed = false;
-    checks_open = locator.probe().empty() ? 2 : 3;
+    const bool watches = target.kind == RedisTarget::Kind::kSentinel;
+    checks_open = 2 + (locator.probe().empty() ? 0 : 1) + (watches ? 1 : 0);
     const auto current = life;
     const auto ask = [this, current](std::string_view question, void (Body::*heard)(const Value&)) {
       if (current != life) return;
@@ -214,7 +228,10 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
     ask(routing::encode({"PING"}), &Body::heard_ping);
     ask(routing::encode({"ROLE"}), &Body::heard_role);
     if (!locator.probe().empty()) ask(locator.probe(), &Body::heard_probe);
+    if (watches) ask(routing::encode({"INFO", "server"}), &Body::heard_info);
   }
+
+  void heard_info(const Value& reply) { run_id = info_field(reply, "run_id:"); }
 
   void check_fails(Error why) {
     error = std::move(why);
@@ -495,13 +512,13 @@ struct RedisLink::Body : std::enable_shared_from_this<RedisLink::Body> {
       }
     }
     // A sentinel that is behind the times may name one that is a primary no more.
-    ask_redis(loop, target, next.address, asking ? std::move(next.question) : routing::encode({"ROLE"}),
+    ask_redis(loop, target, next.address, asking ? std::move(next.question) : routing::encode({"INFO"}),
               asking ? next.with_login : true, options.ask_timeout_ms,
               [self = shared_from_this(), current = life, asking](const Result<Value>& answer) {
                 if (current != self->life || self->phase != Phase::kUp) return;
                 if (asking) return self->watch(answer ? self->watcher.answered(*answer) : self->watcher.failed(answer.error()));
                 self->watching = false;
-                if (answer && answer->is_array() && !answer->array.empty() && answer->array[0].text == "master")
+                if (answer && info_field(*answer, "role:") == "master" && info_field(*answer, "run_id:") != self->run_id)
                   self->drop({Errc::kClosed, "the sentinels name another primary"});
               });
   }
