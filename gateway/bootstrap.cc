@@ -1,5 +1,6 @@
 #include "gateway/bootstrap.h"
 
+#include <chrono>
 #include <utility>
 
 #include "adapters/wire/crypto.h"
@@ -11,7 +12,7 @@ namespace belfry::gateway {
 
 Bootstrap::Bootstrap(asio::io_context& loop, RedisTarget target, const Config& config, std::string settings,
                      std::function<void(Result<Site>)> done)
-    : config_(config), settings_(std::move(settings)), done_(std::move(done)), link_(loop, std::move(target)) {
+    : config_(config), settings_(std::move(settings)), done_(std::move(done)), link_(loop, std::move(target)), timer_(loop) {
   store_ = routing::make_redis_store(
       [this](std::string command, std::function<void(Result<routing::Value>)> answer) {
         link_.command(command, std::move(answer));
@@ -33,15 +34,29 @@ void Bootstrap::begin() {
   busy_ = true;
   if (settings_.empty()) return check_durability();
   link_.command(settings_, [this](const Result<routing::Value>& reply) {
-    if (!reply) return;
+    if (!reply) return again(reply.error());
     if (reply->is_error()) log_warning("redis_settings_refused", {{"why", reply->text}});
     check_durability();
   });
 }
 
+// A link that is up may still refuse: too few replicas, a disk that is full, a cluster on the move. The operator mends it
+// meanwhile.
+void Bootstrap::again(const Error& why) {
+  busy_ = false;
+  if (link_.up()) {
+    refused_ = why;
+    log_warning("redis_not_ready_yet", {{"why", why.detail}});
+  }
+  timer_.expires_after(std::chrono::seconds(1));
+  timer_.async_wait([this](std::error_code stopped) {
+    if (!stopped && link_.up()) begin();
+  });
+}
+
 void Bootstrap::check_durability() {
   link_.command(routing::encode({"CONFIG", "GET", "append*"}), [this](const Result<routing::Value>& reply) {
-    if (!reply) return;
+    if (!reply) return again(reply.error());
     bool append = false;
     std::string fsync = "unknown";
     if (reply->is_array()) {
@@ -52,6 +67,7 @@ void Bootstrap::check_durability() {
       if (!append && fsync != "unknown") fsync = "no";
     }
     site_.durability = fsync;
+    site_.replicas = link_.replicas_wanted();
     const bool enough =
         fsync == "always" || fsync == "unknown" || (fsync == "everysec" && config_.redis.durability == "everysec");
     if (!enough) {
@@ -68,9 +84,9 @@ void Bootstrap::make_key() {
   const std::string key = routing::key_of(config_.redis.prefix, "refkey");
   const std::string fresh = wire::to_hex(wire::random_bytes(32));
   link_.command(routing::encode({"SET", key, fresh, "NX"}), [this, key](const Result<routing::Value>& set) {
-    if (!set) return;
+    if (!set) return again(set.error());
     link_.command(routing::encode({"GET", key}), [this](Result<routing::Value> reply) {
-      if (!reply) return;
+      if (!reply) return again(reply.error());
       if (!reply->is_text() || reply->text.size() < 32) {
         busy_ = false;
         return log_error("site_key_missing", {{"why", reply->is_error() ? reply->text.substr(0, 40) : "not a key"}});
@@ -86,7 +102,7 @@ void Bootstrap::make_queues(std::size_t index) {
   const QueueConfig& queue = config_.queues[index];
   const std::string key = routing::key_of(config_.redis.prefix, "queue:" + queue.id);
   link_.command(routing::encode({"EXISTS", key}), [this, index, &queue](const Result<routing::Value>& reply) {
-    if (!reply) return;
+    if (!reply) return again(reply.error());
     if (reply->integer == 1) return make_queues(index + 1);
     const routing::Fields fields{{"name", queue.name.empty() ? queue.id : queue.name},
                                  {"mode", queue.mode},
@@ -104,7 +120,8 @@ void Bootstrap::make_queues(std::size_t index) {
                     [](const Result<routing::Value>&) {});
     }
     store_->queue_put(queue.id, fields, [this, index](const Result<routing::Outcome>& out) {
-      if (out) make_queues(index + 1);
+      if (!out) return again(out.error());
+      make_queues(index + 1);
     });
   });
 }

@@ -897,7 +897,8 @@ class Loader {
         if (const auto target = parse_redis_url(value); !target) {
           s.wrong(*node, key,
                   "is " + in_quotes(value.find('@') == std::string::npos ? value : "…@…") + "; " + target.error().detail,
-                  "write \"embedded\", unix:///path, redis://host:port or rediss://host:port");
+                  "write \"embedded\", unix:///path, redis://host:port, rediss://host:port, redis+sentinel://host,host/name or "
+                  "redis+cluster://host,host");
           return;
         }
       }

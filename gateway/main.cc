@@ -200,6 +200,8 @@ bool Belfryd::open_redis() {
     target_ = *parsed;
     target_.user = config_.redis.user;
     target_.password = config_.redis.password;
+    target_.tag = "{" + config_.redis.prefix + "}";
+    target_.min_replicas = config_.redis.min_replicas;
     if (target_.secure) {
       auto tls = make_client_tls(config_.redis.ca_file);
       if (!tls) return say("redis.ca_file: " + tls.error().detail), false;
@@ -242,10 +244,11 @@ void Belfryd::on_bootstrapped(Result<Bootstrap::Site> site) {
     return stop_redis();
   }
   bootstrap_.reset();
-  log_info("redis_durability", {{"appendfsync", site->durability}});
+  log_info("redis_durability", {{"appendfsync", site->durability}, {"replicas", site->replicas}});
   metrics_
-      ->gauge("belfry_redis_durability_info", "How Redis keeps what it acknowledges (appendfsync).",
-              {{"appendfsync", site->durability}})
+      ->gauge("belfry_redis_durability_info",
+              "How Redis keeps what it acknowledges: appendfsync, and how many replicas have it (at start).",
+              {{"appendfsync", site->durability}, {"replicas", std::to_string(site->replicas)}})
       .set(1);
   ref_key_ = site->ref_key;
   if (!start_shards()) {

@@ -6,6 +6,14 @@
 //   An error reply about the command itself (a wrong argument, 'Function not found') is a Value of kind kError.
 // - While the link is down a command fails at once. Nothing waits for a later connection, so nothing is acknowledged blindly.
 // - A call past its deadline closes the connection: replies carry no number, so a link with a lost reply must not be reused.
+// - Before each connect the server is looked for (redis_locator.h): a Sentinel's primary, or the node of a cluster that owns our
+//   slot. A link that is told of another one (READONLY, ROLE, MOVED) goes down and looks again.
+// - In a cluster the call that hears MOVED, ASK, TRYAGAIN or CLUSTERDOWN was not executed and is not repeated here: it fails with
+//   kUnavailable, as all calls do until the slot is whole somewhere. ASK is not followed on purpose: our functions find keys
+//   inside, and one that ran on half a slot would see half a site: a contact twice, a message noted as known and not kept.
+// - Where a replica is wanted (RedisTarget::min_replicas) a call that may write is told its yes only after a WAIT; if not enough
+//   replicas have it within a second it fails with kTimeout. Calls behind it wait too: answers keep their order.
+//   With Sentinel and Cluster a primary that has lost a replica is left for two seconds: the lost one may have taken its place.
 // - A subscriber is a link of its own (RESP2): after the first subscribe() it takes no commands.
 // - Thread: the shard's. Destroying a link calls nothing back.
 #pragma once
@@ -18,26 +26,11 @@
 #include <string>
 #include <string_view>
 
-#include "belfry/private.h"
 #include "belfry/result.h"
+#include "gateway/redis_target.h"
 #include "routing/resp.h"
 
-typedef struct ssl_ctx_st SSL_CTX;
-
 namespace belfry::gateway {
-
-struct RedisTarget {
-  std::string address;      // of connect_pump: "host:port", "[v6]:port" or "unix:/path"
-  bool secure = false;      // rediss://
-  SSL_CTX* tls = nullptr;   // lives longer than the link; needed if secure
-  std::string server_name;  // whose certificate is expected
-  std::string user;         // ACL user; empty with a password: "default"
-  Secret password;
-};
-
-// "unix:///path", "redis://host[:port]" or "rediss://host[:port]". A password in the URL is refused: secrets are files.
-// Sentinel and cluster URLs are kUnsupported for now.
-Result<RedisTarget> parse_redis_url(std::string_view url);
 
 struct RedisLinkOptions {
   std::string name = "belfry";              // CLIENT SETNAME: no spaces
@@ -46,6 +39,9 @@ struct RedisLinkOptions {
   std::int64_t connect_timeout_ms = 1'500;  // connect and handshake together
   std::int64_t first_backoff_ms = 50;       // doubles up to the last
   std::int64_t last_backoff_ms = 1'000;     // so service is back within 2 s of Redis answering
+  std::int64_t ask_timeout_ms = 500;        // of one sentinel, or one node of a cluster
+  std::int64_t last_search_ms = 250;        // the last backoff where another server may have taken over
+  std::int64_t settle_ms = 2'000;           // how long sentinels and nodes may take to agree on a new primary
   std::int64_t check_every_ms = 100;        // while Redis says LOADING or is not the primary
   std::int64_t tick_ms = 50;                // how coarse deadlines are
   std::int64_t heartbeat_ms = 2'000;        // PING after this much silence
@@ -69,6 +65,9 @@ class RedisLink {
   std::function<void(const Error& why)> on_down;
   std::function<void(std::string_view channel, std::string_view payload)> on_message;
 
+  // Too few replicas had a batch of writes in time, or enough of them have one again: told once each way.
+  std::function<void(bool kept)> on_replicas;
+
   void start();
   // Ends the link for good; what is outstanding fails with kClosed.
   void stop();
@@ -84,9 +83,11 @@ class RedisLink {
   bool up() const;
   std::size_t outstanding() const;  // commands sent and not answered
   const Error& last_error() const;  // why it is down: for /readyz
+  int replicas_wanted() const;      // how many must have a write now; 0: none is waited for
 
   struct Counts {
     std::uint64_t commands = 0, messages = 0, connects = 0, timeouts = 0, busy = 0, refused = 0;
+    std::uint64_t unreplicated = 0;  // WAITs that too few replicas answered
   };
   const Counts& counts() const;
 

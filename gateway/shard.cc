@@ -112,6 +112,7 @@ struct Shard::Body {
   std::atomic<bool> redis_up{false};
   std::atomic<bool> listening{false};  // the link that hears of new events: without it no desk opens
   std::atomic<bool> leased{false};
+  std::atomic<bool> replicated{true};  // as many replicas as are wanted had the last write
   ShardMetrics metrics;
 };
 
@@ -176,6 +177,13 @@ Shard::Body::Body(const Plan& p, int i)
       metrics(p.metrics) {
   commands.on_up = [this] { on_store_up(); };
   commands.on_down = [this](const Error& why) { on_store_down(why); };
+  commands.on_replicas = [this](bool kept) {
+    replicated = kept;
+    if (kept)
+      log_info("redis_replicas_back", {{"shard", id}});
+    else
+      log_error("redis_replicas_missing", {{"shard", id}, {"wanted", commands.replicas_wanted()}});
+  };
   subscriber.on_up = [this] {
     listening = true;
     hub.on_resubscribed();
@@ -341,6 +349,8 @@ Shard::Health Shard::health() const {
     health.why = "Redis does not answer";
   else if (!body_->listening)
     health.why = "Redis does not answer on the link for subscriptions";
+  else if (!body_->replicated)
+    health.why = "no replica of Redis has what we write, so nothing is acknowledged (redis.min_replicas)";
   else if (!health.leased)
     health.why = "no lease yet";
   return health;

@@ -22,8 +22,8 @@ constexpr std::array kRefusals{
     KnownRefusal{"CLUSTERDOWN", Refusal::kLoading},   KnownRefusal{"READONLY", Refusal::kReadonly},
     KnownRefusal{"MISCONF", Refusal::kMisconf},       KnownRefusal{"OOM", Refusal::kOutOfMemory},
     KnownRefusal{"NOREPLICAS", Refusal::kNoReplicas}, KnownRefusal{"BUSY", Refusal::kBusy},
-    KnownRefusal{"MOVED", Refusal::kMoved},           KnownRefusal{"ASK", Refusal::kMoved},
-    KnownRefusal{"TRYAGAIN", Refusal::kMoved},        KnownRefusal{"NOSCRIPT", Refusal::kNoScript},
+    KnownRefusal{"MOVED", Refusal::kMoved},           KnownRefusal{"ASK", Refusal::kMoving},
+    KnownRefusal{"TRYAGAIN", Refusal::kMoving},       KnownRefusal{"NOSCRIPT", Refusal::kNoScript},
     KnownRefusal{"NOAUTH", Refusal::kAuth},           KnownRefusal{"WRONGPASS", Refusal::kAuth},
     KnownRefusal{"NOPERM", Refusal::kAuth},
 };
@@ -70,11 +70,37 @@ Error error_of(const Value& reply) {
     case Refusal::kMisconf:
     case Refusal::kOutOfMemory:
     case Refusal::kNoReplicas:
-    case Refusal::kMoved: return {Errc::kUnavailable, "redis says " + word};
+    case Refusal::kMoved:
+    case Refusal::kMoving: return {Errc::kUnavailable, "redis says " + word};
     case Refusal::kBusy: return {Errc::kBusy, "redis says " + word};
     case Refusal::kAuth: return {Errc::kUnauthorized, "redis says " + word};
     default: return {Errc::kInternal, "redis says " + word};
   }
+}
+
+bool may_write(std::string_view encoded) {
+  // What the gateway sends and only reads: commands, and functions of ours that are registered with no-writes.
+  static constexpr std::array<std::string_view, 24> kReads{
+      "GET",   "MGET",   "HGET",   "HMGET", "HGETALL",  "HEXISTS",   "HLEN",  "EXISTS", "TTL",  "PTTL",    "LRANGE", "LLEN",
+      "ZCARD", "ZRANGE", "ZSCORE", "SCARD", "SMEMBERS", "SISMEMBER", "XREAD", "XRANGE", "PING", "PUBLISH", "CONFIG", "INFO"};
+  static constexpr std::array<std::string_view, 8> kReadFunctions{"recount", "card", "desk",          "replay",
+                                                                  "entries", "page", "conversations", "snapshot"};
+  // The next word; empty if there is none.
+  const auto word = [&encoded]() -> std::string_view {
+    const auto dollar = encoded.find('$');
+    const auto line = encoded.find("\r\n", dollar == std::string_view::npos ? 0 : dollar);
+    if (dollar == std::string_view::npos || line == std::string_view::npos) return {};
+    std::size_t size = 0;
+    std::from_chars(encoded.data() + dollar + 1, encoded.data() + line, size);
+    encoded.remove_prefix(line + 2);
+    const std::string_view found = encoded.substr(0, size);
+    encoded.remove_prefix(found.size());
+    return found;
+  };
+  const std::string_view verb = word();
+  if (verb != "FCALL") return std::find(kReads.begin(), kReads.end(), verb) == kReads.end();
+  const std::string_view function = word();
+  return std::find(kReadFunctions.begin(), kReadFunctions.end(), function.substr(0, function.rfind('_'))) == kReadFunctions.end();
 }
 
 void append_command(std::string& out, std::span<const std::string_view> args) {

@@ -44,7 +44,8 @@ enum class Refusal : std::uint8_t {
   kOutOfMemory,  // OOM: over maxmemory; shed
   kNoReplicas,   // NOREPLICAS: fewer replicas than asked for
   kBusy,         // BUSY: a script runs too long; try again
-  kMoved,        // MOVED, ASK, TRYAGAIN: another node of a cluster
+  kMoved,        // MOVED: another node of a cluster owns the slot
+  kMoving,       // ASK, TRYAGAIN: the slot is on its way to another node
   kNoFunction,   // 'Function not found': load the library and repeat
   kNoScript,     // NOSCRIPT
   kAuth,         // NOAUTH, WRONGPASS, NOPERM: a matter for the operator
@@ -56,6 +57,9 @@ Refusal refusal_of(std::string_view error_text);
 // The error a caller hears for such a reply: kUnavailable, kBusy, kUnauthorized or kInternal. Never its text's arguments:
 // only its first word goes into `detail`, because Redis quotes our data in some messages.
 Error error_of(const Value& reply);
+
+// Whether this encoded command may change the data; what is not known to read only, may.
+bool may_write(std::string_view encoded);
 
 // Appends one command to `out`. This is the hot path: one growth of `out`, no other allocation.
 void append_command(std::string& out, std::span<const std::string_view> args);

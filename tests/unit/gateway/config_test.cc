@@ -242,7 +242,7 @@ TEST_F(ConfigTest, Mistakes) {
       {"[redis]\nurl = \"redis://u:p@h\"\n",
        "belfry.toml:2:7: [redis] url is \"…@…\"; no user or password in the URL: use redis.user and redis.password_file; write "
        "\"embedded\", unix:///path, "
-       "redis://host:port or rediss://host:port\n"},
+       "redis://host:port, rediss://host:port, redis+sentinel://host,host/name or redis+cluster://host,host\n"},
       {"[redis]\ndurability = \"none\"\n",
        "belfry.toml:2:14: [redis] durability is \"none\"; it must be \"always\" or \"everysec\"; choose one of these\n"},
       {"[redis]\nmin_replicas = 1\n",

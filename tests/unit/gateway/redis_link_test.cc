@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -267,6 +268,168 @@ TEST_F(RedisLinkTest, StopIsTheEnd) {
   EXPECT_EQ(heard, (std::vector<Errc>{Errc::kClosed}));
   EXPECT_FALSE(link->up());
   EXPECT_FALSE(until([&] { return peers_.size() > 1; }, 200ms));
+}
+
+// A server with one replica; every call is answered with +ok, each WAIT with what the test says.
+class ReplicaTest : public RedisLinkTest {
+ protected:
+  static constexpr std::string_view kWithReplica =
+      "+OK\r\n+PONG\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*1\r\n*3\r\n$1\r\nh\r\n$1\r\n1\r\n$1\r\n0\r\n";
+
+  std::unique_ptr<RedisLink> up_with(std::string_view handshake, std::optional<int> min_replicas) {
+    on_peer_ = [handshake](Peer& peer) { peer.say(handshake); };
+    RedisTarget target;
+    target.address = "unix:" + dir_ + "/s";
+    target.min_replicas = min_replicas;
+    auto link = std::make_unique<RedisLink>(loop_, target, options());
+    link->start();
+    EXPECT_TRUE(until([&] { return link->up(); }));
+    peers_.back()->heard.clear();
+    return link;
+  }
+  void call(RedisLink& link, std::initializer_list<std::string_view> words) {
+    link.command(routing::encode(words),
+                 [this](Result<routing::Value> r) { heard_.push_back(r ? r->text : std::string(name_of(r.error().code))); });
+  }
+  bool peer_hears(const std::string& bytes) {
+    const bool yes = until([&] { return peers_.back()->heard.size() >= bytes.size(); });
+    EXPECT_EQ(peers_.back()->heard, bytes);
+    return yes;
+  }
+  void settle() {
+    for (int i = 0; i < 20; ++i) {
+      loop_.restart();
+      loop_.run_for(1ms);
+    }
+  }
+  std::vector<std::string> heard_;
+  using Heard = std::vector<std::string>;
+  const std::string set_ = routing::encode({"SET", "k", "v"}), get_ = routing::encode({"GET", "k"}),
+                    wait_ = routing::encode({"WAIT", "1", "1000"});
+};
+
+TEST_F(ReplicaTest, OneWaitForAllThatWasWrittenInOneTurn) {
+  auto link = up_with(kWithReplica, 1);
+  call(*link, {"SET", "k", "v"});
+  call(*link, {"GET", "k"});
+  call(*link, {"SET", "k", "v"});
+  ASSERT_TRUE(peer_hears(set_ + get_ + set_ + wait_));
+  peers_[0]->say("+a\r\n+b\r\n+c\r\n");
+  settle();
+  EXPECT_EQ(heard_, Heard{}) << "no replica has it yet";
+  EXPECT_EQ(link->outstanding(), 4U);
+  peers_[0]->say(":1\r\n");
+  ASSERT_TRUE(until([&] { return heard_.size() == 3; }));
+  EXPECT_EQ(heard_, (Heard{"a", "b", "c"}));
+  EXPECT_EQ(link->outstanding(), 0U);
+}
+
+TEST_F(ReplicaTest, TooFewReplicasFailWhatWroteAndNothingElse) {
+  auto link = up_with(kWithReplica, 1);
+  std::vector<bool> told;
+  link->on_replicas = [&](bool kept) { told.push_back(kept); };
+  for (const char* answer : {":0\r\n", "-UNBLOCKED force unblock\r\n", ":1\r\n"}) {
+    heard_.clear();
+    peers_[0]->heard.clear();
+    call(*link, {"SET", "k", "v"});
+    call(*link, {"GET", "k"});
+    call(*link, {"SET", "k", "v"});
+    ASSERT_TRUE(peer_hears(set_ + get_ + set_ + wait_));
+    peers_[0]->say(std::string("+a\r\n+b\r\n-WRONGTYPE c\r\n") + answer);
+    ASSERT_TRUE(until([&] { return heard_.size() == 3; }));
+    EXPECT_EQ(heard_, (Heard{std::string_view(answer) == ":1\r\n" ? "a" : "timeout", "b", "WRONGTYPE c"})) << answer;
+  }
+  EXPECT_TRUE(link->up());
+  EXPECT_EQ(link->counts().unreplicated, 2U);
+  EXPECT_EQ(told, (std::vector<bool>{false, true}));
+}
+
+TEST_F(ReplicaTest, WhatIsWrittenWhileItWaitsSharesTheNext) {
+  auto link = up_with(kWithReplica, 1);
+  call(*link, {"SET", "k", "v"});
+  ASSERT_TRUE(peer_hears(set_ + wait_));
+  peers_[0]->say("+a\r\n");
+  for (int i = 0; i < 3; ++i) {
+    call(*link, {"SET", "k", "v"});
+    settle();
+  }
+  ASSERT_TRUE(peer_hears(set_ + wait_ + set_ + set_ + set_));
+  peers_[0]->say(":1\r\n");
+  ASSERT_TRUE(peer_hears(set_ + wait_ + set_ + set_ + set_ + wait_));
+  EXPECT_EQ(heard_, Heard{"a"});
+  peers_[0]->say("+b\r\n+c\r\n+d\r\n:1\r\n");
+  ASSERT_TRUE(until([&] { return heard_.size() == 4; }));
+  EXPECT_EQ(heard_, (Heard{"a", "b", "c", "d"}));
+}
+
+TEST_F(ReplicaTest, ReadsAloneAreNotWaitedFor) {
+  auto link = up_with(kWithReplica, 1);
+  call(*link, {"GET", "k"});
+  ASSERT_TRUE(peer_hears(get_));
+  peers_[0]->say("+a\r\n");
+  ASSERT_TRUE(until([&] { return heard_.size() == 1; }));
+  settle();
+  EXPECT_EQ(peers_[0]->heard, get_);
+}
+
+TEST_F(ReplicaTest, ALinkThatFallsBeforeTheReplicaAnsweredLeavesItUnknown) {
+  auto link = up_with(kWithReplica, 1);
+  call(*link, {"SET", "k", "v"});
+  call(*link, {"GET", "k"});
+  call(*link, {"SET", "k", "v"});
+  ASSERT_TRUE(peer_hears(set_ + get_ + set_ + wait_));
+  peers_[0]->say("+a\r\n+b\r\n");
+  settle();
+  peers_[0]->socket.close();
+  ASSERT_TRUE(until([&] { return heard_.size() == 3; }));
+  EXPECT_EQ(heard_, (Heard{"closed", "b", "closed"}));
+  EXPECT_TRUE(until([&] { return link->up(); }));
+}
+
+TEST_F(ReplicaTest, ALinkThatIsDestroyedTellsNobody) {
+  auto link = up_with(kWithReplica, 1);
+  call(*link, {"SET", "k", "v"});
+  ASSERT_TRUE(peer_hears(set_ + wait_));
+  peers_[0]->say("+a\r\n");
+  settle();
+  link.reset();
+  settle();
+  EXPECT_EQ(heard_, Heard{});
+}
+
+TEST_F(ReplicaTest, WhoIsWaitedFor) {
+  const struct {
+    const char* what;
+    std::string_view handshake;
+    std::optional<int> min_replicas;
+    int wanted;
+  } rows[] = {
+      {"never, and there is one", kWithReplica, 0, 0},
+      {"never, and there is none", kHandshake, 0, 0},
+      {"unset, and there is one", kWithReplica, std::nullopt, 1},
+      {"unset, and there is none", kHandshake, std::nullopt, 0},
+      {"two, and there is one", kWithReplica, 2, 2},
+      {"one, and there is none", kHandshake, 1, 1},
+      {"unset, and an ACL hides it", "+OK\r\n+PONG\r\n-NOPERM no\r\n", std::nullopt, 0},
+  };
+  for (const auto& row : rows) {
+    auto link = up_with(row.handshake, row.min_replicas);
+    EXPECT_EQ(link->replicas_wanted(), row.wanted) << row.what;
+    call(*link, {"SET", "k", "v"});
+    ASSERT_TRUE(until([&] { return peers_.back()->heard.size() >= set_.size(); }));
+    settle();
+    EXPECT_EQ(peers_.back()->heard.substr(set_.size()),
+              row.wanted == 0 ? std::string() : routing::encode({"WAIT", std::to_string(row.wanted), "1000"}))
+        << row.what;
+  }
+}
+
+TEST_F(ReplicaTest, AServerWithoutItsReplicaIsStillWaitedOn) {
+  auto link = up_with(kWithReplica, std::nullopt);
+  on_peer_ = [](Peer& peer) { peer.say(kHandshake); };
+  peers_[0]->socket.close();
+  ASSERT_TRUE(until([&] { return peers_.size() == 2 && link->up(); }));
+  EXPECT_EQ(link->replicas_wanted(), 1);
 }
 
 }  // namespace
