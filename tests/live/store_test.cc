@@ -132,7 +132,7 @@ std::string show(const Outcome& o) {
   return out.str();
 }
 std::string show(const Ingested& i) {
-  static const char* const kNames[] = {"new", "ok", "dup", "none"};
+  static const char* const kNames[] = {"new", "ok", "dup", "none", "full"};
   std::ostringstream out;
   out << kNames[static_cast<int>(i.kind)] << " " << show(i.ref) << " contact " << i.contact << " gen " << i.gen << " " << i.state
       << " " << i.owner;
@@ -191,6 +191,14 @@ std::string show(const std::vector<Line>& lines) {
   for (const auto& l : lines) {
     out += std::to_string(l.n) + " " + static_cast<char>(l.state) + " " + show(l.entry) + " " + l.provider_id + " " + l.reason +
            "\n";
+  }
+  return out;
+}
+std::string show(const std::vector<Due>& due) {
+  std::string out;
+  for (const auto& d : due) {
+    out += d.conversation + "@" + std::to_string(d.gen) + " closed " + std::to_string(d.closed.ms) + " accepted " +
+           std::to_string(d.accepted.ms) + "\n";
   }
   return out;
 }
@@ -363,6 +371,9 @@ class Pair {
     std::vector<std::string> values;
     for (const auto& [at, d] : w.deadlines) values.push_back(at.second + "@" + std::to_string(at.first));
     list("deadlines", "dl", values, "ZRANGE", true);
+    values.clear();
+    for (const auto& [at, id] : w.closed) values.push_back(id + "@" + std::to_string(at));
+    list("closed", "closed", values, "ZRANGE", true);
     for (const auto& [queue, waiting] : w.waiting) {
       values.clear();
       for (const auto& [eff, id] : waiting) values.push_back(id + "@" + std::to_string(eff));
@@ -577,6 +588,17 @@ class Driver : public Pair {
   // With the default ttl no pause counts as an outage.
   Outcome sweep(int most, std::int64_t ttl = 2'400 * kHour) {
     return ask<Outcome>("sweep " + std::to_string(most), [&](Store& s, auto done) { s.sweep(most, ttl, done); });
+  }
+  std::vector<Due> archive_due(std::int64_t before, int most) {
+    return ask<std::vector<Due>>("archive_due " + std::to_string(before - kStart),
+                                 [&](Store& s, auto done) { s.archive_due(WallTime{before}, most, done); });
+  }
+  Outcome archive_later(const std::vector<std::string>& ids, std::int64_t at) {
+    return ask<Outcome>("archive_later", [&](Store& s, auto done) { s.archive_later(ids, WallTime{at}, done); });
+  }
+  Outcome archive_done(const Archived& what) {
+    return ask<Outcome>("archive_done " + what.conversation + "@" + std::to_string(what.gen) + " " + what.states,
+                        [&](Store& s, auto done) { s.archive_done(what, done); });
   }
   Outcome recount(const std::string& conversation) {
     return ask<Outcome>("recount " + conversation, [&](Store& s, auto done) { s.recount(conversation, done); });
@@ -825,6 +847,34 @@ class Fuzz : public Driver {
     put_back(account, lease_of(account), items);
   }
 
+  void archive_something() {
+    // Mostly news come first: what waits for some is not archived.
+    const auto due = archive_due(now - between(0, 3) * kMinute, static_cast<int>(between(1, 6)));
+    for (const Due& d : due) {
+      if (one_in(5)) {
+        archive_later({d.conversation, "999"}, now + between(0, 10) * kMinute);
+        continue;
+      }
+      if (one_in(2)) {
+        std::vector<Settled> items;
+        const auto& c = memory->world().conversations.at(d.conversation);
+        for (std::size_t i = 0; i < c.log.size(); ++i) {
+          if (rank(c.log[i].state) >= 1) items.push_back({{c.id, static_cast<std::int64_t>(i + 1)}, State::kExpired, "", "no_news"});
+        }
+        if (!items.empty()) settle(c.account, items);
+      }
+      Archived what = archived(d.conversation, d.gen, page(d.conversation, 0, 1000).lines);
+      if (one_in(8)) ++what.gen;
+      if (one_in(8)) ++what.facts;
+      if (one_in(8) && !what.states.empty()) what.states.back() = 'r';
+      if (one_in(8)) note({d.conversation, d.gen, ""}, "", "key", fresh_entry());
+      if (archive_done(what).what == Outcome::What::kOk) {
+        if (one_in(4)) archive_done(what);
+        ++tally()["archived"];
+      }
+    }
+  }
+
   void pass_time() {
     static constexpr std::int64_t kJumps[] = {0, 1, 40, 900, 3'000, 12'000, 31'000, 50'000, 125'000, 11 * kMinute};
     const std::int64_t jump = kJumps[between(0, one_in(6) ? 9 : 6)];
@@ -852,6 +902,7 @@ class Fuzz : public Driver {
       if (one_in(12)) by.agent.clear();
       return void(close(by, one_in(3) ? "" : "fixed", one_in(3) ? 0 : 20'000));
     }
+    if (dice <= 43 && one_in(2)) return archive_something();
     if (dice <= 44) return void(park(command_on("active"), now + between(1, 60) * 1000));
     if (dice <= 47) {
       const bool to_agent = one_in(2);
