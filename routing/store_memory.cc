@@ -910,6 +910,7 @@ class Memory final : public MemoryStore {
     c.weight = 0;
     c.why = why;
     c.closed = now_;
+    unshelve(c.id);  // the house may close a log of sends
     w_.closed.insert({now_, c.id});
     auto& open = w_.contacts.at(c.contact).open;
     if (const auto it = open.find(c.account); it != open.end() && it->second == c.id) open.erase(it);

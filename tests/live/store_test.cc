@@ -760,6 +760,7 @@ class Fuzz : public Driver {
     in.queue = one_in(2) ? "water" : "roads";
     in.window_until = WallTime{one_in(4) ? 0 : now + between(0, 24) * kHour};
     in.may_open = !one_in(6) && in.old_address.empty();
+    in.room = !one_in(12);
     in.entry = fresh_entry();
     if (one_in(2)) {
       const std::string& agent = any(agents_);
@@ -804,6 +805,7 @@ class Fuzz : public Driver {
     what.entry = fresh_entry();
     what.lane = static_cast<Lane>(between(0, 2));
     what.needs_window = one_in(3);
+    what.room = !one_in(6);
     if (one_in(2)) what.lease = lease_of(what.account);
     send(what);
   }
@@ -859,7 +861,8 @@ class Fuzz : public Driver {
         std::vector<Settled> items;
         const auto& c = memory->world().conversations.at(d.conversation);
         for (std::size_t i = 0; i < c.log.size(); ++i) {
-          if (rank(c.log[i].state) >= 1) items.push_back({{c.id, static_cast<std::int64_t>(i + 1)}, State::kExpired, "", "no_news"});
+          if (rank(c.log[i].state) >= 1)
+            items.push_back({{c.id, static_cast<std::int64_t>(i + 1)}, State::kExpired, "", "no_news"});
         }
         if (!items.empty()) settle(c.account, items);
       }
@@ -868,10 +871,7 @@ class Fuzz : public Driver {
       if (one_in(8)) ++what.facts;
       if (one_in(8) && !what.states.empty()) what.states.back() = 'r';
       if (one_in(8)) note({d.conversation, d.gen, ""}, "", "key", fresh_entry());
-      if (archive_done(what).what == Outcome::What::kOk) {
-        if (one_in(4)) archive_done(what);
-        ++tally()["archived"];
-      }
+      if (archive_done(what).what == Outcome::What::kOk && one_in(4)) archive_done(what);
     }
   }
 
@@ -998,6 +998,7 @@ TEST(Store, TheModelAndRedisAnswerAlike) {
                            "ingest ok",
                            "ingest dup",
                            "ingest none",
+                           "ingest full",
                            "offer ok",
                            "offer stale",
                            "offer refused not_ready",
@@ -1021,6 +1022,10 @@ TEST(Store, TheModelAndRedisAnswerAlike) {
                            "send ok",
                            "send repeat",
                            "send window",
+                           "send refused full",
+                           "archive_done ok",
+                           "archive_done stale",
+                           "archive_done missing",
                            "put_back ok",
                            "orphans ok",
                            "renew ok",
@@ -1487,6 +1492,104 @@ TEST(StoreNamed, AChangeOfAClosedConversationJoinsItsLog) {
   stranger.may_open = false;
   EXPECT_EQ(t.ingest(stranger).kind, Ingested::Kind::kNone);
   EXPECT_EQ(t.ingest(stranger).kind, Ingested::Kind::kNone) << "a repeat of what was not kept is no duplicate";
+}
+
+// What of Redis has this conversation's number.
+std::vector<std::string> keys_of(const std::string& conversation) {
+  std::vector<std::string> keys;
+  for (const Value& key : bench().link.run({"KEYS", "{t}:*:" + conversation}).array) {
+    if (!key.text.starts_with("{t}:out:")) keys.push_back(key.text);  // that number is a lane's
+  }
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+TEST(StoreNamed, WhatIsArchivedLeavesNothingButTheContact) {
+  Named t;
+  const Command ana = t.with_ana("7");
+  Reply reply;
+  reply.by = ana;
+  reply.entry = "an answer";
+  reply.lease = t.lease;
+  const Outcome answered = t.reply(reply);
+  t.settle("w", {{answered.ref, State::kSent, "wamid.1", ""}});
+  t.close(ana, "done", 0);
+  const Due due = t.archive_due(t.now, 10).at(0);
+  EXPECT_EQ(due.closed.ms, t.now);
+  EXPECT_EQ(due.accepted.ms, t.now);
+  const auto as_it_is = [&] { return archived(due.conversation, due.gen, t.page(due.conversation, 0, 100).lines); };
+  EXPECT_EQ(t.archive_done(as_it_is()).what, Outcome::What::kStale) << "it was sent, and nobody knows what became of it";
+  t.settle("w", {{answered.ref, State::kDelivered, "", ""}});
+  const Archived seen = as_it_is();
+  t.settle("w", {{answered.ref, State::kRead, "", ""}});
+  EXPECT_EQ(t.archive_done(seen).what, Outcome::What::kStale) << "it was read since";
+  const Archived read = as_it_is();
+  Ingest reaction = t.message("7", "reaction");
+  reaction.may_open = false;
+  t.ingest(reaction);
+  EXPECT_EQ(t.archive_done(read).what, Outcome::What::kStale) << "the citizen reacted since";
+  EXPECT_EQ(t.archive_done(as_it_is()).what, Outcome::What::kOk);
+  EXPECT_EQ(t.archive_done(read).what, Outcome::What::kMissing);
+  EXPECT_TRUE(t.archive_due(t.now, 10).empty());
+  EXPECT_EQ(keys_of(due.conversation), std::vector<std::string>{"{t}:contact:" + due.conversation});
+  // A receipt, a reaction and a media that come after it bring nothing back.
+  t.settle("w", {{answered.ref, State::kRead, "wamid.1", ""}});
+  reaction.dedupe = "late";
+  EXPECT_EQ(t.ingest(reaction).kind, Ingested::Kind::kNone);
+  const MessageRef first{due.conversation, 1};
+  t.ask<Outcome>("media_done", [&](Store& s, auto done) { s.media_done("w", first, "abc", 3, "", done); });
+  EXPECT_EQ(keys_of(due.conversation).size(), 1U);
+  // The citizen is known when he comes back.
+  const Ingested again = t.ingest(t.message("7", "again"));
+  EXPECT_EQ(again.kind, Ingested::Kind::kNew);
+  EXPECT_EQ(again.contact, due.conversation);
+}
+
+TEST(StoreNamed, ALogOfSendsEndsToo) {
+  Named t;
+  Send send;
+  send.account = "w";
+  send.channel = "wa";
+  send.address = "wa:p:7";
+  send.entry = "hello";
+  const MessageRef ref = t.send(send).ref;
+  t.now += kHour;
+  const auto due = t.archive_due(t.now, 10);
+  ASSERT_EQ(due.size(), 1U);
+  t.archive_later({ref.conversation}, t.now + kHour);
+  EXPECT_TRUE(t.archive_due(t.now, 10).empty());
+  t.settle("w", {{ref, State::kFailed, "", "131026"}});
+  EXPECT_EQ(t.archive_done(archived(ref.conversation, 1, t.page(ref.conversation, 0, 9).lines)).what, Outcome::What::kOk);
+  EXPECT_EQ(keys_of(ref.conversation), std::vector<std::string>{"{t}:contact:" + ref.conversation});
+  send.entry = "another";
+  EXPECT_NE(t.send(send).ref.conversation, ref.conversation);
+}
+
+TEST(StoreNamed, WithoutRoomWhatRunsGoesOnAndNothingOpens) {
+  Named t;
+  Command ana = t.with_ana("7");
+  ana.gen = t.park(ana, t.now + kHour).gen;
+  Ingest more = t.message("7", "more");
+  more.room = false;
+  const Ingested woken = t.ingest(more);
+  EXPECT_EQ(woken.kind, Ingested::Kind::kOk);
+  EXPECT_EQ(woken.state, "active");
+  t.close({ana.conversation, woken.gen, "ana"}, "done", 0);
+  // Neither a new one nor, unseen, the log of the one that is closed; and the repeat is no duplicate.
+  more.dedupe = "later";
+  more.entry = "in later";
+  EXPECT_EQ(t.ingest(more).kind, Ingested::Kind::kFull);
+  more.room = true;
+  EXPECT_EQ(t.ingest(more).kind, Ingested::Kind::kNew);
+  Send send;
+  send.account = "w";
+  send.channel = "wa";
+  send.address = "wa:p:8";
+  send.entry = "hello";
+  send.room = false;
+  EXPECT_EQ(t.send(send).why, "full");
+  send.address = "wa:p:7";
+  EXPECT_EQ(t.send(send).what, Outcome::What::kOk);
 }
 
 TEST(StoreNamed, ASendFindsTheCitizensOpenConversation) {
