@@ -99,7 +99,8 @@ std::string name_of_month(std::uint32_t month) {
 std::uint32_t month_named(std::string_view name) {
   if (name.size() != 7 + kEnding.size() || name[4] != '-' || !name.ends_with(kEnding)) return 0;
   std::uint32_t month = 0;
-  for (const char c : std::string(name.substr(0, 4)).append(name.substr(5, 2))) {
+  const std::string digits = std::string(name.substr(0, 4)) + std::string(name.substr(5, 2));
+  for (const char c : digits) {
     if (c < '0' || c > '9') return 0;
     month = month * 10 + static_cast<std::uint32_t>(c - '0');
   }
