@@ -196,12 +196,15 @@ Result<std::size_t> append_month(const std::string& path, std::uint32_t month, i
                                  const std::vector<const ArchiveLine*>& lines) {
   const File file = open_file(path, O_RDWR | O_CREAT | O_APPEND);
   if (!file.open()) return failed("open", path);
-  const std::int64_t size = size_of(file.fd());
-  if (size < 0) return failed("read", path);
-  std::string bytes;
+  std::int64_t size = size_of(file.fd());
   char last = '\n';
-  if (size > 0 && !read_all(file.fd(), &last, 1, size - 1)) return failed("read", path);
-  if (last != '\n') bytes = "\n";  // what a crash tore off was in nobody's hand yet: it is still in Redis
+  if (size < 0 || (size > 0 && !read_all(file.fd(), &last, 1, size - 1))) return failed("read", path);
+  // What a crash tore off was in nobody's hand yet: it is still in Redis. It gets an end, or it is whole but for its end.
+  if (last != '\n') {
+    if (!write_all(file.fd(), "\n")) return failed("write", path);
+    ++size;
+  }
+  std::string bytes;
   std::size_t fresh = 0;
   for (const ArchiveLine* line : lines) {
     const Place known = place_of(index, line->id);
