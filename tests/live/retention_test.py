@@ -183,6 +183,13 @@ def killed(shards):
                 for id in archive:
                     equal(h.get("/conversations/" + id)["archived"], True, id)
                 equal(h.api("GET", "/conversations/conv_99999").status, 404, "what was torn")
+                # What is left is counted again and again, whatever gaps are before it.
+                hear(5)
+                was = h.metric("belfry_recounts_total")
+                until("those that are there are recounted", lambda: h.metric("belfry_recounts_total") >= was + 10, 40, every=0.2)
+                equal(h.metric("belfry_messages_unaccounted"), 0, "belfry_messages_unaccounted")
+                close(left_in(relay.ask))
+                until("Redis has none of them", lambda: not left_in(relay.ask), 40, every=0.2)
                 # A disk that takes nothing: it waits in Redis.
                 (h.state / "archive").rename(h.state / "away")
                 (h.state / "archive").write_text("no directory")
