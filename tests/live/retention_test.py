@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An end to memory: what is over moves to the archive and is found there; kill -9 in between loses and doubles nothing; where memory or disk runs
 short, what is refused is refused clearly, and comes back. Each with one shard and with three. Usage: retention_test.py BIN_DIR"""
-import functools
+import fcntl, functools
 from belfry import *
 from relay import Redis, Relay
 
@@ -147,6 +147,20 @@ def killed(shards):
                     redis, archived = holds()
                     after()
                     say(f"killed {at} archive_done no. {skip + 1}: {redis} left in Redis, {archived} let go of, then each once")
+                # Before a line is on disk nothing is deleted: the test holds the archive's lock, so no line can be written.
+                conversations = hear(40)
+                with open(h.state / "archive" / "lock") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    before, seen = lines(h), []
+                    spy = relay.trap("page", "after", "hold", when=lambda words, answer: seen.append(words[4]) or False)
+                    close(conversations)
+                    until("all were read", lambda: set(conversations) <= set(seen))
+                    time.sleep(0.5)
+                    equal((len(left_in(relay.ask)), lines(h)), (40, before), "in Redis; in the archive")
+                    relay.disarm(spy)
+                    h.kill()
+                    holds()
+                after()
                 # A late archive_done of the dead one finds that nothing is left to do.
                 conversations = hear(10)
                 trap = relay.trap("archive_done", "before", "hold", skip=5)
