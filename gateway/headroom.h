@@ -40,7 +40,7 @@ struct Fullness {
 };
 Level level_of(const Fullness& fullness, std::int64_t disk_reserve);
 
-// Looks when it is asked to, about once a second. On its shard's loop; level() and now() from any thread.
+// Looks when it is asked to, about once a second. On its shard's loop; level() from any thread.
 class Headroom {
  public:
   struct Deps {
