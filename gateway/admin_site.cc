@@ -23,7 +23,10 @@ void AdminSite::serve(std::shared_ptr<Exchange> exchange) {
   if (request.path == "/readyz") {
     std::string why;
     for (const std::string& reason : reasons_()) why += reason + "\n";
-    return exchange->answer(why.empty() ? plain(200, "ready\n") : plain(503, why));
+    if (!why.empty()) return exchange->answer(plain(503, why));
+    std::string ready = "ready\n";
+    for (const std::string& note : notes_()) ready += note + "\n";
+    return exchange->answer(plain(200, ready));
   }
   if (request.path == "/metrics") {
     HttpResponse response{200, {}, metrics_.scrape()};

@@ -875,6 +875,7 @@ class Loader {
       s.duration("body_timeout", c.limits.body_timeout_ms, 100, 300'000);
       s.duration("idle_timeout", c.limits.idle_timeout_ms, 100, 3'600'000);
       s.number("open_tokens", c.limits.open_tokens, 1, 100'000);
+      s.size("disk_reserve", c.limits.disk_reserve, 0, 64LL << 40);
       s.finish();
     }
     {

@@ -159,7 +159,8 @@ struct LimitsConfig {
   std::int64_t head_timeout_ms = 10'000;
   std::int64_t body_timeout_ms = 30'000;
   std::int64_t idle_timeout_ms = 60'000;
-  int open_tokens = 4'000;  // webhook events not yet stored, a shard: 503 above it
+  int open_tokens = 4'000;                // webhook events not yet stored, a shard: 503 above it
+  std::int64_t disk_reserve = 1LL << 30;  // free octets under the embedded Redis below which nothing is taken
   friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };
 struct LogConfig {

@@ -210,6 +210,12 @@ void DeskSession::handle(const desk::Frame& f) {
   Services& s = deps_.services;
   using Kind = desk::Frame::Kind;
   if (!s.store_up() && !f.client_id.empty()) return nack(f.client_id, wire::problem_of({Errc::kUnavailable, ""}));
+  // Answers and notes take room; what ends a conversation makes some.
+  const Level level = s.level();
+  const bool writes = f.kind == Kind::kReply || f.kind == Kind::kNote;
+  if (!f.client_id.empty() && (level >= Level::kNothing || (level >= Level::kAlertsOnly && writes))) {
+    return nack(f.client_id, no_room(level));
+  }
   const routing::Command by{f.conversation, f.gen, agent_, f.client_id};
   switch (f.kind) {
     case Kind::kAvailability: return s.store.agent_set(agent_, f.value, f.reason, answer(f));

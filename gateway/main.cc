@@ -111,6 +111,7 @@ class Belfryd {
   void stop_redis();
   void leave(int code);
   std::vector<std::string> not_ready() const;
+  std::vector<std::string> notes() const;
 
   std::string config_path_;
   Config config_;
@@ -217,7 +218,8 @@ bool Belfryd::open_redis() {
 }
 
 bool Belfryd::open_admin() {
-  admin_site_ = std::make_unique<AdminSite>(*metrics_, [this] { return not_ready(); });
+  admin_site_ = std::make_unique<AdminSite>(
+      *metrics_, [this] { return not_ready(); }, [this] { return notes(); });
   const ListenAddress& at = config_.listen.admin;
   auto admin = Listener::open(loop_, at.host + ":" + std::to_string(at.port), nullptr, *admin_site_, {});
   if (!admin) return say("listen.admin: " + admin.error().detail), false;
@@ -232,7 +234,15 @@ std::vector<std::string> Belfryd::not_ready() const {
   for (const auto& shard : shards_) {
     if (const auto health = shard->health(); !health.why.empty()) reasons.push_back("shard " + shard->id() + ": " + health.why);
   }
+  // An alert still comes in where memory is short, so only a full disk makes us unready.
+  if (!shards_.empty() && shards_.front()->health().level == Level::kNothing) reasons.push_back(words_for(Level::kNothing));
   return reasons;
+}
+
+std::vector<std::string> Belfryd::notes() const {
+  if (shards_.empty()) return {};
+  const std::string words = words_for(shards_.front()->health().level);
+  return words.empty() ? std::vector<std::string>{} : std::vector<std::string>{words};
 }
 
 void Belfryd::on_bootstrapped(Result<Bootstrap::Site> site) {

@@ -1,5 +1,7 @@
 #include "gateway/matcher.h"
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "routing/store_redis.h"
@@ -144,16 +146,30 @@ void Matcher::recount() {
     count_at_ = id;
     if (out->what == routing::Outcome::What::kMissing) {
       unaccounted_.erase(id);
-      if (++count_misses_ >= 100) count_at_ = count_misses_ = 0;
-      return;
+      return skip_archived();
     }
-    count_misses_ = 0;
+    if (count_first_ == 0) count_first_ = id;
     ++counts_.recounted;
     if (out->gen == 0) {
       unaccounted_.erase(id);
     } else {
       unaccounted_[id] = out->gen;
     }
+  });
+}
+
+// What is archived leaves gaps in the numbers, and one from the first number on: on to the next that is there, else from the
+// first of this round again.
+void Matcher::skip_archived() {
+  counting_ = true;
+  deps_.store.conversations(std::to_string(count_at_), 1, [this](const Result<routing::Conversations>& found) {
+    counting_ = false;
+    if (!found) return;
+    const std::string& on = found->cards.empty() ? found->next : found->cards.front().conversation;
+    std::int64_t id = 0;
+    std::from_chars(on.data(), on.data() + on.size(), id);
+    if (found->cards.empty() && id == 0) id = std::exchange(count_first_, 0);
+    count_at_ = found->cards.empty() && !found->next.empty() ? id : std::max<std::int64_t>(0, id - 1);
   });
 }
 

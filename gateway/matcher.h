@@ -51,6 +51,7 @@ class Matcher {
   void tick();
   void sweep();
   void recount();
+  void skip_archived();
 
   Deps deps_;
   asio::steady_timer timer_;
@@ -67,7 +68,7 @@ class Matcher {
   bool sweeping_ = false;
   bool counting_ = false;
   std::int64_t count_at_ = 0;
-  int count_misses_ = 0;
+  std::int64_t count_first_ = 0;  // the first that was there in this round
   std::map<std::int64_t, std::int64_t> unaccounted_;
   Counts counts_;
 };

@@ -12,6 +12,7 @@
 #include "belfry/clock.h"
 #include "belfry/message.h"
 #include "belfry/result.h"
+#include "gateway/headroom.h"
 #include "routing/mirror.h"
 #include "routing/store.h"
 #include "routing/store_redis.h"
@@ -64,9 +65,10 @@ struct Services {
   HttpClient& http;
   Outbox& outbox;
   std::function<Now()> now;
-  std::function<bool()> store_up;             // false: answer 503 at once
-  std::string shard;                          // "host.0"
-  std::function<std::int64_t()> shard_epoch;  // 0 until the store knows this shard
+  std::function<bool()> store_up;                             // false: answer 503 at once
+  std::string shard;                                          // "host.0"
+  std::function<std::int64_t()> shard_epoch;                  // 0 until the store knows this shard
+  std::function<Level()> level = [] { return Level::kAll; };  // how much may be taken on
 };
 
 }  // namespace belfry::gateway

@@ -8,6 +8,7 @@
 
 #include "adapters/wire/crypto.h"
 #include "gateway/api/api.h"
+#include "gateway/archiver.h"
 #include "gateway/auth/auth.h"
 #include "gateway/desk_hub.h"
 #include "gateway/http_call.h"
@@ -88,6 +89,7 @@ struct Shard::Body {
   std::unique_ptr<MediaStore> files;
   std::unique_ptr<HttpClient> http;
   std::unique_ptr<Outgoing> outgoing;
+  Headroom headroom;
   Services services;
   DeskHub hub;
   std::unique_ptr<MediaFetch> media;
@@ -97,6 +99,7 @@ struct Shard::Body {
   Webhook webhook;
   PublicSite site;
   Matcher matcher;
+  Archiver archiver;
   std::vector<std::unique_ptr<Listener>> listeners;
   asio::steady_timer beat_timer;
   asio::steady_timer stop_timer;
@@ -138,6 +141,12 @@ Shard::Body::Body(const Plan& p, int i)
                            log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
                          }},
           p.whatsapp, p.accounts)),
+      headroom({loop,
+                [this](std::string command, std::function<void(Result<routing::Value>)> done) {
+                  commands.command(command, std::move(done));
+                },
+                p.work, p.config.redis.embedded() ? p.config.server.state_dir : std::string(), p.config.limits.disk_reserve,
+                i == 0}),
       services{loop,
                p.config,
                prefix,
@@ -152,7 +161,8 @@ Shard::Body::Body(const Plan& p, int i)
                read_clock,
                [this] { return redis_up.load(std::memory_order_relaxed); },
                id,
-               [this] { return epoch; }},
+               [this] { return epoch; },
+               [this] { return headroom.level(); }},
       hub(DeskHub::Deps{*store, [this](std::int64_t ms, std::function<void()> what) { after(ms, std::move(what)); },
                         [this](const std::string& agent, std::function<void(Result<void>)> done) {
                           subscriber.subscribe(routing::agent_channel(prefix, agent), std::move(done));
@@ -172,6 +182,8 @@ Shard::Body::Body(const Plan& p, int i)
                             [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
                             [this](const std::string& agent, const std::string& session) { end_session(agent, session); }}),
       matcher(Matcher::Deps{loop, *store, stream, mirror, prefix, read_clock}),
+      archiver(Archiver::Deps{loop, *store, p.work, read_clock, p.config.server.state_dir + "/archive",
+                              p.config.retention.closed_days, p.config.retention.archive_months}),
       beat_timer(loop),
       stop_timer(loop),
       metrics(p.metrics) {
@@ -252,15 +264,18 @@ void Shard::Body::beat_later() {
 void Shard::Body::publish_counts() {
   metrics.publish({webhook.counts(), outgoing->counts(), matcher.counts(), media->counts(), webhook.open_tokens(),
                    outgoing->in_flight(), site.desks(), commands.outstanding(), redis_up, leased, matcher.owner(),
-                   mirror.waiting(), mirror.ready_agents(), matcher.unaccounted()});
+                   mirror.waiting(), mirror.ready_agents(), matcher.unaccounted(), archiver.counts(),
+                   index == 0 ? &headroom : nullptr});
 }
 
 void Shard::Body::beat() {
   publish_counts();
   leased = epoch != 0 && read_clock().mono < lease_until;
-  if (!redis_up || beating) return;
+  if (!redis_up) return;
+  headroom.look();
+  if (beating) return;
   if (epoch == 0) return begin_epoch();
-  std::vector<std::string> wanted{"matcher"};
+  std::vector<std::string> wanted{"matcher", "archive"};
   for (const AccountInfo& account : plan.accounts) wanted.push_back("acct:" + account.id);
   beating = true;
   const Instant asked = read_clock().mono;
@@ -273,15 +288,18 @@ void Shard::Body::beat() {
       epoch = 0;
       outgoing->on_leases({}, asked);
       matcher.on_lease(false, asked);
+      archiver.on_lease(false, asked);
       return begin_epoch();
     }
     lease_until = asked + kLeaseTtl;
     leased = true;
     outgoing->on_leases(out->leases, lease_until);
     media->on_leases(out->leases, lease_until);
-    const bool matching =
-        std::any_of(out->leases.begin(), out->leases.end(), [](const auto& lease) { return lease.name == "matcher"; });
-    matcher.on_lease(matching, lease_until);
+    const auto holds = [&](std::string_view name) {
+      return std::any_of(out->leases.begin(), out->leases.end(), [&](const auto& lease) { return lease.name == name; });
+    };
+    matcher.on_lease(holds("matcher"), lease_until);
+    archiver.on_lease(holds("archive"), lease_until);
     retry_ended_sessions();
   });
 }
@@ -344,7 +362,7 @@ int Shard::index() const { return body_->index; }
 bool Shard::up() const { return body_->redis_up && body_->listening && body_->leased; }
 
 Shard::Health Shard::health() const {
-  Health health{body_->redis_up, body_->leased, ""};
+  Health health{body_->redis_up, body_->leased, "", body_->headroom.level()};
   if (!health.redis)
     health.why = "Redis does not answer";
   else if (!body_->listening)
@@ -399,6 +417,7 @@ void Shard::start() {
   b.subscriber.start();
   b.stream.start();
   b.matcher.start();
+  b.archiver.start();
   b.beat_later();
 }
 
@@ -408,6 +427,7 @@ void Shard::stop(std::function<void()> done) {
   b.stopped = std::move(done);
   b.stop_by = read_clock().mono + 7'000;
   b.matcher.stop();
+  b.archiver.stop();
   b.site.close_desks(1001, "the gateway restarts");
   // Desks first: a listener that stops closes its sockets at once, answered or not.
   const Instant desks_by = read_clock().mono + 3'000;
@@ -422,7 +442,8 @@ void Shard::stop(std::function<void()> done) {
       for (auto& listener : b.listeners) listener->stop(3'500, [left] { --*left; });
     }
     const bool drained = b.outgoing->drain();
-    if ((*left == 0 && drained && b.ended.empty()) || now >= b.stop_by) {
+    const bool quiet = b.archiver.idle() && b.headroom.idle();
+    if ((*left == 0 && drained && quiet && b.ended.empty()) || now >= b.stop_by) {
       asio::post(b.loop, [look] { *look = nullptr; });
       return b.finish_stop();
     }

@@ -44,6 +44,7 @@ class Shard {
     bool redis = false;
     bool leased = false;
     std::string why;
+    Level level = Level::kAll;  // what it takes
   };
 
   Shard(const Plan& plan, int index);

@@ -37,6 +37,16 @@ ShardMetrics::ShardMetrics(Metrics& m) {
       m.counter("belfry_media_total", "Media of citizens' messages by how fetching ended.", {{"result", "fetched"}});
   media_failed_.counter =
       m.counter("belfry_media_total", "Media of citizens' messages by how fetching ended.", {{"result", "failed"}});
+  archived_.counter = m.counter("belfry_archived_total", "Conversations that moved from Redis to the archive.");
+  archive_lines_.counter = m.counter("belfry_archive_lines_total", "Lines written to the archive.");
+  archive_failures_.counter = m.counter("belfry_archive_failures_total",
+                                        "Batches for the archive that the disk or Redis did not take; they are repeated.");
+  no_news_.counter = m.counter("belfry_messages_no_news_total", "Messages closed as expired after 31 days without news.");
+  memory_used_ = m.gauge("belfry_redis_memory_used_bytes", "Memory of Redis that counts against its limit.");
+  memory_max_ = m.gauge("belfry_redis_memory_max_bytes", "The limit of Redis' memory; 0: it has none.");
+  disk_free_ = m.gauge("belfry_disk_free_bytes", "Free disk under the embedded Redis; -1: Redis is elsewhere.");
+  admission_level_ = m.gauge("belfry_admission_level",
+                             "What is refused: 0 nothing, 1 bulk, 2 new conversations, 3 all but alerts, 4 everything.");
   redis_call = m.histogram("belfry_redis_call_seconds", "How long the store takes to answer one call.", kSecondsShort);
   open_tokens_ = m.gauge("belfry_open_events", "Updates of providers in the store's hands, not yet acknowledged.");
   in_flight_ = m.gauge("belfry_sends_in_flight", "Messages handed to providers and not yet answered.");
@@ -81,6 +91,15 @@ void ShardMetrics::publish(const Now& now) {
   waiting_.set(now.matching ? static_cast<std::int64_t>(now.waiting) : 0);
   ready_.set(now.matching ? static_cast<std::int64_t>(now.ready_agents) : 0);
   unaccounted_.set(now.matching ? now.unaccounted : 0);
+  archived_.at(now.archiver.archived);
+  archive_lines_.at(now.archiver.written);
+  archive_failures_.at(now.archiver.failed);
+  no_news_.at(now.archiver.expired);
+  if (now.headroom == nullptr) return;
+  memory_used_.set(now.headroom->seen().used);
+  memory_max_.set(now.headroom->seen().max);
+  disk_free_.set(now.headroom->seen().disk_free);
+  admission_level_.set(static_cast<std::int64_t>(now.headroom->level()));
 }
 
 }  // namespace belfry::gateway

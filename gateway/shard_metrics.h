@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "gateway/archiver.h"
+#include "gateway/headroom.h"
 #include "gateway/matcher.h"
 #include "gateway/media_fetch.h"
 #include "gateway/metrics.h"
@@ -25,6 +27,8 @@ class ShardMetrics {
     bool redis_up = false, leased = false, matching = false;
     std::size_t waiting = 0, ready_agents = 0;  // told by the matcher's owner only
     std::int64_t unaccounted = 0;
+    Archiver::Counts archiver;
+    const Headroom* headroom = nullptr;  // of the one shard that tells
   };
   void publish(const Now& now);
   // From a command being handed to the link to its answer.
@@ -43,6 +47,8 @@ class ShardMetrics {
   Series messages_, duplicates_, receipts_, unmatched_, changes_, quarantined_, news_;
   Series sent_, failed_, uncertain_, returned_, settle_retries_;
   Series offers_, offers_refused_, swept_, recounted_, media_fetched_, media_failed_;
+  Series archived_, archive_lines_, archive_failures_, no_news_;
+  Gauge memory_used_, memory_max_, disk_free_, admission_level_;
   Gauge open_tokens_, in_flight_, desks_, redis_up_, leased_, outstanding_, waiting_, ready_, unaccounted_;
 };
 

@@ -1,5 +1,6 @@
 #include "gateway/webhook.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "adapters/wire/problem.h"
@@ -76,6 +77,13 @@ void Webhook::serve(std::shared_ptr<Exchange> exchange) {
     return exchange->answer({400, {}, "bad request\n"});
   }
   if (!services_.store_up() || open_ + intake->events.size() > static_cast<std::size_t>(services_.config.limits.open_tokens)) {
+    ++counts_.refused_later;
+    return exchange->answer(later());
+  }
+  // News of what we sent take no room; they make it, in the end.
+  const bool only_receipts = std::all_of(intake->events.begin(), intake->events.end(),
+                                         [](const Event& event) { return std::holds_alternative<Receipt>(event); });
+  if (const Level level = services_.level(); level >= Level::kNothing || (level >= Level::kAlertsOnly && !only_receipts)) {
     ++counts_.refused_later;
     return exchange->answer(later());
   }
@@ -169,6 +177,7 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
   what.dedupe = message.provider_id;
   what.at = message.at;
   what.may_open = may_open;
+  what.room = services_.level() < Level::kNoOpening;
   what.old_address = std::move(old_address);
   what.has_media = message.content.media.has_value() && !message.content.media->provider_id.empty();
   if (may_open) what.window_until = whatsapp::window_until(message);
@@ -194,6 +203,10 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
     if (!out) {
       if (about_the_store(out.error().code)) return kept(delivery, &out.error());
       return keep_aside(delivery, std::move(bytes), "the store refused its content");
+    }
+    if (out->kind == routing::Ingested::Kind::kFull) {
+      const Error full{Errc::kBusy, "no room for a new conversation"};
+      return kept(delivery, &full);
     }
     if (out->kind == routing::Ingested::Kind::kDuplicate) ++counts_.duplicates;
     if (out->kind == routing::Ingested::Kind::kNone) return keep_aside(delivery, std::move(bytes), "no conversation to join");

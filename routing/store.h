@@ -40,6 +40,7 @@ struct Ingest {
   std::string queue;
   WallTime window_until;  // 0: the window is not extended
   bool may_open = true;
+  bool room = true;  // false: what would open a conversation is refused, kFull
   std::string entry;        // encode_entry
   std::string old_address;  // Identity: whose contact gets the addresses
   bool has_media = false;   // its media is to be fetched: remembered in the same call
@@ -49,7 +50,7 @@ struct Ingest {
   std::int64_t priority = 0;  // of its queue, minutes
 };
 struct Ingested {
-  enum class Kind : std::uint8_t { kNew, kOk, kDuplicate, kNone } kind = Kind::kNone;
+  enum class Kind : std::uint8_t { kNew, kOk, kDuplicate, kNone, kFull } kind = Kind::kNone;
   MessageRef ref;
   std::string contact;
   std::int64_t gen = 0;
@@ -64,7 +65,7 @@ struct Outcome {
     kRepeat,   // this client_id was done before: ref tells what came of it
     kStale,    // gen, state and owner are what is true now
     kMissing,  // no such conversation, agent
-    kRefused,  // why: not_ready, excluded, no_queue, same_agent
+    kRefused,  // why: not_ready, excluded, no_queue, same_agent, full
     kWindow,   // the provider's window is closed: a template is the remedy
     kLost,     // the caller's lease or epoch is not current
   } what = What::kOk;
@@ -110,6 +111,7 @@ struct Send {
   std::string account, channel, address, name, client_id, author, entry;
   Lane lane = Lane::kConversation;
   bool needs_window = false;
+  bool room = true;  // false: into what there is, or refused: full
   LeaseRef lease;
 };
 struct Settled {
@@ -184,6 +186,20 @@ struct Page {
   std::int64_t total = 0;
   std::vector<Line> lines;
 };
+// What is over, and may be archived: a closed conversation, or a log of sends.
+struct Due {
+  std::string conversation;
+  std::int64_t gen = 0;
+  WallTime closed, accepted;  // 0: never
+};
+// A conversation as it stands in the archive: it is deleted only if it is still so.
+struct Archived {
+  std::string conversation;
+  std::int64_t gen = 0;
+  std::string states;      // a byte an entry
+  std::int64_t facts = 0;  // what else is known of entries: ids of providers and reasons
+};
+Archived archived(std::string_view conversation, std::int64_t gen, const std::vector<Line>& all);
 struct Conversations {
   std::vector<Card> cards;
   std::string next;  // empty: no more
@@ -289,7 +305,12 @@ class Store : public LaneStore {
   virtual void node_beat(std::string_view shard, std::int64_t epoch, std::int64_t ttl_ms, const std::vector<std::string>& wanted,
                          Done<Beat> done) = 0;
   virtual void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) = 0;
-  virtual void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) = 0;    // gen: how many deadlines were due
+  virtual void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) = 0;  // gen: how many deadlines were due
+  // The end of memory. `before`: of the time of closing, or of archive_later.
+  virtual void archive_due(WallTime before, int most, Done<std::vector<Due>> done) = 0;
+  virtual void archive_later(const std::vector<std::string>& conversations, WallTime at, Done<Outcome> done) = 0;
+  // After it is on disk. kMissing: it was deleted before. kStale: something of it changed, or waits for news; read it again.
+  virtual void archive_done(const Archived& what, Done<Outcome> done) = 0;
   virtual void recount(std::string_view conversation, Done<Outcome> done) = 0;  // gen: the difference
 
   // Reading.

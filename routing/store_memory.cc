@@ -153,6 +153,7 @@ class Memory final : public MemoryStore {
     drop_deadline({"offer", c->id, text(c->gen)});
     c->state = "active";
     ++c->gen;
+    c->accepted = now_;
     w_.agents[by.agent].missed = 0;
     tell(by.agent, 'g', *c, c->gen, "active", "");
     transition("accepted", *c, by.agent);
@@ -273,11 +274,12 @@ class Memory final : public MemoryStore {
     if (what.needs_window && now_ >= window) return done(closed_window(window));
     if (into == nullptr && address != nullptr) {
       if (const std::string* sends = look(address->sends, what.account)) {
-        Conversation& c = w_.conversations.at(*sends);
-        if (c.state == "sends") into = &c;
+        Conversation* c = look(w_.conversations, *sends);
+        if (c != nullptr && c->state == "sends") into = c;
       }
     }
     if (into == nullptr) {
+      if (!what.room) return done(refused("full"));
       Conversation c;
       c.id = text(++w_.last_id);
       if (contact.empty()) {
@@ -295,6 +297,7 @@ class Memory final : public MemoryStore {
       c.first = c.eff = c.last = now_;
       c.window_until = window;
       into = &(w_.conversations[c.id] = c);
+      w_.closed.insert({now_, c.id});
     }
     Reply as_reply;
     as_reply.by.conversation = into->id;
@@ -316,9 +319,9 @@ class Memory final : public MemoryStore {
     Road& road = w_.roads[std::string(account)];
     auto room = static_cast<std::size_t>(std::max(most, 0));
     const auto take = [&](const MessageRef& ref, std::size_t lane) {
-      Conversation& c = w_.conversations.at(ref.conversation);
       const auto [moved, from] = advance(ref, State::kClaimed);
       if (!moved && from != State::kClaimed) return;  // settled since it was put here
+      Conversation& c = w_.conversations.at(ref.conversation);
       if (c.turn == 0) c.turn = ref.n;
       fly(road, ref, lease.epoch, static_cast<int>(lane));
       out.items.push_back({ref, c.address, c.log[static_cast<std::size_t>(ref.n - 1)].entry, static_cast<Lane>(lane)});
@@ -423,7 +426,9 @@ class Memory final : public MemoryStore {
     now_ = clock_().ms;
     std::vector<MediaJob> jobs;
     if (!owns(account, lease)) return done(std::move(jobs));
-    for (model::MediaWait& wait : w_.media[std::string(account)]) {
+    auto& waiting = w_.media[std::string(account)];
+    std::erase_if(waiting, [&](const model::MediaWait& wait) { return !w_.conversations.contains(wait.ref.conversation); });
+    for (model::MediaWait& wait : waiting) {
       if (wait.next > now_ || static_cast<int>(jobs.size()) >= most) continue;
       wait.next = now_ + 900'000;
       const auto& log = w_.conversations.at(wait.ref.conversation).log;
@@ -436,7 +441,9 @@ class Memory final : public MemoryStore {
                   std::string_view failed, Done<Outcome> done) override {
     now_ = clock_().ms;
     std::erase_if(w_.media[std::string(account)], [&](const model::MediaWait& wait) { return wait.ref == ref; });
-    Conversation& c = w_.conversations.at(ref.conversation);
+    Conversation* archivable = look(w_.conversations, ref.conversation);
+    if (archivable == nullptr) return done(ok(0));  // archived meanwhile
+    Conversation& c = *archivable;
     c.log[static_cast<std::size_t>(ref.n - 1)].reason =
         failed.empty() ? "media:" + std::string(sha256) + "|" + text(size) : "media_failed:" + std::string(failed);
     if (!c.owner.empty()) tell(c.owner, 'm', c, ref.n, "i", text(c.window_until));
@@ -571,6 +578,43 @@ class Memory final : public MemoryStore {
     std::sort(lapsed.begin(), lapsed.end());
     for (const auto& [until, id] : lapsed) shard_gone(id);
     done(ok(static_cast<std::int64_t>(due.size()), static_cast<int>(due.size()) == most ? "1" : "0"));
+  }
+
+  void archive_due(WallTime before, int most, Done<std::vector<Due>> done) override {
+    std::vector<Due> out;
+    for (const auto& [at, id] : w_.closed) {
+      if (at > before.ms || static_cast<int>(out.size()) >= most) break;
+      const Conversation& c = w_.conversations.at(id);
+      out.push_back({id, c.gen, WallTime{c.closed}, WallTime{c.accepted}});
+    }
+    done(std::move(out));
+  }
+
+  void archive_later(const std::vector<std::string>& conversations, WallTime at, Done<Outcome> done) override {
+    for (const std::string& id : conversations) {
+      if (unshelve(id)) w_.closed.insert({at.ms, id});
+    }
+    done(ok());
+  }
+
+  void archive_done(const Archived& what, Done<Outcome> done) override {
+    const Conversation* c = look(w_.conversations, what.conversation);
+    if (c == nullptr) return done(missing());
+    std::vector<Line> lines;
+    for (std::size_t i = 0; i < c->log.size(); ++i) lines.push_back(line_of(c, static_cast<std::int64_t>(i + 1)));
+    const Archived now = archived(c->id, c->gen, lines);
+    if ((c->state != "closed" && c->state != "sends") || now.gen != what.gen || now.states != what.states ||
+        now.facts != what.facts || c->open > 0) {
+      return done(stale(*c));
+    }
+    unshelve(c->id);
+    auto& address = w_.addresses[c->address];
+    for (auto* pointers : {&address.latest, &address.sends, &w_.contacts[c->contact].open}) {
+      const auto it = pointers->find(c->account);
+      if (it != pointers->end() && it->second == c->id) pointers->erase(it);
+    }
+    w_.conversations.erase(what.conversation);
+    done(ok());
   }
 
   void recount(std::string_view conversation, Done<Outcome> done) override {
@@ -889,9 +933,17 @@ class Memory final : public MemoryStore {
     c.state = "closed";
     c.weight = 0;
     c.why = why;
+    c.closed = now_;
+    unshelve(c.id);  // the house may close a log of sends
+    w_.closed.insert({now_, c.id});
     auto& open = w_.contacts.at(c.contact).open;
     if (const auto it = open.find(c.account); it != open.end() && it->second == c.id) open.erase(it);
     transition("closed", c, c.owner, {{"l", text(load)}, {"x", why}});
+  }
+
+  // Answers whether the archive was to look at it.
+  bool unshelve(const std::string& id) {
+    return std::erase_if(w_.closed, [&](const auto& at) { return at.second == id; }) > 0;
   }
 
   // ---- presence ----
@@ -958,8 +1010,9 @@ class Memory final : public MemoryStore {
   void land(std::string_view account, const MessageRef& ref) {
     Road& road = w_.roads[std::string(account)];
     std::erase_if(road.flights, [&](const Flight& f) { return f.ref == ref; });
-    Conversation& c = w_.conversations.at(ref.conversation);
-    if (c.turn != ref.n) return;
+    Conversation* const found = look(w_.conversations, ref.conversation);
+    if (found == nullptr || found->turn != ref.n) return;
+    Conversation& c = *found;
     c.turn = 0;
     while (!c.hold.empty() && c.turn == 0) {
       const model::Held next = c.hold.front();
@@ -1116,6 +1169,11 @@ class Memory final : public MemoryStore {
         if ((c.state == "parked" || c.state == "wrapup") && what.may_open) wake(c, "message");
       }
       return describe(c, n, Ingested::Kind::kOk);
+    }
+    if (what.may_open && !what.room) {
+      w_.seen[{what.channel, what.at.ms / kDay}].members.erase(what.account + "|" + what.dedupe);
+      out.kind = Ingested::Kind::kFull;
+      return out;
     }
     if (!what.may_open) {
       // A change of something already closed joins that log and wakes nobody.

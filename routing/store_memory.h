@@ -44,7 +44,7 @@ struct Conversation {
   std::string id, state, owner, queue, channel, account, contact, name, address, why, code;
   std::string excluded;  // "ana:<until>,bob:<until>": not to be offered it again before then
   std::int64_t gen = 1, weight = 0, base = 0, eff = 0, open = 0;
-  std::int64_t first = 0, since = 0, window_until = 0, given = 0, last = 0;
+  std::int64_t first = 0, since = 0, window_until = 0, given = 0, last = 0, accepted = 0, closed = 0;
   std::string sticky;        // who had the citizen's last conversation
   std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
   std::deque<Held> hold;     // those that wait for it
@@ -129,6 +129,7 @@ struct World {
   std::map<std::pair<std::string, std::int64_t>, Bucket> seen;         // channel, day
   std::map<std::pair<std::string, std::string>, Once> once;            // author, client_id
   std::deque<std::string> quarantine;
+  std::set<std::pair<std::int64_t, std::string>> closed;  // when the archive is to look at it, conversation
   std::optional<std::int64_t> alive;                    // when a shard last started, beat or swept
   std::map<std::string, std::vector<MediaWait>> media;  // account -> media to be fetched
 };

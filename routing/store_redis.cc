@@ -88,11 +88,15 @@ Result<Outcome> with_ref(const Value& reply, const char* function) {
   return out;
 }
 
-// new|conv|n|contact|gen|state|owner, the same with ok, none|contact, or dup
+// new|conv|n|contact|gen|state|owner, the same with ok, none|contact, full, or dup
 Result<Ingested> ingested(const Value& reply) {
   Ingested out;
   if (reply.text == "dup") {
     out.kind = Ingested::Kind::kDuplicate;
+    return out;
+  }
+  if (reply.text == "full") {
+    out.kind = Ingested::Kind::kFull;
     return out;
   }
   std::array<std::string_view, 7> part;
@@ -150,9 +154,9 @@ class RedisStore final : public Store {
     const std::string bucket = w.channel + ":" + std::to_string(w.at.ms / kDay);
     const std::string member = w.account + "|" + w.dedupe;
     const std::string window = std::to_string(w.window_until.ms);
-    std::string aliases, opening;
+    std::string aliases, opening = w.may_open && !w.room ? "-" : "";
     for (std::size_t i = 1; i < w.addresses.size(); ++i) aliases += w.addresses[i] + "\n";
-    if (w.may_open) {
+    if (w.may_open && w.room) {
       opening = w.queue + "|" + std::to_string(kWeight) + "|" + std::to_string(w.offer_ttl_ms) + (w.auto_accept ? "|1|" : "|0|");
       opening += w.hint ? w.hint->agent + "|" + std::to_string(w.hint->agent_gen) : "|";
       if (w.priority != 0) opening += "|" + std::to_string(w.priority);
@@ -224,7 +228,7 @@ class RedisStore final : public Store {
   void send(const Send& w, Done<Outcome> done) override {
     call("send",
          {now(), w.account, w.channel, w.address, w.name, w.client_id, w.author, w.entry, lane_text(w.lane),
-          w.needs_window ? "1" : "0", w.lease.shard, epoch_text(w.lease)},
+          w.needs_window ? "1" : "0", w.lease.shard, epoch_text(w.lease), w.room ? "" : "0"},
          outcome("send", std::move(done), with_ref));
   }
   void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) override {
@@ -336,6 +340,26 @@ class RedisStore final : public Store {
   }
   void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) override {
     call("sweep", {now(), std::to_string(most), std::to_string(ttl_ms)}, outcome("sweep", std::move(done), with_gen));
+  }
+  void archive_due(WallTime before, int most, Done<std::vector<Due>> done) override {
+    call("archive_due", {std::to_string(before.ms), std::to_string(most)}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      const auto& a = reply->array;
+      std::vector<Due> out;
+      for (std::size_t i = 0; i + 3 < a.size(); i += 4) {
+        out.push_back({text_of(a[i]), int_of(a[i + 1]), WallTime{int_of(a[i + 2])}, WallTime{int_of(a[i + 3])}});
+      }
+      done(std::move(out));
+    });
+  }
+  void archive_later(const std::vector<std::string>& conversations, WallTime at, Done<Outcome> done) override {
+    std::vector<std::string> args{std::to_string(at.ms)};
+    args.insert(args.end(), conversations.begin(), conversations.end());
+    call_list("archive_later", args, outcome("archive_later", std::move(done), common));
+  }
+  void archive_done(const Archived& w, Done<Outcome> done) override {
+    call("archive_done", {w.conversation, std::to_string(w.gen), w.states, std::to_string(w.facts)},
+         outcome("archive_done", std::move(done), common));
   }
   void recount(std::string_view conversation, Done<Outcome> done) override {
     call("recount", {conversation}, [done = std::move(done)](Result<Value> reply) {
@@ -583,6 +607,17 @@ Result<AgentEvent> parse_agent_event(std::string_view line) {
   event.at = WallTime{to_int(part[5])};
   event.extra = std::string(part[6]);
   return event;
+}
+
+Archived archived(std::string_view conversation, std::int64_t gen, const std::vector<Line>& all) {
+  Archived out;
+  out.conversation = std::string(conversation);
+  out.gen = gen;
+  for (const Line& line : all) {
+    out.states.push_back(static_cast<char>(line.state));
+    out.facts += (line.provider_id.empty() ? 0 : 1) + (line.reason.empty() ? 0 : 1);
+  }
+  return out;
 }
 
 std::unique_ptr<Store> make_redis_store(Carry carry, RedisStoreOptions options) {

@@ -181,6 +181,9 @@ void Api::serve(std::shared_ptr<Exchange> exchange) {
     return call->answer(std::move(response));
   }
   if (!inside_->room.services.store_up()) return call->error({Errc::kUnavailable, "store down"});
+  // The operator at his socket may still put things right.
+  const Level level = inside_->room.services.level();
+  if (level >= Level::kNothing && found.route->method != "GET") return call->problem(no_room(level));
   if (found.route->who == api::Who::kAnyone) return inside_->run(call, found);
   inside_->room.auth.authenticate(request, [this, call, route = found.route](Result<Subject> subject) {
     if (!subject && subject.error().code == Errc::kForbidden) {

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "adapters/desk/frames.h"
+#include "gateway/api/archived.h"
 #include "gateway/api/call.h"
 #include "gateway/desk_hub.h"
 
@@ -37,13 +38,16 @@ void list(Room& room, const CallPtr& call) {
                                     });
 }
 
-void with_card(Room& room, const CallPtr& call, std::function<void(const routing::Card&)> then) {
+// It is in Redis, or in the archive.
+void with_card(Room& room, const CallPtr& call, std::function<void(const routing::Card&)> then,
+               std::function<void(const ArchivedConversation&)> archived) {
   const auto id = parse_conversation_id(call->args[0]);
   if (!id) return call->problem(not_found("conversation"));
-  room.services.store.cards({*id}, [call, then = std::move(then)](Result<std::vector<routing::Card>> cards) {
+  room.services.store.cards({*id}, [&room, call, id = *id, then = std::move(then),
+                                    archived = std::move(archived)](Result<std::vector<routing::Card>> cards) mutable {
     if (!cards) return call->error(cards.error());
-    if (cards->empty() ||
-        !authorize(call->subject, Action::kRead, {"conversations", cards->front().owner, cards->front().queue})) {
+    if (cards->empty()) return with_archived(room, call, id, "conversations", "conversation", std::move(archived));
+    if (!authorize(call->subject, Action::kRead, {"conversations", cards->front().owner, cards->front().queue})) {
       return call->problem(not_found("conversation"));
     }
     then(cards->front());
@@ -51,11 +55,14 @@ void with_card(Room& room, const CallPtr& call, std::function<void(const routing
 }
 
 void get(Room& room, const CallPtr& call) {
-  with_card(room, call, [call](const routing::Card& card) {
-    std::string out;
-    desk::append(out, view_of(card));
-    call->json(200, std::move(out));
-  });
+  with_card(
+      room, call,
+      [call](const routing::Card& card) {
+        std::string out;
+        desk::append(out, view_of(card));
+        call->json(200, std::move(out));
+      },
+      [call](const ArchivedConversation& archived) { call->json(200, archived.conversation); });
 }
 
 void messages(Room& room, const CallPtr& call) {
@@ -64,7 +71,7 @@ void messages(Room& room, const CallPtr& call) {
   if (!is_number(page->after)) return bad_cursor(call);
   std::int64_t after = 0;
   std::from_chars(page->after.data(), page->after.data() + page->after.size(), after);
-  with_card(room, call, [&room, call, after, limit = page->limit](const routing::Card& card) {
+  const auto live = [&room, call, after, limit = page->limit](const routing::Card& card) {
     const std::string id = card.conversation;
     room.services.store.page(id, after, limit, [call, id](Result<routing::Page> found) {
       if (!found) return call->error(found.error());
@@ -76,6 +83,13 @@ void messages(Room& room, const CallPtr& call) {
       }
       call->json(200, list_json(items, last > 0 && last < found->total ? std::to_string(last) : std::string()));
     });
+  };
+  with_card(room, call, live, [call, after, limit = page->limit](const ArchivedConversation& archived) {
+    const auto& all = archived.messages;
+    const std::size_t from = std::min(static_cast<std::size_t>(after), all.size());
+    const std::size_t to = std::min(from + static_cast<std::size_t>(limit), all.size());
+    call->json(200, list_json({all.begin() + static_cast<std::ptrdiff_t>(from), all.begin() + static_cast<std::ptrdiff_t>(to)},
+                              to < all.size() ? std::to_string(to) : std::string()));
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "adapters/whatsapp/receiver.h"
 #include "adapters/wire/json.h"
+#include "gateway/api/archived.h"
 #include "gateway/api/call.h"
 #include "gateway/api/uploads.h"
 #include "gateway/desk_hub.h"
@@ -120,7 +121,15 @@ void get(Room& room, const CallPtr& call) {
   if (!ref) return call->problem(not_found("file"));
   room.services.store.cards({ref->conversation}, [&room, call, ref](Result<std::vector<routing::Card>> cards) {
     if (!cards) return call->error(cards.error());
-    if (cards->empty() || !authorize(call->subject, Action::kRead, {"media", cards->front().owner, cards->front().queue})) {
+    if (cards->empty()) {
+      return with_archived(room, call, ref->conversation, "media", "file",
+                           [&room, call, ref](const ArchivedConversation& archived) {
+                             auto media = archived_media(archived, ref->n);
+                             if (!media) return call->problem(not_found("file"));
+                             read_file(room, call, std::move(*media));
+                           });
+    }
+    if (!authorize(call->subject, Action::kRead, {"media", cards->front().owner, cards->front().queue})) {
       return call->problem(not_found("file"));
     }
     room.services.store.entries(ref->conversation, {ref->n}, [&room, call, ref](Result<std::vector<routing::Line>> lines) {
@@ -140,6 +149,7 @@ void get(Room& room, const CallPtr& call) {
 
 void post(Room& room, const CallPtr& call) {
   if (!call->may(Action::kWrite, {"media"})) return;
+  if (const Level level = room.services.level(); level >= Level::kAlertsOnly) return call->problem(no_room(level));
   const HttpRequest& request = call->request();
   const std::string mime(request.headers.get("content-type"));
   if (!is_mime(mime))

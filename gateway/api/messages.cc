@@ -4,6 +4,7 @@
 #include "adapters/desk/frames.h"
 #include "adapters/wire/json.h"
 #include "adapters/wire/rfc3339.h"
+#include "gateway/api/archived.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
 #include "gateway/api/idempotency.h"
@@ -62,6 +63,7 @@ void conclude(Room& room, const CallPtr& call, const SendingPtr& s, WallTime at,
     case What::kMissing: return call->problem(not_found("conversation"));
     case What::kWindow: return call->problem(window_closed(outcome->window_until));
     case What::kRefused:
+      if (outcome->why == "full") return call->problem(no_room(Level::kNoOpening));
       return call->problem(
           wire::problem(409, "refused", "The conversation does not take this now: " + outcome->why + ". Read it again."));
     case What::kLost: return call->error({Errc::kUnavailable, "lease lost"});
@@ -108,6 +110,7 @@ void to_address(Room& room, const CallPtr& call, const SendingPtr& s, std::strin
   send.author = author_of(*call);
   send.entry = entry_of(*call, *s, at);
   send.needs_window = room.services.outbox.needs_window(s->account, s->content);
+  send.room = room.services.level() < Level::kNoOpening;
   send.lease = room.services.outbox.lease(s->account);
   room.services.store.send(
       send, [&room, call, s, at](Result<routing::Outcome> outcome) { conclude(room, call, s, at, std::move(outcome)); });
@@ -169,6 +172,7 @@ void permit(Room& room, const CallPtr& call, const SendingPtr& s) {
 }
 
 void post_message(Room& room, const CallPtr& call) {
+  if (const Level level = room.services.level(); level >= Level::kAlertsOnly) return call->problem(no_room(level));
   const std::string& text = call->request().body;
   if (text.size() > kMaxMessage)
     return call->problem(wire::problem(413, "too_large", "A message has at most 64 KiB. Send files to POST /api/v1/media."));
@@ -202,7 +206,15 @@ void get_message(Room& room, const CallPtr& call) {
   if (!ref) return call->problem(not_found("message"));
   room.services.store.cards({ref->conversation}, [&room, call, ref](Result<std::vector<routing::Card>> cards) {
     if (!cards) return call->error(cards.error());
-    if (cards->empty() || !authorize(call->subject, Action::kRead, {"messages", cards->front().owner, cards->front().queue})) {
+    if (cards->empty()) {
+      return with_archived(room, call, ref->conversation, "messages", "message",
+                           [call, ref](const ArchivedConversation& archived) {
+                             const auto n = static_cast<std::size_t>(ref->n);
+                             if (n < 1 || n > archived.messages.size()) return call->problem(not_found("message"));
+                             call->json(200, archived.messages[n - 1]);
+                           });
+    }
+    if (!authorize(call->subject, Action::kRead, {"messages", cards->front().owner, cards->front().queue})) {
       return call->problem(not_found("message"));
     }
     room.services.store.entries(ref->conversation, {ref->n}, [call, ref](Result<std::vector<routing::Line>> lines) {

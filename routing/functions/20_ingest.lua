@@ -3,11 +3,11 @@
 -- ARGV: 1 now  2 account  3 dedupe bucket (channel:day)  4 dedupe member  5 address  6 entry  7 window end ms (0: not extended)
 --       8 flags: m it has a media to be fetched  9 two other addresses of his, each ended by a newline, or ''
 --       10 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation|
---          priority of the queue, in minutes; may be absent
+--          priority of the queue, in minutes; may be absent. '-' if it would, but there is no room for one
 --       11 name  12 reasons of the hint  13 an old address whose contact gets 5 and 9 (Identity); 12 and 13 may be absent
 -- An argument costs a sixth of a small command: what only an opening needs is one argument.
 -- Reads and writes: dd, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
--- Answers one line: new|conv|n|contact|gen|state|owner, the same with ok, none|contact, or dup.
+-- Answers one line: new|conv|n|contact|gen|state|owner, the same with ok, none|contact, full, or dup.
 
 local EIGHT_DAYS = 8 * 24 * 3600 * 1000
 local dated = {}      -- dedupe buckets whose expiry this server has set in this hour: saves a call a message
@@ -130,6 +130,10 @@ local function ingest(keys, a)
     return came('ok', conv, n, contact, gen, state, own)
   end
 
+  if a[10] == '-' then
+    call('SREM', bucket, a[4])
+    return 'full'
+  end
   if a[10] == '' then
     -- A change of something already closed joins that log and wakes nobody.
     if conv and call('HEXISTS', T .. ':conv:' .. conv, 'state') == 1 then

@@ -108,9 +108,10 @@ local function note(keys, a)
   return {'ok', conv, n}
 end
 
--- send(now, account, channel, address, contact name, client_id, author, entry, lane, needs_window, shard, lease epoch, queue)
+-- send(now, account, channel, address, contact name, client_id, author, entry, lane, needs_window, shard, lease epoch,
+--      '0': there is no room for a new log of sends)
 -- An API send to an address: into its open conversation, else into a conversation of state `sends` that nobody owns and
--- no queue holds; the citizen's answer opens a real one. Same answers as reply.
+-- no queue holds; the citizen's answer opens a real one. Same answers as reply, and refused full.
 local function send(keys, a)
   local T, now = keys[1], now_of(a[1])
   local account, address = a[2], a[4]
@@ -138,6 +139,7 @@ local function send(keys, a)
     if sends and call('HGET', T .. ':conv:' .. sends, 'state') == 'sends' then
       conv = sends
     else
+      if a[13] == '0' then return {'refused', 'full'} end
       conv = tostring(call('INCR', T .. ':seq'))
       if not contact then
         contact = conv
@@ -147,6 +149,7 @@ local function send(keys, a)
       call('HSET', T .. ':addr:' .. address, 's:' .. account, conv)
       call('HSET', T .. ':conv:' .. conv, 'state', 'sends', 'gen', 1, 'own', '', 'q', '', 'ch', a[3], 'acct', account, 'contact', contact,
         'addr', address, 'nm', a[5], 'first', clock, 'eff', clock, 'wt', 0, 'base', 0, 'n', 0, 'open', 0, 'win', win, 'last', clock)
+      call('ZADD', T .. ':closed', clock, conv)
     end
   end
   return reply(keys, {a[1], conv, '', '', a[6], a[8], a[9], '0', a[11], a[12], a[7]})

@@ -26,6 +26,7 @@ local function media_done(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, n = a[3], a[4]
   call('ZREM', T .. ':media:' .. a[2], conv .. '.' .. n)
+  if call('EXISTS', T .. ':conv:' .. conv) == 0 then return {'ok'} end -- archived meanwhile
   call('HSET', T .. ':pid:' .. conv, 'm' .. n, a[7] ~= '' and ('media_failed:' .. a[7]) or ('media:' .. a[5] .. '|' .. a[6]))
   local r = call('HMGET', T .. ':conv:' .. conv, 'own', 'win')
   if r[1] and r[1] ~= '' then tell(T, now, r[1], 'm', conv, n, 'i', r[2] or '0') end

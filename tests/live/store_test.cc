@@ -132,7 +132,7 @@ std::string show(const Outcome& o) {
   return out.str();
 }
 std::string show(const Ingested& i) {
-  static const char* const kNames[] = {"new", "ok", "dup", "none"};
+  static const char* const kNames[] = {"new", "ok", "dup", "none", "full"};
   std::ostringstream out;
   out << kNames[static_cast<int>(i.kind)] << " " << show(i.ref) << " contact " << i.contact << " gen " << i.gen << " " << i.state
       << " " << i.owner;
@@ -191,6 +191,14 @@ std::string show(const std::vector<Line>& lines) {
   for (const auto& l : lines) {
     out += std::to_string(l.n) + " " + static_cast<char>(l.state) + " " + show(l.entry) + " " + l.provider_id + " " + l.reason +
            "\n";
+  }
+  return out;
+}
+std::string show(const std::vector<Due>& due) {
+  std::string out;
+  for (const auto& d : due) {
+    out += d.conversation + "@" + std::to_string(d.gen) + " closed " + std::to_string(d.closed.ms) + " accepted " +
+           std::to_string(d.accepted.ms) + "\n";
   }
   return out;
 }
@@ -369,6 +377,9 @@ class Pair {
     std::vector<std::string> values;
     for (const auto& [at, d] : w.deadlines) values.push_back(at.second + "@" + std::to_string(at.first));
     list("deadlines", "dl", values, "ZRANGE", true);
+    values.clear();
+    for (const auto& [at, id] : w.closed) values.push_back(id + "@" + std::to_string(at));
+    list("closed", "closed", values, "ZRANGE", true);
     for (const auto& [queue, waiting] : w.waiting) {
       values.clear();
       for (const auto& [eff, id] : waiting) values.push_back(id + "@" + std::to_string(eff));
@@ -584,6 +595,17 @@ class Driver : public Pair {
   Outcome sweep(int most, std::int64_t ttl = 2'400 * kHour) {
     return ask<Outcome>("sweep " + std::to_string(most), [&](Store& s, auto done) { s.sweep(most, ttl, done); });
   }
+  std::vector<Due> archive_due(std::int64_t before, int most) {
+    return ask<std::vector<Due>>("archive_due " + std::to_string(before - kStart),
+                                 [&](Store& s, auto done) { s.archive_due(WallTime{before}, most, done); });
+  }
+  Outcome archive_later(const std::vector<std::string>& ids, std::int64_t at) {
+    return ask<Outcome>("archive_later", [&](Store& s, auto done) { s.archive_later(ids, WallTime{at}, done); });
+  }
+  Outcome archive_done(const Archived& what) {
+    return ask<Outcome>("archive_done " + what.conversation + "@" + std::to_string(what.gen) + " " + what.states,
+                        [&](Store& s, auto done) { s.archive_done(what, done); });
+  }
   Outcome recount(const std::string& conversation) {
     return ask<Outcome>("recount " + conversation, [&](Store& s, auto done) { s.recount(conversation, done); });
   }
@@ -744,6 +766,7 @@ class Fuzz : public Driver {
     in.queue = one_in(2) ? "water" : "roads";
     in.window_until = WallTime{one_in(4) ? 0 : now + between(0, 24) * kHour};
     in.may_open = !one_in(6) && in.old_address.empty();
+    in.room = !one_in(12);
     in.entry = fresh_entry();
     if (one_in(2)) {
       const std::string& agent = any(agents_);
@@ -789,6 +812,7 @@ class Fuzz : public Driver {
     what.entry = fresh_entry();
     what.lane = static_cast<Lane>(between(0, 2));
     what.needs_window = one_in(3);
+    what.room = !one_in(6);
     if (one_in(2)) what.lease = lease_of(what.account);
     send(what);
   }
@@ -832,6 +856,32 @@ class Fuzz : public Driver {
     put_back(account, lease_of(account), items);
   }
 
+  void archive_something() {
+    // Mostly news come first: what waits for some is not archived.
+    const auto due = archive_due(now - between(0, 3) * kMinute, static_cast<int>(between(1, 6)));
+    for (const Due& d : due) {
+      if (one_in(5)) {
+        archive_later({d.conversation, "999"}, now + between(0, 10) * kMinute);
+        continue;
+      }
+      if (one_in(2)) {
+        std::vector<Settled> items;
+        const auto& c = memory->world().conversations.at(d.conversation);
+        for (std::size_t i = 0; i < c.log.size(); ++i) {
+          if (rank(c.log[i].state) >= 1)
+            items.push_back({{c.id, static_cast<std::int64_t>(i + 1)}, State::kExpired, "", "no_news"});
+        }
+        if (!items.empty()) settle(c.account, items);
+      }
+      Archived what = archived(d.conversation, d.gen, page(d.conversation, 0, 1000).lines);
+      if (one_in(8)) ++what.gen;
+      if (one_in(8)) ++what.facts;
+      if (one_in(8) && !what.states.empty()) what.states.back() = 'r';
+      if (one_in(8)) note({d.conversation, d.gen, ""}, "", "key", fresh_entry());
+      if (archive_done(what).what == Outcome::What::kOk && one_in(4)) archive_done(what);
+    }
+  }
+
   void pass_time() {
     static constexpr std::int64_t kJumps[] = {0, 1, 40, 900, 3'000, 12'000, 31'000, 50'000, 125'000, 11 * kMinute};
     const std::int64_t jump = kJumps[between(0, one_in(6) ? 9 : 6)];
@@ -859,6 +909,7 @@ class Fuzz : public Driver {
       if (one_in(12)) by.agent.clear();
       return void(close(by, one_in(3) ? "" : "fixed", one_in(3) ? 0 : 20'000));
     }
+    if (dice <= 43 && one_in(2)) return archive_something();
     if (dice <= 44) return void(park(command_on("active"), now + between(1, 60) * 1000));
     if (dice <= 47) {
       const bool to_agent = one_in(2);
@@ -964,6 +1015,7 @@ TEST(Store, TheModelAndRedisAnswerAlike) {
                            "ingest ok",
                            "ingest dup",
                            "ingest none",
+                           "ingest full",
                            "offer ok",
                            "offer stale",
                            "offer refused not_ready",
@@ -987,6 +1039,10 @@ TEST(Store, TheModelAndRedisAnswerAlike) {
                            "send ok",
                            "send repeat",
                            "send window",
+                           "send refused full",
+                           "archive_done ok",
+                           "archive_done stale",
+                           "archive_done missing",
                            "put_back ok",
                            "orphans ok",
                            "renew ok",
@@ -1453,6 +1509,104 @@ TEST(StoreNamed, AChangeOfAClosedConversationJoinsItsLog) {
   stranger.may_open = false;
   EXPECT_EQ(t.ingest(stranger).kind, Ingested::Kind::kNone);
   EXPECT_EQ(t.ingest(stranger).kind, Ingested::Kind::kNone) << "a repeat of what was not kept is no duplicate";
+}
+
+// What of Redis has this conversation's number.
+std::vector<std::string> keys_of(const std::string& conversation) {
+  std::vector<std::string> keys;
+  for (const Value& key : bench().link.run({"KEYS", "{t}:*:" + conversation}).array) {
+    if (!key.text.starts_with("{t}:out:")) keys.push_back(key.text);  // that number is a lane's
+  }
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+TEST(StoreNamed, WhatIsArchivedLeavesNothingButTheContact) {
+  Named t;
+  const Command ana = t.with_ana("7");
+  Reply reply;
+  reply.by = ana;
+  reply.entry = "an answer";
+  reply.lease = t.lease;
+  const Outcome answered = t.reply(reply);
+  t.settle("w", {{answered.ref, State::kSent, "wamid.1", ""}});
+  t.close(ana, "done", 0);
+  const Due due = t.archive_due(t.now, 10).at(0);
+  EXPECT_EQ(due.closed.ms, t.now);
+  EXPECT_EQ(due.accepted.ms, t.now);
+  const auto as_it_is = [&] { return archived(due.conversation, due.gen, t.page(due.conversation, 0, 100).lines); };
+  EXPECT_EQ(t.archive_done(as_it_is()).what, Outcome::What::kStale) << "it was sent, and nobody knows what became of it";
+  t.settle("w", {{answered.ref, State::kDelivered, "", ""}});
+  const Archived seen = as_it_is();
+  t.settle("w", {{answered.ref, State::kRead, "", ""}});
+  EXPECT_EQ(t.archive_done(seen).what, Outcome::What::kStale) << "it was read since";
+  const Archived read = as_it_is();
+  Ingest reaction = t.message("7", "reaction");
+  reaction.may_open = false;
+  t.ingest(reaction);
+  EXPECT_EQ(t.archive_done(read).what, Outcome::What::kStale) << "the citizen reacted since";
+  EXPECT_EQ(t.archive_done(as_it_is()).what, Outcome::What::kOk);
+  EXPECT_EQ(t.archive_done(read).what, Outcome::What::kMissing);
+  EXPECT_TRUE(t.archive_due(t.now, 10).empty());
+  EXPECT_EQ(keys_of(due.conversation), std::vector<std::string>{"{t}:contact:" + due.conversation});
+  // A receipt, a reaction and a media that come after it bring nothing back.
+  t.settle("w", {{answered.ref, State::kRead, "wamid.1", ""}});
+  reaction.dedupe = "late";
+  EXPECT_EQ(t.ingest(reaction).kind, Ingested::Kind::kNone);
+  const MessageRef first{due.conversation, 1};
+  t.ask<Outcome>("media_done", [&](Store& s, auto done) { s.media_done("w", first, "abc", 3, "", done); });
+  EXPECT_EQ(keys_of(due.conversation).size(), 1U);
+  // The citizen is known when he comes back.
+  const Ingested again = t.ingest(t.message("7", "again"));
+  EXPECT_EQ(again.kind, Ingested::Kind::kNew);
+  EXPECT_EQ(again.contact, due.conversation);
+}
+
+TEST(StoreNamed, ALogOfSendsEndsToo) {
+  Named t;
+  Send send;
+  send.account = "w";
+  send.channel = "wa";
+  send.address = "wa:p:7";
+  send.entry = "hello";
+  const MessageRef ref = t.send(send).ref;
+  t.now += kHour;
+  const auto due = t.archive_due(t.now, 10);
+  ASSERT_EQ(due.size(), 1U);
+  t.archive_later({ref.conversation}, t.now + kHour);
+  EXPECT_TRUE(t.archive_due(t.now, 10).empty());
+  t.settle("w", {{ref, State::kFailed, "", "131026"}});
+  EXPECT_EQ(t.archive_done(archived(ref.conversation, 1, t.page(ref.conversation, 0, 9).lines)).what, Outcome::What::kOk);
+  EXPECT_EQ(keys_of(ref.conversation), std::vector<std::string>{"{t}:contact:" + ref.conversation});
+  send.entry = "another";
+  EXPECT_NE(t.send(send).ref.conversation, ref.conversation);
+}
+
+TEST(StoreNamed, WithoutRoomWhatRunsGoesOnAndNothingOpens) {
+  Named t;
+  Command ana = t.with_ana("7");
+  ana.gen = t.park(ana, t.now + kHour).gen;
+  Ingest more = t.message("7", "more");
+  more.room = false;
+  const Ingested woken = t.ingest(more);
+  EXPECT_EQ(woken.kind, Ingested::Kind::kOk);
+  EXPECT_EQ(woken.state, "active");
+  t.close({ana.conversation, woken.gen, "ana"}, "done", 0);
+  // Neither a new one nor, unseen, the log of the one that is closed; and the repeat is no duplicate.
+  more.dedupe = "later";
+  more.entry = "in later";
+  EXPECT_EQ(t.ingest(more).kind, Ingested::Kind::kFull);
+  more.room = true;
+  EXPECT_EQ(t.ingest(more).kind, Ingested::Kind::kNew);
+  Send send;
+  send.account = "w";
+  send.channel = "wa";
+  send.address = "wa:p:8";
+  send.entry = "hello";
+  send.room = false;
+  EXPECT_EQ(t.send(send).why, "full");
+  send.address = "wa:p:7";
+  EXPECT_EQ(t.send(send).what, Outcome::What::kOk);
 }
 
 TEST(StoreNamed, ASendFindsTheCitizensOpenConversation) {

@@ -71,7 +71,8 @@ inline void one_place(const World& w, Found& found) {
 inline void offers_end(const World& w, Found& found) {
   std::map<std::string, int> deadlines;
   for (const auto& [key, d] : w.deadlines) {
-    if (d.kind == "offer" && std::to_string(w.conversations.at(d.id).gen) == d.stamp) ++deadlines[d.id];
+    const auto c = w.conversations.find(d.id);
+    if (d.kind == "offer" && c != w.conversations.end() && std::to_string(c->second.gen) == d.stamp) ++deadlines[d.id];
   }
   for (const auto& [id, c] : w.conversations) {
     if (deadlines[id] != (c.state == "offered" ? 1 : 0)) {

@@ -179,6 +179,7 @@ api_body = "2MiB"
 head_timeout = "5s"
 body_timeout = "1m"
 idle_timeout = "2m"
+disk_reserve = "2GiB"
 open_tokens = 100
 [log]
 level = "debug"
@@ -209,6 +210,7 @@ format = "json"
   EXPECT_EQ(c.queues[0].wrapup_ms, 0);
   EXPECT_EQ(c.media.max, 16LL << 20);
   EXPECT_EQ(c.limits.idle_timeout_ms, 120'000);
+  EXPECT_EQ(c.limits.disk_reserve, 2LL << 30);
   EXPECT_EQ(c.log.format, "json");
 }
 

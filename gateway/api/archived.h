@@ -1,0 +1,20 @@
+// What Redis has let go of: conversations found in the archive, for whoever might have seen them before. Internal to gateway/api.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/api/call.h"
+#include "gateway/archive.h"
+
+namespace belfry::gateway::api {
+
+// `kind`: of the object that is asked for ("messages"); `word`: how a 404 calls it. The archive is read off the loop.
+void with_archived(Room& room, const CallPtr& call, const std::string& conversation, std::string_view kind, std::string_view word,
+                   std::function<void(const ArchivedConversation&)> then);
+std::optional<Media> archived_media(const ArchivedConversation& archived, std::int64_t n);
+
+}  // namespace belfry::gateway::api
