@@ -40,7 +40,7 @@ struct Ingest {
   std::string queue;
   WallTime window_until;  // 0: the window is not extended
   bool may_open = true;
-  bool room = true;  // false: what would open a conversation is refused, kFull
+  bool room = true;         // false: what would open a conversation is refused, kFull
   std::string entry;        // encode_entry
   std::string old_address;  // Identity: whose contact gets the addresses
   bool has_media = false;   // its media is to be fetched: remembered in the same call
