@@ -1164,6 +1164,7 @@ class Memory final : public MemoryStore {
       if (what.has_media) w_.media[what.account].push_back({{c.id, n}, now_});
       c.window_until = std::max(c.window_until, what.window_until.ms);
       c.last = now_;
+      if (!what.old_address.empty()) c.address = addresses[0];
       if (!c.owner.empty()) {
         tell(c.owner, 'm', c, n, "i", text(c.window_until), what.entry);
         if ((c.state == "parked" || c.state == "wrapup") && what.may_open) wake(c, "message");

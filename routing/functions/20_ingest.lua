@@ -120,6 +120,7 @@ local function ingest(keys, a)
     local n = int(call('RPUSH', T .. ':log:' .. conv, entry))
     if tonumber(window) > tonumber(win) then win = window end
     call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock)
+    if (a[13] or '') ~= '' then call('HSET', T .. ':conv:' .. conv, 'addr', main) end  -- that is where he is to be answered now
     if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.' .. n) end
     if own ~= '' then
       tell(T, now, own, 'm', conv, n, 'i', win, entry)

@@ -1495,6 +1495,18 @@ TEST(StoreNamed, TheClosingCodeIsKeptThroughWrapUp) {
   EXPECT_EQ(t.cards({timed.conversation}).at(0).why, "resolved");
 }
 
+TEST(StoreNamed, AnOpenConversationFollowsTheCitizenToHisNewNumber) {
+  Named t;
+  const Command by = t.with_ana("old");
+  Ingest moved = t.message("new", "2");
+  moved.old_address = "wa:p:old";
+  moved.may_open = false;
+  EXPECT_EQ(t.ingest(moved).ref, (MessageRef{by.conversation, 2}));
+  const Outcome said = t.answer(by, "to his new number", true);
+  EXPECT_EQ(said.address, "wa:p:new");
+  EXPECT_EQ(t.cards({by.conversation}).at(0).address, "wa:p:new");
+}
+
 TEST(StoreNamed, AChangeOfAClosedConversationJoinsItsLog) {
   Named t;
   const Command by = t.with_ana("x");
