@@ -164,6 +164,8 @@ test('a day at the desk, by keyboard', { skip, timeout: 120_000 }, () => withFak
   await until('the title has the focus', () => page.locator('#thread-title').evaluate((title) => title === document.activeElement));
   await page.keyboard.press('Alt+KeyJ');
   await page.getByRole('heading', { name: 'سلمى الحداد' }).waitFor();
+  // The composer takes the focus a moment after the heading is there; a key pressed in between would be its.
+  await until('the composer has the focus', () => page.evaluate(() => document.activeElement?.tagName === 'TEXTAREA'));
 
   await page.getByRole('button', { name: 'Sign out' }).press('Enter');
   await page.locator('input[name=login]').waitFor();
