@@ -299,8 +299,8 @@ class Store : public LaneStore {
   virtual void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent, std::string_view session_id,
                        bool open,
                        Done<Outcome> done) = 0;  // gen: the agent's present sequence
-  // A start, beat or sweep that finds the last one of any shard longer ago than `ttl_ms` moves the deadlines of offers and of
-  // absent agents by as much (nobody could be answered meanwhile); such a sweep does no more.
+  // A start, beat or sweep that finds the last start or beat of any shard longer ago than `ttl_ms` moves the deadlines of offers
+  // and of absent agents by as much (nobody could be answered meanwhile); such a sweep does no more.
   virtual void node_start(std::string_view shard, std::int64_t ttl_ms, Done<Outcome> done) = 0;  // gen: the epoch
   virtual void node_beat(std::string_view shard, std::int64_t epoch, std::int64_t ttl_ms, const std::vector<std::string>& wanted,
                          Done<Beat> done) = 0;

@@ -514,6 +514,7 @@ class Memory final : public MemoryStore {
   void node_start(std::string_view shard, std::int64_t ttl_ms, Done<Outcome> done) override {
     now_ = clock_().ms;
     were_away(ttl_ms);
+    w_.alive = now_;
     model::Shard& s = shard_gone(std::string(shard));
     s.until = now_ + ttl_ms;
     done(ok(s.epoch));
@@ -530,6 +531,7 @@ class Memory final : public MemoryStore {
       return done(std::move(out));
     }
     were_away(ttl_ms);
+    w_.alive = now_;
     s->until = now_ + ttl_ms;
     for (const std::string& name : wanted) {
       model::Lease* held = look(w_.leases, name);
@@ -786,8 +788,9 @@ class Memory final : public MemoryStore {
 
   // Where no shard lived for a whole lease, what agents owed meanwhile is due later by as much.
   bool were_away(std::int64_t ttl_ms) {
-    const std::int64_t away = now_ - std::exchange(w_.alive, now_).value_or(now_);
+    const std::int64_t away = now_ - w_.alive.value_or(now_);
     if (away <= ttl_ms) return false;
+    w_.alive = now_;
     std::vector<std::pair<std::int64_t, model::Deadline>> moved;
     for (const auto& [when, deadline] : w_.deadlines) {
       if (deadline.kind == "offer" || deadline.kind == "gone") moved.emplace_back(when.first, deadline);

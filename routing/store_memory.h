@@ -130,7 +130,7 @@ struct World {
   std::map<std::pair<std::string, std::string>, Once> once;            // author, client_id
   std::deque<std::string> quarantine;
   std::set<std::pair<std::int64_t, std::string>> closed;  // when the archive is to look at it, conversation
-  std::optional<std::int64_t> alive;                      // when a shard last started, beat or swept
+  std::optional<std::int64_t> alive;                      // when a shard last started or beat
   std::map<std::string, std::vector<MediaWait>> media;    // account -> media to be fetched
 };
 

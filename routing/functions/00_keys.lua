@@ -17,7 +17,7 @@
 --   T:node               zset    shard -> lease end; T:nodee hash shard -> epoch; T:sess:<shard> its sessions
 --   T:lease              hash    name -> shard|shard epoch|lease epoch|until
 --   T:dl                 zset    deadlines: offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|conv|n
---   T:alive             string  when a shard last started, beat or swept
+--   T:alive             string  when a shard last started or beat
 --   T:dd:<ch>:<day>      set     inbound dedupe by the provider's own day
 --   T:ev                 stream  every transition (not ordinary messages)
 --   T:out:<acct>:<lane>  list    conv.n waiting to be claimed; lane 0 alert, 1 conversation, 2 bulk

@@ -84,8 +84,9 @@ end
 -- their return, is due later by as much, so that nothing expires in a heap. Redis' own time says so, for a call sent before an
 -- outage may come to pass after it. True: they were away.
 local function were_away(T, now, ttl)
-  local away = now - tonumber(call('GETSET', T .. ':alive', clock) or clock)
+  local away = now - tonumber(call('GET', T .. ':alive') or clock)
   if away <= ttl then return false end
+  call('SET', T .. ':alive', clock)
   for _, item in ipairs(call('ZRANGE', T .. ':dl', 0, -1)) do
     local kind = string.match(item, '^%a+')
     if kind == 'offer' or kind == 'gone' then call('ZINCRBY', T .. ':dl', int(away), item) end
@@ -97,6 +98,7 @@ end
 local function node_start(keys, a)
   local T, now = keys[1], now_of(a[1])
   were_away(T, now, tonumber(a[3]))
+  call('SET', T .. ':alive', clock)
   local epoch = shard_gone(T, now, a[2])
   call('ZADD', T .. ':node', now + tonumber(a[3]), a[2])
   return {'ok', epoch}
@@ -109,6 +111,7 @@ local function node_beat(keys, a)
   local shard, epoch, till = a[2], tonumber(a[3]), now + tonumber(a[4])
   if call('HGET', T .. ':nodee', shard) ~= a[3] then return {'lost'} end
   were_away(T, now, tonumber(a[4]))
+  call('SET', T .. ':alive', clock)
   call('ZADD', T .. ':node', till, shard)
   local out = {'ok'}
   for i = 5, #a do
