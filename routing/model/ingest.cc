@@ -1,0 +1,157 @@
+// A message of a citizen comes in: routing/functions/20_ingest.lua.
+#include <algorithm>
+
+#include "belfry/list.h"
+#include "routing/model/memory.h"
+
+namespace belfry::routing::model {
+
+void Memory::ingest(const Ingest& what, Done<Ingested> done) {
+  now_ = clock_().ms;
+  done(ingested(what));
+}
+
+void Memory::quarantine(std::string_view bytes, std::string_view why, Done<Outcome> done) {
+  now_ = clock_().ms;
+  w_.quarantine.push_front(text(now_) + "|" + std::string(why) + "|" + std::string(bytes));
+  if (w_.quarantine.size() > 10'000) w_.quarantine.pop_back();
+  done(ok());
+}
+
+bool Memory::seen_before(const Ingest& what) {
+  const std::int64_t day = what.at.ms / kDay;
+  Bucket& bucket = w_.seen[{what.channel, day}];
+  if (bucket.until <= now_) bucket.members.clear();
+  if (!bucket.members.insert(what.account + "|" + what.dedupe).second) return true;
+  bucket.until = std::max((day + 1) * kDay, now_) + 8 * kDay;
+  return false;
+}
+
+std::pair<std::string, Conversation*> Memory::contact_of(const Ingest& what, const std::array<std::string, 3>& addresses) {
+  const std::string aliases = addresses[1] + " " + addresses[2];
+  std::string contact;
+  Conversation* latest = nullptr;
+  if (const Address* main = look(w_.addresses, addresses[0])) {
+    contact = main->contact;
+    if (const std::string* id = look(main->latest, what.account)) latest = look(w_.conversations, *id);
+    if (aliases == " " || main->aliases == aliases) return {contact, latest};
+  }
+  for (const std::string& known : {addresses[1], addresses[2], what.old_address}) {
+    if (!contact.empty() || known.empty()) continue;
+    if (const Address* address = look(w_.addresses, known)) contact = address->contact;
+  }
+  if (contact.empty()) return {contact, nullptr};
+  for (const std::string& address : addresses) {
+    if (!address.empty() && w_.addresses[address].contact.empty()) w_.addresses[address].contact = contact;
+  }
+  if (aliases != " ") w_.addresses[addresses[0]].aliases = aliases;
+  return {contact, latest};
+}
+
+bool Memory::hint_holds(const Ingest& what) const {
+  if (!what.hint || !can_take(what.hint->agent, kWeight)) return false;
+  const Agent& agent = w_.agents.at(what.hint->agent);
+  if (agent.gen != what.hint->agent_gen) return false;
+  bool member = false;
+  for (const std::string& queue : split_list(agent.queues)) {
+    const auto* waiting = look(w_.waiting, queue);
+    if (waiting != nullptr && !waiting->empty()) return false;
+    member = member || queue == what.queue;
+  }
+  return member;
+}
+
+Ingested Memory::ingested(const Ingest& what) {
+  Ingested out;
+  if (seen_before(what)) {
+    out.kind = Ingested::Kind::kDuplicate;
+    return out;
+  }
+  std::array<std::string, 3> addresses;
+  for (std::size_t i = 0; i < 3 && i < what.addresses.size(); ++i) addresses[i] = what.addresses[i];
+  const auto found = contact_of(what, addresses);
+  std::string contact = found.first;
+  Conversation* const latest = found.second;
+  Conversation* into = latest != nullptr && latest->state != "closed" ? latest : nullptr;
+  if (into == nullptr && !contact.empty()) {
+    if (const std::string* id = look(w_.contacts[contact].open, what.account)) {
+      into = &w_.conversations.at(*id);
+      w_.addresses[addresses[0]].latest[what.account] = into->id;
+    }
+  }
+  const auto describe = [&out, &contact](const Conversation& c, std::int64_t n, Ingested::Kind kind) {
+    out.kind = kind;
+    out.ref = {c.id, n};
+    out.contact = contact;
+    out.gen = c.gen;
+    out.state = c.state;
+    out.owner = c.state == "closed" ? "" : c.owner;
+    return out;
+  };
+  if (into != nullptr) {
+    Conversation& c = *into;
+    const std::int64_t n = append(c, State::kStored, what.entry);
+    if (what.has_media) w_.media[what.account].push_back({{c.id, n}, now_});
+    c.window_until = std::max(c.window_until, what.window_until.ms);
+    c.last = now_;
+    if (!what.old_address.empty()) c.address = addresses[0];
+    if (!c.owner.empty()) {
+      tell(c.owner, 'm', c, n, "i", text(c.window_until), what.entry);
+      if ((c.state == "parked" || c.state == "wrapup") && what.may_open) wake(c, "message");
+    }
+    return describe(c, n, Ingested::Kind::kOk);
+  }
+  if (what.may_open && !what.room) {
+    w_.seen[{what.channel, what.at.ms / kDay}].members.erase(what.account + "|" + what.dedupe);
+    out.kind = Ingested::Kind::kFull;
+    return out;
+  }
+  if (!what.may_open) {
+    // A change of something already closed joins that log and wakes nobody.
+    if (latest == nullptr) {
+      // Nothing was kept, so nothing is remembered.
+      w_.seen[{what.channel, what.at.ms / kDay}].members.erase(what.account + "|" + what.dedupe);
+      return out;
+    }
+    return describe(*latest, append(*latest, State::kStored, what.entry), Ingested::Kind::kOk);
+  }
+  const std::string id = text(++w_.last_id);
+  if (contact.empty()) {
+    contact = id;
+    for (const std::string& address : addresses) {
+      if (!address.empty()) w_.addresses[address].contact = contact;
+    }
+    if (!addresses[1].empty()) w_.addresses[addresses[0]].aliases = addresses[1] + " " + addresses[2];
+  }
+  model::Contact& citizen = w_.contacts[contact];
+  citizen.open[what.account] = id;
+  w_.addresses[addresses[0]].latest[what.account] = id;
+  Conversation& c = w_.conversations[id];
+  c.id = id;
+  c.state = "queued";
+  c.queue = what.queue;
+  c.channel = what.channel;
+  c.account = what.account;
+  c.contact = contact;
+  c.address = addresses[0];
+  c.name = what.name;
+  c.first = c.since = c.last = now_;
+  c.eff = now_ - 60'000 * what.priority;
+  c.weight = c.base = kWeight;
+  c.window_until = what.window_until.ms;
+  const std::string known = now_ - citizen.last_at < kSticky ? citizen.last_agent : "";
+  append(c, State::kStored, what.entry);
+  if (what.has_media) w_.media[what.account].push_back({{c.id, 1}, now_});
+  if ((known.empty() || known == what.hint.value_or(Hint{}).agent) && hint_holds(what)) {
+    give(c, what.hint->agent, what.offer_ttl_ms, what.auto_accept, what.hint->reasons);
+  } else {
+    c.sticky = known;
+    w_.waiting[c.queue].insert({c.eff, c.id});
+    Fields place{{"e", text(c.eff)}, {"w", text(c.weight)}};
+    if (!known.empty()) place.emplace_back("y", known);
+    transition("queued", c, "", place);
+  }
+  return describe(c, 1, Ingested::Kind::kNew);
+}
+
+}  // namespace belfry::routing::model

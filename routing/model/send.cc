@@ -1,0 +1,298 @@
+// The road out: routing/functions/30_send.lua.
+#include <algorithm>
+
+#include "belfry/list.h"
+#include "routing/model/memory.h"
+
+namespace belfry::routing::model {
+
+void Memory::reply(const Reply& what, Done<Outcome> done) {
+  now_ = clock_().ms;
+  done(replied(what));
+}
+
+void Memory::note(const Command& by, std::string_view client_id, std::string_view author, std::string_view entry,
+                  Done<Outcome> done) {
+  now_ = clock_().ms;
+  if (auto before = done_before(author, client_id)) return done(std::move(*before));
+  Conversation* c = look(w_.conversations, by.conversation);
+  if (c == nullptr) return done(missing());
+  if (!by.agent.empty() && c->owner != by.agent) return done(stale(*c));
+  const std::int64_t n = append(*c, State::kStored, entry);
+  remember(author, client_id, {c->id, n});
+  if (!c->owner.empty()) tell(c->owner, 'm', *c, n, "i", "", entry);
+  Outcome out = ok();
+  out.ref = {c->id, n};
+  done(std::move(out));
+}
+
+void Memory::send(const Send& what, Done<Outcome> done) {
+  now_ = clock_().ms;
+  if (auto before = done_before(what.author, what.client_id)) return done(std::move(*before));
+  const Address* address = look(w_.addresses, what.address);
+  std::string contact = address != nullptr ? address->contact : "";
+  // Into what is open: where the address led last, else the contact's own.
+  std::int64_t window = 0;
+  Conversation* into = nullptr;
+  const auto consider = [&](const std::string* conversation) {
+    if (into != nullptr || conversation == nullptr) return;
+    Conversation* c = look(w_.conversations, *conversation);
+    if (c == nullptr) return;
+    window = std::max(window, c->window_until);
+    if (c->state != "closed") into = c;
+  };
+  if (address != nullptr) consider(look(address->latest, what.account));
+  if (!contact.empty()) consider(look(w_.contacts[contact].open, what.account));
+  if (what.needs_window && now_ >= window) return done(closed_window(window));
+  if (into == nullptr && address != nullptr) {
+    if (const std::string* sends = look(address->sends, what.account)) {
+      Conversation* c = look(w_.conversations, *sends);
+      if (c != nullptr && c->state == "sends") into = c;
+    }
+  }
+  if (into == nullptr) {
+    if (!what.room) return done(refused("full"));
+    Conversation c;
+    c.id = text(++w_.last_id);
+    if (contact.empty()) {
+      contact = c.id;
+      w_.contacts[contact];
+      w_.addresses[what.address].contact = contact;
+    }
+    w_.addresses[what.address].sends[what.account] = c.id;
+    c.state = "sends";
+    c.channel = what.channel;
+    c.account = what.account;
+    c.contact = contact;
+    c.address = what.address;
+    c.name = what.name;
+    c.first = c.eff = c.last = now_;
+    c.window_until = window;
+    into = &(w_.conversations[c.id] = c);
+    w_.closed.insert({now_, c.id});
+  }
+  Reply as_reply;
+  as_reply.by.conversation = into->id;
+  as_reply.client_id = what.client_id;
+  as_reply.author = what.author;
+  as_reply.entry = what.entry;
+  as_reply.lane = what.lane;
+  as_reply.lease = what.lease;
+  done(replied(as_reply));
+}
+
+void Memory::claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) {
+  now_ = clock_().ms;
+  Claims out;
+  if (!owns(account, lease)) {
+    out.lost = true;
+    return done(std::move(out));
+  }
+  Road& road = w_.roads[std::string(account)];
+  auto room = static_cast<std::size_t>(std::max(most, 0));
+  const auto take = [&](const MessageRef& ref, std::size_t lane) {
+    const auto [moved, from] = advance(ref, State::kClaimed);
+    if (!moved && from != State::kClaimed) return;  // settled since it was put here
+    Conversation& c = w_.conversations.at(ref.conversation);
+    if (c.turn == 0) c.turn = ref.n;
+    fly(road, ref, lease.epoch, static_cast<int>(lane));
+    out.items.push_back({ref, c.address, c.log[static_cast<std::size_t>(ref.n - 1)].entry, static_cast<Lane>(lane)});
+    --room;
+  };
+  for (std::size_t lane = 0; lane < 3; ++lane) {
+    std::vector<std::pair<std::int64_t, std::string>> due;
+    for (const auto& waiting : road.later[lane]) {
+      if (waiting.first <= now_ && due.size() < room) due.push_back(waiting);
+    }
+    for (const auto& waiting : due) {
+      road.later[lane].erase(waiting);
+      take(ref_of(waiting.second), lane);
+    }
+    while (room > 0 && !road.lanes[lane].empty()) {
+      const MessageRef ref = road.lanes[lane].front();
+      road.lanes[lane].pop_front();
+      take(ref, lane);
+    }
+  }
+  done(std::move(out));
+}
+
+void Memory::settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) {
+  now_ = clock_().ms;
+  std::vector<bool> out;
+  out.reserve(items.size());
+  for (const Settled& item : items) {
+    const auto [moved, from] = advance(item.ref, item.state);
+    Conversation* c = look(w_.conversations, item.ref.conversation);
+    LogLine* line = from ? &c->log[static_cast<std::size_t>(item.ref.n - 1)] : nullptr;
+    if (line != nullptr && from != State::kStored && line->provider_id.empty()) line->provider_id = item.provider_id;
+    if (item.state == State::kUncertain) {
+      if (moved) add_deadline(now_ + kUncertainFor, {"unc", std::string(account), item_of(item.ref)});
+    } else if (from == State::kClaimed || from == State::kUncertain || from == State::kQueued) {
+      land(account, item.ref);
+    }
+    if (moved) {
+      if (!item.reason.empty()) line->reason = item.reason;
+      if (!c->owner.empty()) {
+        tell(c->owner, 'r', *c, item.ref.n, std::string(1, static_cast<char>(item.state)), item.reason);
+      }
+    }
+    out.push_back(moved);
+  }
+  done(std::move(out));
+}
+
+void Memory::put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) {
+  now_ = clock_().ms;
+  Road& road = w_.roads[std::string(account)];
+  for (const PutBack& item : items) {
+    const auto it = std::find_if(road.flights.begin(), road.flights.end(), [&](const Flight& f) { return f.ref == item.ref; });
+    if (it == road.flights.end() || it->epoch != lease.epoch) continue;
+    road.later[static_cast<std::size_t>(it->lane)].insert({item.not_before.ms, item_of(item.ref)});
+    road.flights.erase(it);
+  }
+  done(ok());
+}
+
+void Memory::renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) {
+  now_ = clock_().ms;
+  if (!owns(account, lease)) return done(lost());
+  const std::int64_t epoch = ++w_.leases.at("acct:" + std::string(account)).epoch;
+  Road& road = w_.roads[std::string(account)];
+  std::vector<Flight> kept;
+  for (Flight flight : road.flights) {
+    const bool mine = flight.epoch == lease.epoch;
+    const bool holds = std::find(held.begin(), held.end(), flight.ref) != held.end();
+    if (mine && !holds) {
+      road.lanes[static_cast<std::size_t>(flight.lane)].push_front(flight.ref);
+      continue;
+    }
+    if (mine) flight.epoch = epoch;
+    kept.push_back(flight);
+  }
+  road.flights = kept;
+  done(ok(epoch));
+}
+
+void Memory::orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) {
+  now_ = clock_().ms;
+  if (!owns(account, lease)) return done(lost());
+  Road& road = w_.roads[std::string(account)];
+  std::int64_t count = 0;
+  const std::vector<Flight> all = road.flights;
+  for (const Flight& flight : all) {
+    if (flight.epoch == lease.epoch) continue;
+    std::erase_if(road.flights, [&](const Flight& f) { return f.ref == flight.ref; });
+    if (!advance(flight.ref, State::kUncertain).first) continue;
+    add_deadline(now_ + kUncertainFor, {"unc", std::string(account), item_of(flight.ref)});
+    Conversation& c = w_.conversations.at(flight.ref.conversation);
+    if (!c.owner.empty()) tell(c.owner, 'r', c, flight.ref.n, "u", "owner_lost");
+    ++count;
+  }
+  done(ok(count));
+}
+
+std::int64_t Memory::append(Conversation& c, State state, std::string_view entry) {
+  c.log.push_back({state, std::string(entry), "", ""});
+  return static_cast<std::int64_t>(c.log.size());
+}
+
+std::pair<bool, std::optional<State>> Memory::advance(const MessageRef& ref, State to) {
+  Conversation* c = look(w_.conversations, ref.conversation);
+  if (c == nullptr || ref.n < 1 || ref.n > static_cast<std::int64_t>(c->log.size())) return {false, std::nullopt};
+  State& state = c->log[static_cast<std::size_t>(ref.n - 1)].state;
+  const State from = state;
+  if (from == State::kStored || rank(to) <= rank(from)) return {false, from};
+  state = to;
+  if (is_open(from) && !is_open(to)) --c->open;
+  return {true, from};
+}
+
+void Memory::fly(Road& road, const MessageRef& ref, std::int64_t epoch, int lane) {
+  const auto it = std::find_if(road.flights.begin(), road.flights.end(), [&](const Flight& f) { return f.ref == ref; });
+  if (it != road.flights.end()) {
+    *it = {ref, epoch, lane};
+  } else {
+    road.flights.push_back({ref, epoch, lane});
+  }
+}
+
+void Memory::land(std::string_view account, const MessageRef& ref) {
+  Road& road = w_.roads[std::string(account)];
+  std::erase_if(road.flights, [&](const Flight& f) { return f.ref == ref; });
+  Conversation* const found = look(w_.conversations, ref.conversation);
+  if (found == nullptr || found->turn != ref.n) return;
+  Conversation& c = *found;
+  c.turn = 0;
+  while (!c.hold.empty() && c.turn == 0) {
+    const model::Held next = c.hold.front();
+    c.hold.pop_front();
+    if (c.log[static_cast<std::size_t>(next.n - 1)].state != State::kQueued) continue;
+    c.turn = next.n;
+    road.lanes[static_cast<std::size_t>(next.lane)].push_front({c.id, next.n});
+    if (on_lane) on_lane(std::string(account));
+  }
+}
+
+std::optional<Outcome> Memory::done_before(std::string_view author, std::string_view client_id) {
+  if (client_id.empty()) return std::nullopt;
+  const model::Once* once = look(w_.once, {std::string(author), std::string(client_id)});
+  if (once == nullptr || once->until <= now_) return std::nullopt;
+  Outcome out = ended(Outcome::What::kRepeat);
+  out.ref = once->ref;
+  return out;
+}
+
+void Memory::remember(std::string_view author, std::string_view client_id, const MessageRef& ref) {
+  if (!client_id.empty()) w_.once[{std::string(author), std::string(client_id)}] = {ref, now_ + kDay};
+}
+
+Store::Done<Outcome> Memory::remembering(const Command& by, Done<Outcome> done) {
+  return [this, by, done = std::move(done)](Result<Outcome> out) {
+    if (out && out->what == Outcome::What::kOk) remember(by.agent, by.client_id, {by.conversation, 0});
+    done(std::move(out));
+  };
+}
+
+Outcome Memory::closed_window(std::int64_t until) {
+  Outcome out = ended(Outcome::What::kWindow);
+  out.window_until = WallTime{until};
+  return out;
+}
+
+Outcome Memory::replied(const Reply& what) {
+  if (auto before = done_before(what.author, what.client_id)) return std::move(*before);
+  Conversation* c = look(w_.conversations, what.by.conversation);
+  if (c == nullptr) return missing();
+  const bool as_owner = !what.by.agent.empty();
+  if (as_owner && (c->state != "active" || c->owner != what.by.agent || c->gen != what.by.gen)) return stale(*c);
+  if (!as_owner && c->state == "closed") return stale(*c);
+  if (what.needs_window && now_ >= c->window_until) return closed_window(c->window_until);
+  Road& road = w_.roads[c->account];
+  const std::size_t lane = index_of(what.lane);
+  // Claimed at once if nothing of this conversation is in flight and nobody waits in the lanes before it.
+  const bool claimed = c->turn == 0 && owns(c->account, what.lease) && road.lanes[0].empty() && road.lanes[lane].empty();
+  const std::int64_t n = append(*c, claimed ? State::kClaimed : State::kQueued, what.entry);
+  const MessageRef ref{c->id, n};
+  ++c->open;
+  if (c->turn != 0) {
+    c->hold.push_back({static_cast<int>(lane), n});
+  } else {
+    c->turn = n;
+    if (claimed) {
+      fly(road, ref, what.lease.epoch, static_cast<int>(lane));
+    } else {
+      road.lanes[lane].push_back(ref);
+      if (on_lane) on_lane(c->account);
+    }
+  }
+  remember(what.author, what.client_id, ref);
+  if (!c->owner.empty()) tell(c->owner, 'm', *c, n, "q", text(c->window_until), what.entry);
+  Outcome out = ok();
+  out.ref = ref;
+  out.claimed = claimed;
+  out.address = c->address;
+  return out;
+}
+
+}  // namespace belfry::routing::model
