@@ -229,14 +229,21 @@ bool Mirror::apply(const Value& stream_entry) {
     if (kind == "requeued" && !agent.empty()) set_load(agent, to_int(field("l")), 0);
     const std::string_view since = field("s");
     add_waiting({conversation, std::string(field("q")), std::string(field("n")), to_int(field("g")), to_int(field("e")),
-                 to_int(field("w")), to_int(since.empty() ? field("t") : since), std::string(field("y"))});
+                 to_int(field("w")), to_int(since.empty() ? field("t") : since), std::string(field("y")), to_int(field("nf"))});
   } else if (kind == "offered" || kind == "assigned") {
     drop_waiting(conversation);
     set_load(agent, to_int(field("l")), to_int(field("t")));
   } else if (kind == "closed") {
     drop_waiting(conversation);
     if (!agent.empty()) set_load(agent, to_int(field("l")), 0);
-  } else if (kind == "wrapup" || kind == "parked" || kind == "woken") {
+  } else if (kind == "prioritised") {
+    if (const auto it = waiting_.find(conversation); it != waiting_.end()) {
+      Waiting waiting = it->second.what;
+      waiting.eff = to_int(field("e"));
+      drop_waiting(conversation);
+      add_waiting(std::move(waiting));
+    }
+  } else if (kind == "wrapup" || kind == "parked" || kind == "woken" || kind == "released") {
     set_load(agent, to_int(field("l")), 0);
   } else if (kind == "agent") {
     auto queues = split_list(field("q"));

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,9 +20,13 @@
 
 namespace belfry::routing {
 
-// Weights are integers: a conversation weighs ten, one in wrap-up three, a parked one nothing.
+// Weights are integers, ten to one conversation. A queue may say otherwise, by channel and state.
 inline constexpr int kWeight = 10;
 inline constexpr int kWrapWeight = 3;
+inline constexpr int kParkWeight = 0;
+
+// Priority in minutes that no waiting can reach: danger to life goes before all else, and keeps its own order.
+inline constexpr std::int64_t kLifeSafety = 20'000'000;
 
 // A choice made from a mirror, before the store is asked.
 struct Hint {
@@ -47,7 +52,9 @@ struct Ingest {
   std::optional<Hint> hint;
   std::int64_t offer_ttl_ms = 45'000;
   bool auto_accept = false;
-  std::int64_t priority = 0;  // of its queue, minutes
+  std::int64_t priority = 0;  // minutes
+  int weight = kWeight;
+  WallTime opens;  // 0: its queue is open. Else what opens waits for that first, in state after_hours
 };
 struct Ingested {
   enum class Kind : std::uint8_t { kNew, kOk, kDuplicate, kNone, kFull } kind = Kind::kNone;
@@ -65,7 +72,7 @@ struct Outcome {
     kRepeat,   // this client_id was done before: ref tells what came of it
     kStale,    // gen, state and owner are what is true now
     kMissing,  // no such conversation, agent
-    kRefused,  // why: not_ready, excluded, no_queue, same_agent, full
+    kRefused,  // why: not_ready, excluded, no_queue, same_agent, same_queue, full, other_open, not_open, other_contact
     kWindow,   // the provider's window is closed: a template is the remedy
     kLost,     // the caller's lease or epoch is not current
   } what = What::kOk;
@@ -94,6 +101,37 @@ struct Command {
   std::string agent;
   std::string client_id;  // done once in 24 h under this id: a repeat hears kRepeat. Empty: no such care
 };
+struct Wrap {
+  std::int64_t ms = 0;  // 0: closed at once
+  int weight = kWrapWeight;
+};
+struct Transfer {
+  Command by;
+  std::string to_queue, to_agent;  // one of them
+  std::int64_t ttl_ms = 45'000;    // of the offer to an agent
+  // To an agent: he is invited, and the present one keeps it until he accepts; a decline or no answer leaves it where it is.
+  bool warm = false;
+};
+// What somebody says who does not have the conversation: a supervisor, a program, the house. Or, with `agent`, its owner.
+struct Directive {
+  enum class Verb : std::uint8_t {
+    kTake,      // to the agent `target` at once, whatever his availability, if he is there and has room
+    kAssign,    // offered to the agent `target`
+    kRequeue,   // back to its queue, or to `target`
+    kClose,     // with the code `target`
+    kPriority,  // `target` minutes
+    kReopen,    // a closed one: it waits again in its queue, or in `target`
+    kMerge,     // into `target`, an open conversation of the same contact
+  } verb = Verb::kRequeue;
+  std::string conversation;
+  std::optional<std::int64_t> gen;  // none: whatever it is
+  std::string target;
+  std::string by;     // for the transition log
+  std::string agent;  // not empty: only if it is his
+  std::int64_t ttl_ms = 60'000;
+  std::string client_id;
+};
+std::string_view name_of(Directive::Verb verb);
 struct LeaseRef {
   std::string shard;
   std::int64_t epoch = 0;  // 0: not the owner
@@ -148,7 +186,10 @@ struct Beat {
 // A conversation as a desk sees it.
 struct Card {
   std::string conversation, state, owner, queue, channel, account, contact, name, address, why;
+  std::string invited;  // whom its agent invited to take it over
+  std::string into;     // the conversation it was merged into
   std::int64_t gen = 0, n = 0, open = 0;
+  std::int64_t eff = 0;  // its place: lower is sooner
   WallTime first, window_until, given, last;
   std::string last_entry;
 };
@@ -217,6 +258,7 @@ struct Waiting {
   std::int64_t gen = 0, eff = 0, weight = kWeight;
   std::int64_t since = 0;  // when it began to wait: its queue's steps count from here
   std::string sticky;      // who had the citizen's last conversation
+  std::int64_t failures = 0;  // offers in a row that nobody took: each third puts the queue's next step in force
 };
 struct QueueState {
   std::string id, name;
@@ -227,7 +269,11 @@ struct QueueState {
   std::vector<Skill> skills;
   std::vector<Step> steps;
   std::optional<Calendar> hours;  // none: always open
+  std::map<std::string, int, std::less<>> weights;  // by channel, and of `wrapup` and `parked`; what is not there weighs as usual
+  int weight_of(std::string_view channel) const;
 };
+// "wa=10,wrapup=3": what cannot be read is left out.
+std::map<std::string, int, std::less<>> parse_weights(std::string_view list);
 // What a queue's fields (`hours`, `zone`, `emergency`) say of its opening. What cannot be read any more, a zone that the machine
 // has lost, counts as always open: citizens wait for nobody's mistake.
 std::optional<Calendar> hours_of(std::string_view hours, std::string_view zone, std::string_view emergency);
@@ -276,10 +322,10 @@ class Store : public LaneStore {
   virtual void offer(const Offer& what, Done<Outcome> done) = 0;
   virtual void accept(const Command& by, Done<Outcome> done) = 0;
   virtual void decline(const Command& by, std::string_view reason, Done<Outcome> done) = 0;
-  virtual void close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) = 0;
-  virtual void park(const Command& by, WallTime until, Done<Outcome> done) = 0;
-  virtual void transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,
-                        Done<Outcome> done) = 0;
+  virtual void close(const Command& by, std::string_view code, const Wrap& wrap, Done<Outcome> done) = 0;
+  virtual void park(const Command& by, WallTime until, int weight, Done<Outcome> done) = 0;
+  virtual void transfer(const Transfer& what, Done<Outcome> done) = 0;
+  virtual void direct(const Directive& what, Done<Outcome> done) = 0;
 
   // The road out.
   virtual void reply(const Reply& what, Done<Outcome> done) = 0;

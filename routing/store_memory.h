@@ -46,6 +46,9 @@ struct Conversation {
   std::int64_t gen = 1, weight = 0, base = 0, eff = 0, open = 0;
   std::int64_t first = 0, since = 0, window_until = 0, given = 0, last = 0, accepted = 0, closed = 0;
   std::string sticky;        // who had the citizen's last conversation
+  std::string invited;       // whom its owner invited to take it over
+  std::string into;          // the conversation it was merged into
+  std::int64_t failures = 0, arrived = 0, opens = 0;
   std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
   std::deque<Held> hold;     // those that wait for it
   std::vector<LogLine> log;  // entry n is log[n - 1]
@@ -66,7 +69,7 @@ struct Address {
 struct Agent {
   std::string availability = "offline", reason, name, roles, queues, skills;
   std::int64_t sessions = 0, load = 0, capacity = 50, gen = 1, seq = 0, missed = 0, last_assigned = 0, absences = 0;
-  std::set<std::string, ByNumber> held;
+  std::set<std::string, ByNumber> held, invited;
   std::deque<AgentEvent> replay;
 };
 
@@ -96,6 +99,7 @@ struct Road {
 
 struct Deadline {
   std::string kind, id, stamp;  // offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|account|conv.n
+                                // warm|conv|gen  open|conv|gen
   std::string text() const { return kind + "|" + id + "|" + stamp; }
 };
 
@@ -122,6 +126,8 @@ struct World {
   std::map<std::string, Agent> agents;
   std::map<std::string, std::map<std::string, std::string>> queues;
   std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> waiting;  // queue -> eff, conversation
+  std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> closed_for;  // queue -> when it opens, conversation
+  std::set<std::string> draining;
   std::map<std::string, Shard> shards;
   std::map<std::string, Lease> leases;
   std::map<std::string, Road> roads;

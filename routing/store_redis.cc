@@ -120,7 +120,7 @@ Result<Ingested> ingested(const Value& reply) {
 }
 
 std::optional<Card> card_from(const Value& v) {
-  if (!v.is_array() || v.array.size() < 18) return std::nullopt;
+  if (!v.is_array() || v.array.size() < 21) return std::nullopt;
   const auto& a = v.array;
   Card card;
   card.conversation = text_of(a[0]);
@@ -140,7 +140,10 @@ std::optional<Card> card_from(const Value& v) {
   card.address = text_of(a[14]);
   card.open = int_of(a[15]);
   card.why = text_of(a[16]);
-  card.last_entry = a[17].text;
+  card.eff = int_of(a[17]);
+  card.invited = text_of(a[18]);
+  card.into = text_of(a[19]);
+  card.last_entry = a[20].text;
   return card;
 }
 
@@ -157,9 +160,10 @@ class RedisStore final : public Store {
     std::string aliases, opening = w.may_open && !w.room ? "-" : "";
     for (std::size_t i = 1; i < w.addresses.size(); ++i) aliases += w.addresses[i] + "\n";
     if (w.may_open && w.room) {
-      opening = w.queue + "|" + std::to_string(kWeight) + "|" + std::to_string(w.offer_ttl_ms) + (w.auto_accept ? "|1|" : "|0|");
+      opening = w.queue + "|" + std::to_string(w.weight) + "|" + std::to_string(w.offer_ttl_ms) + (w.auto_accept ? "|1|" : "|0|");
       opening += w.hint ? w.hint->agent + "|" + std::to_string(w.hint->agent_gen) : "|";
-      if (w.priority != 0) opening += "|" + std::to_string(w.priority);
+      if (w.priority != 0 || w.opens.ms > 0) opening += "|" + (w.priority != 0 ? std::to_string(w.priority) : std::string());
+      if (w.opens.ms > 0) opening += "|" + std::to_string(w.opens.ms);
     }
     const std::string at = now();
     std::vector<std::string_view> args = {at,
@@ -198,21 +202,29 @@ class RedisStore final : public Store {
     call("decline", {now(), by.conversation, std::to_string(by.gen), by.agent, reason, by.client_id},
          outcome("decline", std::move(done), with_gen));
   }
-  void close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) override {
+  void close(const Command& by, std::string_view code, const Wrap& wrap, Done<Outcome> done) override {
     call("close",
-         {now(), by.conversation, std::to_string(by.gen), by.agent, code, std::to_string(wrap_ms), std::to_string(kWrapWeight),
+         {now(), by.conversation, std::to_string(by.gen), by.agent, code, std::to_string(wrap.ms), std::to_string(wrap.weight),
           by.client_id},
          outcome("close", std::move(done), with_gen));
   }
-  void park(const Command& by, WallTime until, Done<Outcome> done) override {
-    call("park", {now(), by.conversation, std::to_string(by.gen), by.agent, std::to_string(until.ms), by.client_id},
+  void park(const Command& by, WallTime until, int weight, Done<Outcome> done) override {
+    call("park",
+         {now(), by.conversation, std::to_string(by.gen), by.agent, std::to_string(until.ms), by.client_id,
+          std::to_string(weight)},
          outcome("park", std::move(done), with_gen));
   }
-  void transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,
-                Done<Outcome> done) override {
+  void transfer(const Transfer& w, Done<Outcome> done) override {
     call("transfer",
-         {now(), by.conversation, std::to_string(by.gen), by.agent, to_queue, to_agent, std::to_string(ttl_ms), by.client_id},
+         {now(), w.by.conversation, std::to_string(w.by.gen), w.by.agent, w.to_queue, w.to_agent, std::to_string(w.ttl_ms),
+          w.by.client_id, w.warm ? "1" : ""},
          outcome("transfer", std::move(done), with_gen));
+  }
+  void direct(const Directive& w, Done<Outcome> done) override {
+    call("direct",
+         {now(), w.conversation, w.gen ? std::to_string(*w.gen) : std::string(), name_of(w.verb), w.target, w.by, w.agent,
+          std::to_string(w.ttl_ms), w.client_id},
+         outcome("direct", std::move(done), with_gen));
   }
 
   void reply(const Reply& w, Done<Outcome> done) override {
@@ -470,12 +482,13 @@ class RedisStore final : public Store {
                               parse_skills(agents[i + 8].text)});
       }
       const auto& waiting = reply->array[2].array;
-      for (std::size_t i = 0; i + 7 < waiting.size(); i += 8) {
+      for (std::size_t i = 0; i + 8 < waiting.size(); i += 9) {
         out.waiting.push_back({text_of(waiting[i]), text_of(waiting[i + 2]), text_of(waiting[i + 5]), int_of(waiting[i + 1]),
-                               int_of(waiting[i + 3]), int_of(waiting[i + 4]), int_of(waiting[i + 6]), text_of(waiting[i + 7])});
+                               int_of(waiting[i + 3]), int_of(waiting[i + 4]), int_of(waiting[i + 6]), text_of(waiting[i + 7]),
+                               int_of(waiting[i + 8])});
       }
       const auto& queues = reply->array[3].array;
-      for (std::size_t i = 0; i + 11 < queues.size(); i += 12) {
+      for (std::size_t i = 0; i + 12 < queues.size(); i += 13) {
         QueueState queue;
         queue.id = text_of(queues[i]);
         queue.auto_accept = queues[i + 1].text == "auto";
@@ -487,6 +500,7 @@ class RedisStore final : public Store {
         queue.skills = parse_skills(queues[i + 7].text);
         queue.steps = parse_steps(queues[i + 8].text);
         queue.hours = hours_of(queues[i + 9].text, queues[i + 10].text, queues[i + 11].text);
+        queue.weights = parse_weights(queues[i + 12].text);
         out.queues.push_back(std::move(queue));
       }
       done(std::move(out));
@@ -584,41 +598,6 @@ class RedisStore final : public Store {
 };
 
 }  // namespace
-
-Result<AgentEvent> parse_agent_event(std::string_view line) {
-  AgentEvent event;
-  if (const auto newline = line.find('\n'); newline != std::string_view::npos) {
-    event.body = std::string(line.substr(newline + 1));
-    line = line.substr(0, newline);
-  }
-  std::array<std::string_view, 7> part;
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    const auto bar = i + 1 < part.size() ? line.find('|') : std::string_view::npos;
-    if (i + 1 < part.size() && bar == std::string_view::npos) return fail(Errc::kInternal, "an agent's event does not parse");
-    part[i] = line.substr(0, bar);
-    if (bar != std::string_view::npos) line = line.substr(bar + 1);
-  }
-  if (part[1].size() != 1) return fail(Errc::kInternal, "an agent's event has an odd kind");
-  event.seq = to_int(part[0]);
-  event.kind = part[1][0];
-  event.conversation = std::string(part[2]);
-  event.x = std::string(part[3]);
-  event.y = std::string(part[4]);
-  event.at = WallTime{to_int(part[5])};
-  event.extra = std::string(part[6]);
-  return event;
-}
-
-Archived archived(std::string_view conversation, std::int64_t gen, const std::vector<Line>& all) {
-  Archived out;
-  out.conversation = std::string(conversation);
-  out.gen = gen;
-  for (const Line& line : all) {
-    out.states.push_back(static_cast<char>(line.state));
-    out.facts += (line.provider_id.empty() ? 0 : 1) + (line.reason.empty() ? 0 : 1);
-  }
-  return out;
-}
 
 std::unique_ptr<Store> make_redis_store(Carry carry, RedisStoreOptions options) {
   return std::make_unique<RedisStore>(std::move(carry), std::move(options));

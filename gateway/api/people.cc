@@ -317,8 +317,8 @@ void delete_agent(Room& room, const CallPtr& call) {
           const auto ignore = [](const Result<routing::Outcome>&) {};  // one that moved on meanwhile is no longer his
           for (const routing::Card& card : desk->held) {
             const routing::Command by{card.conversation, card.gen, person.id};
-            if (card.state == "active") room.services.store.transfer(by, card.queue, {}, 0, ignore);
-            if (card.state == "wrapup") room.services.store.close(by, {}, 0, ignore);
+            if (card.state == "active") room.services.store.transfer({by, card.queue, {}}, ignore);
+            if (card.state == "wrapup") room.services.store.close(by, {}, {}, ignore);
           }
           room.auth.forget_agent(person.login, person.id, [call](Result<void> forgotten) {
             if (!forgotten) return call->error(forgotten.error());

@@ -6,17 +6,22 @@
 --   T:addr:<address>     hash    c contact, v:<account> its latest conversation there, al the other addresses known to be his
 --   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when
 --   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq stk eff wt base n open win fly excl last given
+--                                inv whom its agent invites to take it over, nf offers in a row that nobody took, arr when it was re-opened
 --   T:log:<id>           list    immutable entries; entry n is at index n-1
 --   T:st:<id>            string  one state byte per entry that we send, forward only; nought, or past its end: inbound, or a note
 --   T:pid:<id>           hash    n -> the provider's id of what we sent, f<n> -> why it failed
 --   T:hold:<id>          list    outbound entries that wait for the one in flight
 --   T:q:<queue>          zset    waiting conversations by eff
+--   T:nb:<queue>         zset    those that wait for it to open, by when it will
 --   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues skills roles login
 --   T:agentc:<id>        set     the conversations he holds; load is their summed weight
+--   T:inv:<id>           set     the conversations of others that he is invited to take over; they weigh nothing yet
+--   T:draining           zset    agents who take nothing new and go offline when their last conversation is done
 --   T:replay:<id>        list    lines of the last 500 events, told in order
 --   T:node               zset    shard -> lease end; T:nodee hash shard -> epoch; T:sess:<shard> its sessions
 --   T:lease              hash    name -> shard|shard epoch|lease epoch|until
 --   T:dl                 zset    deadlines: offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|conv|n
+--                                warm|conv|gen an invitation ends  open|conv|gen its queue opens
 --   T:alive             string  when a shard last started or beat
 --   T:dd:<ch>:<day>      set     inbound dedupe by the provider's own day
 --   T:ev                 stream  every transition (not ordinary messages)
@@ -32,6 +37,9 @@
 local function call(...) return redis.call(...) end
 -- What goes to Redis is a string already: a number costs a printf("%.17g") on the way, a third of a small command.
 local function int(x) return string.format('%d', x) end
+
+-- Who directs what is done now, if it is not the conversation's agent: each transition says so.
+local actor = ''
 
 local last_now, last_text = 0, '0'
 local clock = '0' -- the time of the present call, ms, as text
@@ -57,6 +65,7 @@ end
 local function transition(T, now, kind, conv, gen, agent, queue, more)
   local args = {'XADD', T .. ':ev', 'MAXLEN', '~', '200000', '*', 'k', kind, 'v', conv, 'g', gen, 'a', agent, 'q', queue, 't', clock}
   if more then for i = 1, #more do args[#args + 1] = more[i] end end
+  if actor ~= '' then args[#args + 1], args[#args + 2] = 'by', actor end
   call(unpack(args))
 end
 

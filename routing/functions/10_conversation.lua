@@ -1,4 +1,5 @@
--- The life of a conversation: queued -> offered -> active -> (parked) -> wrapup -> closed. Every change of state is gen + 1.
+-- The life of a conversation: (after_hours) -> queued -> offered -> active -> (parked) -> wrapup -> closed. Every change of state,
+-- and every invitation, is gen + 1.
 
 -- Whether this agent is ready and has room for so much more; his generation; his queues.
 local function can_take(T, agent, weight)
@@ -38,24 +39,56 @@ local function give(T, now, conv, gen, agent, weight, queue, ttl, auto, why)
   return gen, state
 end
 
+-- It waits no longer where it waited.
+local function leave_line(T, conv, c)
+  if c.state == 'queued' then
+    call('ZREM', T .. ':q:' .. c.q, conv)
+  elseif c.state == 'after_hours' then
+    call('ZREM', T .. ':nb:' .. c.q, conv)
+    call('ZREM', T .. ':dl', 'open|' .. conv .. '|' .. c.gen)
+  end
+end
+
+-- Whom its agent invited need not answer any more.
+local function disinvite(T, now, conv, c, gen, why)
+  if not c.inv or c.inv == '' then return end
+  call('HDEL', T .. ':conv:' .. conv, 'inv')
+  call('SREM', T .. ':inv:' .. c.inv, conv)
+  call('ZREM', T .. ':dl', 'warm|' .. conv .. '|' .. c.gen)
+  tell(T, now, c.inv, 'x', conv, gen, c.state, why)
+  c.inv = nil
+end
+
+-- Offers that nobody took: after each third in a row the queue's next step is in force, and supervisors hear of it.
+local FAILURES = 3
+
 -- Back to its queue with the same place: eff never changes. `ban` keeps the agent who let it go from being offered it again. From an
 -- agent who worked on it, its queue's steps begin anew, and he is asked first unless he passed it on.
 local function requeue(T, now, conv, c, why, ban)
   local ck = T .. ':conv:' .. conv
   local gen = tonumber(c.gen) + 1
-  local load = 0
+  local load, failed = 0, tonumber(c.nf or 0)
+  leave_line(T, conv, c)
+  disinvite(T, now, conv, c, gen, why)
   if c.own and c.own ~= '' then
     load = let_go(T, c.own, conv, tonumber(c.wt))
     tell(T, now, c.own, 'x', conv, gen, 'queued', why)
   end
   call('ZREM', T .. ':dl', 'offer|' .. conv .. '|' .. c.gen)
+  if why == 'declined' or why == 'timeout' then
+    failed = failed + 1
+    call('HSET', ck, 'nf', failed)
+  end
   local excl = c.excl or ''
   if ban and c.own ~= '' then excl = c.own .. ':' .. int(now + 120000) .. ',' .. string.sub(excl, 1, 200) end
   local since, sticky = c.enq or c.first, c.stk or ''
-  if c.state ~= 'offered' then since, sticky = clock, why ~= 'transferred' and c.own or '' end
+  if c.state ~= 'offered' then since, sticky = clock, why ~= 'transferred' and why ~= 'directed' and c.own or '' end
   call('HSET', ck, 'state', 'queued', 'gen', gen, 'own', '', 'wt', c.base, 'excl', excl, 'enq', since, 'stk', sticky)
   call('ZADD', T .. ':q:' .. c.q, c.eff, conv)
-  transition(T, now, 'requeued', conv, gen, c.own or '', c.q, {'l', load, 'w', c.base, 'e', c.eff, 'n', excl, 's', since, 'y', sticky, 'x', why})
+  transition(T, now, 'requeued', conv, gen, c.own or '', c.q, {'l', load, 'w', c.base, 'e', c.eff, 'n', excl, 's', since, 'y', sticky, 'x', why, 'nf', failed})
+  if ban and failed > 0 and failed % FAILURES == 0 then
+    transition(T, now, 'attention', conv, gen, '', c.q, {'nf', failed, 'x', 'offers_failed'})
+  end
   return gen
 end
 
@@ -64,14 +97,15 @@ local function shut(T, now, conv, c, why)
   local ck = T .. ':conv:' .. conv
   local gen = tonumber(c.gen) + 1
   local load = 0
-  if c.state == 'queued' then call('ZREM', T .. ':q:' .. c.q, conv) end
+  leave_line(T, conv, c)
   if why == '' and c.state == 'wrapup' then why = call('HGET', ck, 'code') or '' end
   if why == '' then why = 'resolved' end
+  disinvite(T, now, conv, c, gen, why)
   if c.own and c.own ~= '' then
     load = let_go(T, c.own, conv, tonumber(c.wt))
     tell(T, now, c.own, 'c', conv, gen, 'closed', why)
     -- The citizen's next conversation asks for him first.
-    if c.state ~= 'offered' then call('HSET', T .. ':contact:' .. c.contact, 'la', c.own, 'lat', clock) end
+    if c.state ~= 'offered' and why ~= 'spam' then call('HSET', T .. ':contact:' .. c.contact, 'la', c.own, 'lat', clock) end
   end
   call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', 0, 'closed', clock, 'why', why)
   if call('HGET', T .. ':contact:' .. c.contact, 'v:' .. c.acct) == conv then
@@ -82,7 +116,7 @@ local function shut(T, now, conv, c, why)
   return gen
 end
 
-local FIELDS = {'state', 'gen', 'own', 'q', 'wt', 'base', 'eff', 'excl', 'contact', 'acct', 'first', 'enq', 'stk'}
+local FIELDS = {'state', 'gen', 'own', 'q', 'wt', 'base', 'eff', 'excl', 'contact', 'acct', 'first', 'enq', 'stk', 'inv', 'nf'}
 local function read(T, conv)
   local r = call('HMGET', T .. ':conv:' .. conv, unpack(FIELDS))
   if not r[1] then return nil end
@@ -114,16 +148,36 @@ local function offer(keys, a)
   return {'ok', gen, state}
 end
 
--- accept(now, conv, gen, agent, client_id) -> ok gen | stale gen state owner. A repeat by the same agent hears ok again.
+-- Who was invited takes it over: only now does it leave the agent who kept it until then.
+local function take_over(T, now, conv, c, agent)
+  if not can_take(T, agent, tonumber(c.base)) then return {'refused', 'not_ready'} end
+  local gen, was = tonumber(c.gen) + 1, c.own
+  call('HDEL', T .. ':conv:' .. conv, 'inv')
+  call('SREM', T .. ':inv:' .. agent, conv)
+  call('ZREM', T .. ':dl', 'warm|' .. conv .. '|' .. c.gen)
+  local left = let_go(T, was, conv, tonumber(c.wt))
+  tell(T, now, was, 'x', conv, gen, 'active', 'transferred')
+  transition(T, now, 'released', conv, gen, was, c.q, {'l', left, 'x', 'transferred'})
+  call('HSET', T .. ':conv:' .. conv, 'gen', gen, 'own', agent, 'given', clock)
+  local load = int(hold(T, agent, conv, c.base))
+  call('HSET', T .. ':agent:' .. agent, 'last', clock, 'miss', 0)
+  tell(T, now, agent, 'g', conv, gen, 'active', '')
+  transition(T, now, 'assigned', conv, gen, agent, c.q, {'l', load, 'w', c.base, 'x', 'invited'})
+  return {'ok', gen}
+end
+
+-- accept(now, conv, gen, agent, client_id) -> ok gen | stale gen state owner | refused why. A repeat by the same agent hears ok again.
 local function accept(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
   local c = read(T, conv)
   if not c then return {'missing'} end
   if c.state == 'active' and c.own == agent and tonumber(c.gen) == tonumber(a[3]) + 1 then return {'ok', tonumber(c.gen)} end
+  if c.inv == agent and c.gen == a[3] then return take_over(T, now, conv, c, agent) end
   if c.state ~= 'offered' or c.own ~= agent or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
   local gen = tonumber(c.gen) + 1
   call('HSET', T .. ':conv:' .. conv, 'state', 'active', 'gen', gen, 'accepted', clock)
+  if c.nf then call('HDEL', T .. ':conv:' .. conv, 'nf') end
   call('HSET', T .. ':agent:' .. agent, 'miss', 0)
   call('ZREM', T .. ':dl', 'offer|' .. conv .. '|' .. c.gen)
   tell(T, now, agent, 'g', conv, gen, 'active', '')
@@ -131,16 +185,34 @@ local function accept(keys, a)
   return {'ok', gen}
 end
 
+-- The invitation ends without him; its agent still has it, under a new generation.
+local function not_taken_over(T, now, conv, c, why)
+  local gen = tonumber(c.gen) + 1
+  local invited = c.inv
+  disinvite(T, now, conv, c, gen, why)
+  call('HSET', T .. ':conv:' .. conv, 'gen', gen)
+  tell(T, now, c.own, 'c', conv, gen, 'active', why)
+  transition(T, now, 'uninvited', conv, gen, invited, c.q, {'x', why})
+  return gen
+end
+
 -- decline(now, conv, gen, agent, reason, client_id) -> ok gen | stale ...
+-- Declining is no missed offer: he stays ready. The reason is for the transition log.
 local function decline(keys, a)
   local T, now = keys[1], now_of(a[1])
-  local c, no = as_he_saw_it(T, a, 'offered')
+  local c = read(T, a[2])
+  if c and c.inv == a[4] and c.gen == a[3] then return {'ok', not_taken_over(T, now, a[2], c, 'declined')} end
+  local no
+  c, no = as_he_saw_it(T, a, 'offered')
   if not c then return no end
-  return {'ok', requeue(T, now, a[2], c, 'declined', true)}
+  local gen = requeue(T, now, a[2], c, 'declined', true)
+  if a[5] ~= '' then transition(T, now, 'declined', a[2], gen, a[4], c.q, {'x', a[5]}) end
+  return {'ok', gen}
 end
 
 -- close(now, conv, gen, agent, code, wrap_ms, wrap_weight, client_id) -> ok gen state | stale ...
--- An active conversation goes to wrap-up, or to closed if wrap_ms is 0; one in wrap-up is closed. agent '' is the house itself.
+-- An active conversation goes to wrap-up, or to closed if wrap_ms is 0 or it is spam; one in wrap-up is closed. agent '' is the house
+-- itself.
 local function close(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
@@ -148,8 +220,9 @@ local function close(keys, a)
   if not c then return {'missing'} end
   if c.gen ~= a[3] or c.state == 'closed' or (agent ~= '' and c.own ~= agent) then return stale(c.gen, c.state, c.own) end
   local wrap = tonumber(a[6])
-  if c.state == 'active' and wrap > 0 then
+  if c.state == 'active' and wrap > 0 and a[5] ~= 'spam' then
     local gen, weight = tonumber(c.gen) + 1, tonumber(a[7])
+    disinvite(T, now, conv, c, gen, 'wrapup')
     call('HSET', T .. ':conv:' .. conv, 'state', 'wrapup', 'gen', gen, 'wt', weight, 'code', a[5])
     local load = call('HINCRBY', T .. ':agent:' .. c.own, 'load', weight - tonumber(c.wt))
     call('ZADD', T .. ':dl', now + wrap, 'wrap|' .. conv .. '|' .. gen)
@@ -160,15 +233,17 @@ local function close(keys, a)
   return {'ok', shut(T, now, conv, c, a[5]), 'closed'}
 end
 
--- park(now, conv, gen, agent, until_ms, client_id) -> ok gen | stale ...   Waiting for the citizen: it weighs nothing until it wakes.
+-- park(now, conv, gen, agent, until_ms, client_id, weight) -> ok gen | stale ...   Waiting for the citizen: it weighs less, or nothing,
+-- until it wakes.
 local function park(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
   local c, no = as_he_saw_it(T, a, 'active')
   if not c then return no end
   local gen = tonumber(c.gen) + 1
-  call('HSET', T .. ':conv:' .. conv, 'state', 'parked', 'gen', gen, 'wt', 0)
-  local load = call('HINCRBY', T .. ':agent:' .. agent, 'load', -tonumber(c.wt))
+  disinvite(T, now, conv, c, gen, 'parked')
+  call('HSET', T .. ':conv:' .. conv, 'state', 'parked', 'gen', gen, 'wt', a[7])
+  local load = call('HINCRBY', T .. ':agent:' .. agent, 'load', tonumber(a[7]) - tonumber(c.wt))
   call('ZADD', T .. ':dl', tonumber(a[5]), 'park|' .. conv .. '|' .. gen)
   tell(T, now, agent, 'c', conv, gen, 'parked', '')
   transition(T, now, 'parked', conv, gen, agent, c.q, {'l', load})
@@ -187,8 +262,8 @@ local function wake(T, now, conv, c, why)
   return gen, 'active', c.own
 end
 
--- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms, client_id) -> ok gen | stale ... | refused why
--- Cold: the present owner lets go now; the place in the queue is kept.
+-- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms, client_id, warm 0 or 1) -> ok gen | stale ... | refused why
+-- Cold: the present owner lets go now; the place in the queue is kept. Warm, to an agent: he keeps it until the other accepts.
 local function transfer(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
@@ -197,6 +272,17 @@ local function transfer(keys, a)
   if a[6] ~= '' then
     if a[6] == agent then return {'refused', 'same_agent'} end
     if not can_take(T, a[6], tonumber(c.base)) then return {'refused', 'not_ready'} end
+    if a[9] == '1' then
+      local gen, till = tonumber(c.gen) + 1, int(now + tonumber(a[7]))
+      disinvite(T, now, conv, c, gen, 'rescinded')
+      call('HSET', T .. ':conv:' .. conv, 'gen', gen, 'inv', a[6])
+      call('SADD', T .. ':inv:' .. a[6], conv)
+      call('ZADD', T .. ':dl', till, 'warm|' .. conv .. '|' .. gen)
+      tell(T, now, a[6], 'o', conv, gen, till, '')
+      tell(T, now, agent, 'c', conv, gen, 'active', 'invited')
+      transition(T, now, 'invited', conv, gen, a[6], c.q)
+      return {'ok', gen}
+    end
   elseif a[5] ~= '' then
     if call('EXISTS', T .. ':queue:' .. a[5]) == 0 then return {'refused', 'no_queue'} end
     c.q = a[5]

@@ -3,7 +3,8 @@
 -- ARGV: 1 now  2 account  3 dedupe bucket (channel:day)  4 dedupe member  5 address  6 entry  7 window end ms (0: not extended)
 --       8 flags: m it has a media to be fetched  9 two other addresses of his, each ended by a newline, or ''
 --       10 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation|
---          priority of the queue, in minutes; may be absent. '-' if it would, but there is no room for one
+--          priority, in minutes|when its queue opens, if it is closed; the last two may be absent. '-' if it would, but there is
+--          no room for one
 --       11 name  12 reasons of the hint  13 an old address whose contact gets 5 and 9 (Identity); 12 and 13 may be absent
 -- An argument costs a sixth of a small command: what only an opening needs is one argument.
 -- Reads and writes: dd, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
@@ -146,20 +147,27 @@ local function ingest(keys, a)
     call('SREM', bucket, a[4])
     return 'none|' .. (contact or '')
   end
-  local queue, weight, ttl, auto, agent, agent_gen, minutes = string.match(a[10], '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)|?(%d*)$')
+  local queue, weight, ttl, auto, agent, agent_gen, minutes, opens =
+    string.match(a[10], '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)|?(%d*)|?(%d*)$')
   local name, channel, eff = a[11], string.match(a[3], '^[^:]*'), clock
   if minutes ~= '' then eff = int(now - 60000 * tonumber(minutes)) end
   local sticky = contact and sticky_of(T, now, contact) or ''
   conv, contact = open_conversation(T, here, main, aliases, name, contact)
   call('RPUSH', T .. ':log:' .. conv, entry)
   local gen, state, own = '1', 'queued', ''
+  if opens ~= '' and tonumber(opens) > now then state = 'after_hours' end
   -- Who knows this citizen goes first: the matcher asks him.
-  if (sticky == '' or sticky == agent) and hinted(T, agent, agent_gen, queue, weight) then gen, state, own = '2', auto == '1' and 'active' or 'offered', agent end
+  if state == 'queued' and (sticky == '' or sticky == agent) and hinted(T, agent, agent_gen, queue, weight) then gen, state, own = '2', auto == '1' and 'active' or 'offered', agent end
   -- What each message reads and writes stands first: a small hash is searched from its beginning.
   call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', own, 'win', window, 'n', '1', 'last', clock, 'q', queue,
     'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', eff, 'wt', weight, 'base', weight)
   if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.1') end
-  if own == '' then
+  if state == 'after_hours' then
+    if sticky ~= '' then call('HSET', T .. ':conv:' .. conv, 'stk', sticky) end
+    call('ZADD', T .. ':nb:' .. queue, opens, conv)
+    call('ZADD', T .. ':dl', opens, 'open|' .. conv .. '|1')
+    transition(T, now, 'after_hours', conv, gen, '', queue, {'e', eff, 'w', weight, 'nb', opens})
+  elseif own == '' then
     call('ZADD', T .. ':q:' .. queue, eff, conv)
     if sticky == '' then
       transition(T, now, 'queued', conv, gen, '', queue, {'e', eff, 'w', weight})

@@ -12,6 +12,7 @@ local function withdraw_offers(T, now, agent, why)
     local c = read(T, conv)
     if c and c.state == 'offered' then requeue(T, now, conv, c, why, false) end
   end
+  for _, conv in ipairs(call('SMEMBERS', T .. ':inv:' .. agent)) do not_taken_over(T, now, conv, read(T, conv), why) end
 end
 
 -- agent_put(now, id, then field, value ...) -> ok created(0|1). Config of an agent, effective at once.
@@ -26,13 +27,14 @@ local function agent_put(keys, a)
   return {'ok', created}
 end
 
--- agent_set(now, id, availability, reason) -> ok | missing
+-- agent_set(now, id, availability, reason) -> ok | missing. `draining`: nothing new, and offline when all is done.
 local function agent_set(keys, a)
   local T, now = keys[1], now_of(a[1])
   local ak = T .. ':agent:' .. a[2]
   if call('SISMEMBER', T .. ':agents', a[2]) == 0 then return {'missing'} end
   call('HSET', ak, 'avail', a[3], 'reason', a[4], 'miss', 0)
   call('HINCRBY', ak, 'gen', 1)
+  if a[3] == 'draining' then call('ZADD', T .. ':draining', 0, a[2]) else call('ZREM', T .. ':draining', a[2]) end
   if a[3] == 'offline' or a[3] == 'paused' then withdraw_offers(T, now, a[2], a[3]) end
   agent_news(T, now, a[2], a[3])
   return {'ok'}
@@ -89,7 +91,7 @@ local function were_away(T, now, ttl)
   call('SET', T .. ':alive', clock)
   for _, item in ipairs(call('ZRANGE', T .. ':dl', 0, -1)) do
     local kind = string.match(item, '^%a+')
-    if kind == 'offer' or kind == 'gone' then call('ZINCRBY', T .. ':dl', int(away), item) end
+    if kind == 'offer' or kind == 'warm' or kind == 'gone' then call('ZINCRBY', T .. ':dl', int(away), item) end
   end
   return true
 end
@@ -146,13 +148,40 @@ local function node_stop(keys, a)
   return {'ok'}
 end
 
--- queue_put(now, id, then field, value ...) -> ok created
+-- A queue opens for one that came too late, or too early: from now on it waits, with the place it had when it came.
+local function opens(T, now, conv, c)
+  local gen = int(tonumber(c.gen) + 1)
+  leave_line(T, conv, c)
+  call('HSET', T .. ':conv:' .. conv, 'state', 'queued', 'gen', gen, 'enq', clock)
+  call('ZADD', T .. ':q:' .. c.q, c.eff, conv)
+  transition(T, now, 'queued', conv, gen, '', c.q, {'e', c.eff, 'w', c.base, 'y', c.stk or '', 'x', 'opened'})
+end
+
+-- queue_put(now, id, then field, value ...) -> ok created. Where its hours change, what waits for it to open is looked at again: the
+-- next sweeps put it in line, and whether it is offered then is for the calendar to say.
 local function queue_put(keys, a)
   local T, now = keys[1], now_of(a[1])
   local created = call('SADD', T .. ':queues', a[2])
-  for i = 3, #a, 2 do call('HSET', T .. ':queue:' .. a[2], a[i], a[i + 1]) end
+  for i = 3, #a, 2 do
+    call('HSET', T .. ':queue:' .. a[2], a[i], a[i + 1])
+    if a[i] == 'hours' or a[i] == 'zone' or a[i] == 'emergency' then
+      for _, conv in ipairs(call('ZRANGE', T .. ':nb:' .. a[2], 0, -1)) do
+        call('ZADD', T .. ':dl', clock, 'open|' .. conv .. '|' .. call('HGET', T .. ':conv:' .. conv, 'gen'))
+      end
+    end
+  end
   transition(T, now, 'queue', '', 0, '', a[2], {'x', created == 1 and 'created' or 'changed'})
   return {'ok', created}
+end
+
+-- He was offered something and did not answer: nothing more until he says that he is there.
+local function missed(T, now, agent)
+  local ak = T .. ':agent:' .. agent
+  call('HINCRBY', ak, 'miss', 1)
+  call('ZREM', T .. ':draining', agent)
+  call('HSET', ak, 'avail', 'not_responding', 'reason', 'missed_offer')
+  call('HINCRBY', ak, 'gen', 1)
+  agent_news(T, now, agent, 'missed')
 end
 
 -- sweep(now, at most, ttl_ms) -> ok done remaining(0|1). Deadlines that are due and shards whose lease ran out; nothing after an
@@ -172,6 +201,7 @@ local function sweep(keys, a)
           if c and c.state == 'wrapup' then shut(T, now, conv, c, '')
           elseif c and (c.state == 'active' or c.state == 'parked') then requeue(T, now, conv, c, 'agent_lost', false) end
         end
+        call('ZREM', T .. ':draining', id)
         call('HSET', T .. ':agent:' .. id, 'avail', 'offline')
         agent_news(T, now, id, 'lost')
       end
@@ -184,16 +214,27 @@ local function sweep(keys, a)
         if kind == 'offer' and c.state == 'offered' then
           local agent = c.own
           requeue(T, now, id, c, 'timeout', true)
-          call('HINCRBY', T .. ':agent:' .. agent, 'miss', 1)
-          call('HSET', T .. ':agent:' .. agent, 'avail', 'not_responding', 'reason', 'missed_offer')
-          call('HINCRBY', T .. ':agent:' .. agent, 'gen', 1)
-          agent_news(T, now, agent, 'missed')
+          missed(T, now, agent)
+        elseif kind == 'warm' and c.inv then
+          local agent = c.inv
+          not_taken_over(T, now, id, c, 'timeout')
+          missed(T, now, agent)
+        elseif kind == 'open' and c.state == 'after_hours' then
+          opens(T, now, id, c)
         elseif kind == 'wrap' and c.state == 'wrapup' then
           shut(T, now, id, c, '')
         elseif kind == 'park' and c.state == 'parked' then
           wake(T, now, id, c, 'park_over')
         end
       end
+    end
+  end
+  for _, agent in ipairs(call('ZRANGE', T .. ':draining', 0, -1)) do
+    if call('SCARD', T .. ':agentc:' .. agent) == 0 then
+      call('ZREM', T .. ':draining', agent)
+      call('HSET', T .. ':agent:' .. agent, 'avail', 'offline', 'reason', 'drained')
+      call('HINCRBY', T .. ':agent:' .. agent, 'gen', 1)
+      agent_news(T, now, agent, 'drained')
     end
   end
   for _, shard in ipairs(call('ZRANGEBYSCORE', T .. ':node', '-inf', clock)) do shard_gone(T, now, shard) end

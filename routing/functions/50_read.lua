@@ -1,6 +1,6 @@
 -- Reading, in one call each: what a desk needs to draw itself.
 
-local CARD = {'state', 'gen', 'own', 'q', 'ch', 'acct', 'contact', 'nm', 'first', 'win', 'n', 'given', 'last', 'addr', 'open', 'why'}
+local CARD = {'state', 'gen', 'own', 'q', 'ch', 'acct', 'contact', 'nm', 'first', 'win', 'n', 'given', 'last', 'addr', 'open', 'why', 'eff', 'inv', 'into'}
 
 -- One conversation: id, the fields of CARD in order, then its last entry.
 local function card_of(T, conv)
@@ -19,13 +19,14 @@ local function card(keys, a)
   return out
 end
 
--- desk(agent) -> missing | ok, seq, availability, reason, name, roles, queues, then the cards of what he holds (200 at most)
+-- desk(agent) -> missing | ok, seq, availability, reason, name, roles, queues, then the cards of what he holds, and of what he is
+-- invited to take over (200 at most)
 local function desk(keys, a)
   local T, agent = keys[1], a[1]
   local r = call('HMGET', T .. ':agent:' .. agent, 'seq', 'avail', 'reason', 'name', 'roles', 'queues')
   if not r[2] then return {'missing'} end
   local out = {'ok', tonumber(r[1] or 0), r[2], r[3] or '', r[4] or '', r[5] or '', r[6] or ''}
-  local held = call('SMEMBERS', T .. ':agentc:' .. agent)
+  local held = call('SUNION', T .. ':agentc:' .. agent, T .. ':inv:' .. agent)
   for i = 1, math.min(#held, 200) do
     local c = card_of(T, held[i])
     if c then out[#out + 1] = c end
@@ -92,8 +93,8 @@ local function conversations(keys, a)
 end
 
 -- snapshot() -> the stream's last id, then agents and waiting conversations as flat arrays: what a mirror starts from.
--- agents: id avail ses load cap gen last queues skills; waiting: conv gen queue eff weight excl since sticky
--- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps hours zone emergency
+-- agents: id avail ses load cap gen last queues skills; waiting: conv gen queue eff weight excl since sticky failures
+-- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps hours zone emergency weights
 local function snapshot(keys, a)
   local T = keys[1]
   local last = call('XREVRANGE', T .. ':ev', '+', '-', 'COUNT', 1)
@@ -105,15 +106,15 @@ local function snapshot(keys, a)
     for i = 1, 8 do agents[at + 1 + i] = r[i] or '' end
   end
   for _, q in ipairs(call('SMEMBERS', T .. ':queues')) do
-    local r = call('HMGET', T .. ':queue:' .. q, 'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency')
+    local r = call('HMGET', T .. ':queue:' .. q, 'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency', 'weights')
     local at = #queues
     queues[at + 1] = q
-    for i = 1, 11 do queues[at + 1 + i] = r[i] or '' end
+    for i = 1, 12 do queues[at + 1 + i] = r[i] or '' end
     for _, conv in ipairs(call('ZRANGE', T .. ':q:' .. q, 0, -1)) do
-      local c = call('HMGET', T .. ':conv:' .. conv, 'gen', 'eff', 'wt', 'excl', 'enq', 'first', 'stk')
+      local c = call('HMGET', T .. ':conv:' .. conv, 'gen', 'eff', 'wt', 'excl', 'enq', 'first', 'stk', 'nf')
       at = #waiting
-      waiting[at + 1], waiting[at + 2], waiting[at + 3], waiting[at + 4], waiting[at + 5], waiting[at + 6], waiting[at + 7], waiting[at + 8] =
-        conv, c[1] or '', q, c[2] or '', c[3] or '', c[4] or '', c[5] or c[6] or '', c[7] or ''
+      waiting[at + 1], waiting[at + 2], waiting[at + 3], waiting[at + 4], waiting[at + 5], waiting[at + 6], waiting[at + 7], waiting[at + 8],
+        waiting[at + 9] = conv, c[1] or '', q, c[2] or '', c[3] or '', c[4] or '', c[5] or c[6] or '', c[7] or '', c[8] or ''
     end
   end
   return {#last > 0 and last[1][1] or '0-0', agents, waiting, queues}

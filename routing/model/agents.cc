@@ -32,6 +32,11 @@ void Memory::agent_set(std::string_view id, std::string_view availability, std::
   agent->reason = std::string(reason);
   agent->missed = 0;
   ++agent->gen;
+  if (availability == "draining") {
+    w_.draining.insert(key);
+  } else {
+    w_.draining.erase(key);
+  }
   if (availability == "offline" || availability == "paused") withdraw_offers(key, std::string(availability));
   agent_news(key, std::string(availability));
   done(ok());
@@ -42,7 +47,15 @@ void Memory::queue_put(std::string_view id, const Fields& fields, Done<Outcome> 
   const std::string key(id);
   const bool created = !w_.queues.contains(key);
   auto& queue = w_.queues[key];
-  for (const auto& [field, value] : fields) queue[field] = value;
+  for (const auto& [field, value] : fields) {
+    queue[field] = value;
+    if (field != "hours" && field != "zone" && field != "emergency") continue;
+    for (const auto& [at, conversation] : w_.closed_for[key]) {
+      const Deadline opening{"open", conversation, text(w_.conversations.at(conversation).gen)};
+      drop_deadline(opening);
+      add_deadline(now_, opening);
+    }
+  }
   if (on_transition) transition("queue", "", 0, "", key, {{"x", created ? "created" : "changed"}});
   done(ok(created ? 1 : 0));
 }
@@ -129,6 +142,16 @@ void Memory::sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) {
     w_.deadlines.erase({at, deadline.text()});
     fall_due(deadline);
   }
+  const auto draining = w_.draining;
+  for (const std::string& id : draining) {
+    Agent& agent = w_.agents.at(id);
+    if (!agent.held.empty()) continue;
+    w_.draining.erase(id);
+    agent.availability = "offline";
+    agent.reason = "drained";
+    ++agent.gen;
+    agent_news(id, "drained");
+  }
   std::vector<std::pair<std::int64_t, std::string>> lapsed;
   for (const auto& [id, shard] : w_.shards) {
     if (shard.until && *shard.until <= now_) lapsed.emplace_back(*shard.until, id);
@@ -144,6 +167,8 @@ void Memory::withdraw_offers(const std::string& id, const std::string& why) {
     Conversation& c = w_.conversations.at(conversation);
     if (c.state == "offered") requeue(c, why, false);
   }
+  const auto invited = w_.agents.at(id).invited;
+  for (const std::string& conversation : invited) not_taken_over(w_.conversations.at(conversation), why);
 }
 
 void Memory::session_gone(const std::string& id) {

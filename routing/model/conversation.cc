@@ -26,41 +26,49 @@ void Memory::accept(const Command& by, Done<Outcome> done) {
   if (c == nullptr) return done(missing());
   // A repeat of what he already did.
   if (c->state == "active" && c->owner == by.agent && c->gen == by.gen + 1) return done(ok(c->gen));
+  if (!c->invited.empty() && c->invited == by.agent && c->gen == by.gen) return done(take_over(*c, by.agent));
   if (c->state != "offered" || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
   drop_deadline({"offer", c->id, text(c->gen)});
   c->state = "active";
   ++c->gen;
   c->accepted = now_;
+  c->failures = 0;
   w_.agents[by.agent].missed = 0;
   tell(by.agent, 'g', *c, c->gen, "active", "");
   transition("accepted", *c, by.agent);
   done(ok(c->gen));
 }
 
-void Memory::decline(const Command& by, std::string_view, Done<Outcome> done) {
+void Memory::decline(const Command& by, std::string_view reason, Done<Outcome> done) {
   now_ = clock_().ms;
   if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
   done = remembering(by, std::move(done));
   Conversation* c = look(w_.conversations, by.conversation);
   if (c == nullptr) return done(missing());
+  if (!c->invited.empty() && c->invited == by.agent && c->gen == by.gen) {
+    not_taken_over(*c, "declined");
+    return done(ok(c->gen));
+  }
   if (c->state != "offered" || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
   requeue(*c, "declined", true);
+  if (!reason.empty()) transition("declined", *c, by.agent, {{"x", std::string(reason)}});
   done(ok(c->gen));
 }
 
-void Memory::close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) {
+void Memory::close(const Command& by, std::string_view code, const Wrap& wrap, Done<Outcome> done) {
   now_ = clock_().ms;
   if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
   done = remembering(by, std::move(done));
   Conversation* c = look(w_.conversations, by.conversation);
   if (c == nullptr) return done(missing());
   if (c->gen != by.gen || c->state == "closed" || (!by.agent.empty() && c->owner != by.agent)) return done(stale(*c));
-  if (c->state == "active" && wrap_ms > 0) {
-    c->state = "wrapup";
+ if (c->state == "active" && wrap.ms > 0 && code != "spam") {
     ++c->gen;
+    disinvite(*c, "wrapup");
+    c->state = "wrapup";
     c->code = std::string(code);
-    const std::int64_t load = reweigh(*c, kWrapWeight);
-    add_deadline(now_ + wrap_ms, {"wrap", c->id, text(c->gen)});
+    const std::int64_t load = reweigh(*c, wrap.weight);
+    add_deadline(now_ + wrap.ms, {"wrap", c->id, text(c->gen)});
     tell(c->owner, 'c', *c, c->gen, "wrapup", "");
     transition("wrapup", *c, c->owner, {{"l", text(load)}, {"x", c->code}});
   } else {
@@ -69,44 +77,60 @@ void Memory::close(const Command& by, std::string_view code, std::int64_t wrap_m
   done(ok(c->gen, c->state));
 }
 
-void Memory::park(const Command& by, WallTime until, Done<Outcome> done) {
+void Memory::park(const Command& by, WallTime until, int weight, Done<Outcome> done) {
   now_ = clock_().ms;
   if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
   done = remembering(by, std::move(done));
   Conversation* c = look(w_.conversations, by.conversation);
   if (c == nullptr) return done(missing());
   if (c->state != "active" || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
-  c->state = "parked";
   ++c->gen;
-  const std::int64_t load = reweigh(*c, 0);
+  disinvite(*c, "parked");
+  c->state = "parked";
+  const std::int64_t load = reweigh(*c, weight);
   add_deadline(until.ms, {"park", c->id, text(c->gen)});
   tell(by.agent, 'c', *c, c->gen, "parked", "");
   transition("parked", *c, by.agent, {{"l", text(load)}});
   done(ok(c->gen));
 }
 
-void Memory::transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,
-                      Done<Outcome> done) {
+void Memory::transfer(const Transfer& what, Done<Outcome> done) {
   now_ = clock_().ms;
+  const Command& by = what.by;
   if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
   done = remembering(by, std::move(done));
   Conversation* c = look(w_.conversations, by.conversation);
   if (c == nullptr) return done(missing());
   if (c->state != "active" || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
-  if (!to_agent.empty()) {
-    if (to_agent == by.agent) return done(refused("same_agent"));
-    if (!can_take(std::string(to_agent), c->base)) return done(refused("not_ready"));
-  } else if (!to_queue.empty()) {
-    const auto* queue = look(w_.queues, std::string(to_queue));
-    if (queue == nullptr || queue->empty()) return done(refused("no_queue"));
-    c->queue = std::string(to_queue);
+  if (!what.to_agent.empty()) {
+    if (what.to_agent == by.agent) return done(refused("same_agent"));
+    if (!can_take(what.to_agent, c->base)) return done(refused("not_ready"));
+    if (what.warm) {
+      ++c->gen;
+      disinvite(*c, "rescinded");
+      c->invited = what.to_agent;
+      w_.agents.at(c->invited).invited.insert(c->id);
+      add_deadline(now_ + what.ttl_ms, {"warm", c->id, text(c->gen)});
+      tell(c->invited, 'o', *c, c->gen, text(now_ + what.ttl_ms), "");
+      tell(by.agent, 'c', *c, c->gen, "active", "invited");
+      transition("invited", *c, c->invited);
+      return done(ok(c->gen));
+    }
+  } else if (!what.to_queue.empty()) {
+    if (!is_queue(what.to_queue)) return done(refused("no_queue"));
+    c->queue = what.to_queue;
   }
-  requeue(*c, "transferred", to_agent.empty());
-  if (!to_agent.empty()) {
+  requeue(*c, "transferred", what.to_agent.empty());
+  if (!what.to_agent.empty()) {
     w_.waiting[c->queue].erase({c->eff, c->id});
-    give(*c, std::string(to_agent), ttl_ms, false, "transfer");
+    give(*c, what.to_agent, what.ttl_ms, false, "transfer");
   }
   done(ok(c->gen));
+}
+
+bool Memory::is_queue(const std::string& id) const {
+  const auto* queue = look(w_.queues, id);
+  return queue != nullptr && !queue->empty();
 }
 
 bool Memory::can_take(const std::string& id, std::int64_t weight) const {
@@ -153,16 +177,69 @@ void Memory::give(Conversation& c, const std::string& id, std::int64_t ttl_ms, b
   transition(at_once ? "assigned" : "offered", c, id, {{"l", text(agent.load)}, {"w", text(c.weight)}, {"x", why}});
 }
 
+void Memory::leave_line(const Conversation& c) {
+  if (c.state == "queued") w_.waiting[c.queue].erase({c.eff, c.id});
+  if (c.state == "after_hours") {
+    w_.closed_for[c.queue].erase({c.opens, c.id});
+    drop_deadline({"open", c.id, text(c.gen)});
+  }
+}
+
+void Memory::disinvite(Conversation& c, const std::string& why) {
+  if (c.invited.empty()) return;
+  const std::string id = std::exchange(c.invited, "");
+  w_.agents.at(id).invited.erase(c.id);
+  drop_deadline({"warm", c.id, text(c.gen - 1)});
+  tell(id, 'x', c, c.gen, c.state, why);
+}
+
+Outcome Memory::take_over(Conversation& c, const std::string& id) {
+  if (!can_take(id, c.base)) return refused("not_ready");
+  drop_deadline({"warm", c.id, text(c.gen)});
+  ++c.gen;
+  c.invited.clear();
+  w_.agents.at(id).invited.erase(c.id);
+  const std::string was = c.owner;
+  const std::int64_t left = let_go(c);
+  tell(was, 'x', c, c.gen, "active", "transferred");
+  transition("released", c, was, {{"l", text(left)}, {"x", "transferred"}});
+  c.owner = id;
+  c.given = now_;
+  c.weight = c.base;
+  Agent& agent = w_.agents.at(id);
+  agent.held.insert(c.id);
+  agent.load += c.weight;
+  agent.last_assigned = now_;
+  agent.missed = 0;
+  tell(id, 'g', c, c.gen, "active", "");
+  transition("assigned", c, id, {{"l", text(agent.load)}, {"w", text(c.weight)}, {"x", "invited"}});
+  return ok(c.gen);
+}
+
+void Memory::not_taken_over(Conversation& c, const std::string& why) {
+  ++c.gen;
+  const std::string id = c.invited;
+  disinvite(c, why);
+  tell(c.owner, 'c', c, c.gen, "active", why);
+  transition("uninvited", c, id, {{"x", why}});
+}
+
 void Memory::requeue(Conversation& c, const std::string& why, bool ban) {
+  leave_line(c);
   drop_deadline({"offer", c.id, text(c.gen)});
   ++c.gen;
+  disinvite(c, why);
   const std::string owner = c.owner;
-  const std::int64_t load = let_go(c);
-  tell(owner, 'x', c, c.gen, "queued", why);
+  std::int64_t load = 0;
+  if (!owner.empty()) {
+    load = let_go(c);
+    tell(owner, 'x', c, c.gen, "queued", why);
+  }
+  if (why == "declined" || why == "timeout") ++c.failures;
   if (ban) c.excluded = owner + ":" + text(now_ + kBan) + "," + c.excluded.substr(0, 200);
   if (c.state != "offered") {
     c.since = now_;
-    c.sticky = why == "transferred" ? "" : owner;
+    c.sticky = why == "transferred" || why == "directed" ? "" : owner;
   }
   c.state = "queued";
   c.owner.clear();
@@ -175,7 +252,10 @@ void Memory::requeue(Conversation& c, const std::string& why, bool ban) {
               {"n", c.excluded},
               {"s", text(c.since)},
               {"y", c.sticky},
-              {"x", why}});
+              {"x", why},
+              {"nf", text(c.failures)}});
+  if (ban && c.failures > 0 && c.failures % kFailures == 0)
+    transition("attention", c, "", {{"nf", text(c.failures)}, {"x", "offers_failed"}});
 }
 
 void Memory::wake(Conversation& c, const std::string& why) {
@@ -190,13 +270,14 @@ void Memory::wake(Conversation& c, const std::string& why) {
 void Memory::shut(Conversation& c, std::string why) {
   if (why.empty() && c.state == "wrapup") why = c.code;
   if (why.empty()) why = "resolved";
-  if (c.state == "queued") w_.waiting[c.queue].erase({c.eff, c.id});
+  leave_line(c);
   ++c.gen;
+  disinvite(c, why);
   std::int64_t load = 0;
   if (!c.owner.empty()) {
     load = let_go(c);
     tell(c.owner, 'c', c, c.gen, "closed", why);
-    if (c.state != "offered") {
+    if (c.state != "offered" && why != "spam") {
       w_.contacts.at(c.contact).last_agent = c.owner;
       w_.contacts.at(c.contact).last_at = now_;
     }

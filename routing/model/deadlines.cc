@@ -18,11 +18,30 @@ bool Memory::were_away(std::int64_t ttl_ms) {
   w_.alive = now_;
   std::vector<std::pair<std::int64_t, Deadline>> moved;
   for (const auto& [when, deadline] : w_.deadlines) {
-    if (deadline.kind == "offer" || deadline.kind == "gone") moved.emplace_back(when.first, deadline);
+    if (deadline.kind == "offer" || deadline.kind == "warm" || deadline.kind == "gone") moved.emplace_back(when.first, deadline);
   }
   for (const auto& [at, deadline] : moved) w_.deadlines.erase({at, deadline.text()});
   for (const auto& [at, deadline] : moved) w_.deadlines[{at + away, deadline.text()}] = deadline;
   return true;
+}
+
+void Memory::missed(const std::string& id) {
+  Agent& agent = w_.agents.at(id);
+  ++agent.missed;
+  w_.draining.erase(id);
+  agent.availability = "not_responding";
+  agent.reason = "missed_offer";
+  ++agent.gen;
+  agent_news(id, "missed");
+}
+
+void Memory::opens(Conversation& c) {
+  leave_line(c);
+  c.state = "queued";
+  ++c.gen;
+  c.since = now_;
+  w_.waiting[c.queue].insert({c.eff, c.id});
+  transition("queued", c, "", {{"e", text(c.eff)}, {"w", text(c.base)}, {"y", c.sticky}, {"x", "opened"}});
 }
 
 void Memory::fall_due(const Deadline& deadline) {
@@ -39,6 +58,7 @@ void Memory::fall_due(const Deadline& deadline) {
       }
     }
     agent.availability = "offline";
+    w_.draining.erase(deadline.id);
     agent_news(deadline.id, "lost");
     return;
   }
@@ -48,12 +68,13 @@ void Memory::fall_due(const Deadline& deadline) {
   if (deadline.kind == "offer" && c->state == "offered") {
     const std::string id = c->owner;
     requeue(*c, "timeout", true);
-    Agent& agent = w_.agents.at(id);
-    ++agent.missed;
-    agent.availability = "not_responding";
-    agent.reason = "missed_offer";
-    ++agent.gen;
-    agent_news(id, "missed");
+    missed(id);
+  } else if (deadline.kind == "warm" && !c->invited.empty()) {
+    const std::string id = c->invited;
+    not_taken_over(*c, "timeout");
+    missed(id);
+  } else if (deadline.kind == "open" && c->state == "after_hours") {
+    opens(*c);
   } else if (deadline.kind == "wrap" && c->state == "wrapup") {
     shut(*c, "");
   } else if (deadline.kind == "park" && c->state == "parked") {

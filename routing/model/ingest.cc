@@ -49,7 +49,7 @@ std::pair<std::string, Conversation*> Memory::contact_of(const Ingest& what, con
 }
 
 bool Memory::hint_holds(const Ingest& what) const {
-  if (!what.hint || !can_take(what.hint->agent, kWeight)) return false;
+  if (!what.hint || !can_take(what.hint->agent, what.weight)) return false;
   const Agent& agent = w_.agents.at(what.hint->agent);
   if (agent.gen != what.hint->agent_gen) return false;
   bool member = false;
@@ -137,12 +137,19 @@ Ingested Memory::ingested(const Ingest& what) {
   c.name = what.name;
   c.first = c.since = c.last = now_;
   c.eff = now_ - 60'000 * what.priority;
-  c.weight = c.base = kWeight;
+  c.weight = c.base = what.weight;
   c.window_until = what.window_until.ms;
   const std::string known = now_ - citizen.last_at < kSticky ? citizen.last_agent : "";
   append(c, State::kStored, what.entry);
   if (what.has_media) w_.media[what.account].push_back({{c.id, 1}, now_});
-  if ((known.empty() || known == what.hint.value_or(Hint{}).agent) && hint_holds(what)) {
+  if (what.opens.ms > now_) {
+    c.state = "after_hours";
+    c.sticky = known;
+    c.opens = what.opens.ms;
+    w_.closed_for[c.queue].insert({c.opens, c.id});
+    add_deadline(c.opens, {"open", c.id, "1"});
+    transition("after_hours", c, "", {{"e", text(c.eff)}, {"w", text(c.weight)}, {"nb", text(c.opens)}});
+  } else if ((known.empty() || known == what.hint.value_or(Hint{}).agent) && hint_holds(what)) {
     give(c, what.hint->agent, what.offer_ttl_ms, what.auto_accept, what.hint->reasons);
   } else {
     c.sticky = known;

@@ -14,6 +14,7 @@ inline constexpr std::int64_t kBan = 120'000;          // not offered again to w
 inline constexpr std::int64_t kAbsence = 600'000;      // an agent without a session keeps his work this long
 inline constexpr std::int64_t kSticky = 72 * kHour;    // so long the agent of the last conversation is asked first
 inline constexpr std::int64_t kUncertainFor = 10'000;  // then the next of the conversation may be sent
+inline constexpr std::int64_t kFailures = 3;         // offers in a row that nobody took: supervisors hear of each third
 inline constexpr std::size_t kReplayed = 500;
 
 inline std::string text(std::int64_t number) { return std::to_string(number); }
@@ -79,6 +80,9 @@ inline Card card_of(const Conversation& c) {
   card.name = c.name;
   card.address = c.address;
   card.why = c.why;
+  card.invited = c.invited;
+  card.into = c.into;
+  card.eff = c.eff;
   card.gen = c.gen;
   card.n = static_cast<std::int64_t>(c.log.size());
   card.open = c.open;
@@ -114,11 +118,11 @@ class Memory final : public MemoryStore {
   // The life of a conversation.
   void offer(const Offer& what, Done<Outcome> done) override;
   void accept(const Command& by, Done<Outcome> done) override;
-  void decline(const Command& by, std::string_view, Done<Outcome> done) override;
-  void close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) override;
-  void park(const Command& by, WallTime until, Done<Outcome> done) override;
-  void transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,
-                Done<Outcome> done) override;
+  void decline(const Command& by, std::string_view reason, Done<Outcome> done) override;
+  void close(const Command& by, std::string_view code, const Wrap& wrap, Done<Outcome> done) override;
+  void park(const Command& by, WallTime until, int weight, Done<Outcome> done) override;
+  void transfer(const Transfer& what, Done<Outcome> done) override;
+  void direct(const Directive& what, Done<Outcome> done) override;
 
   // The road out.
   void reply(const Reply& what, Done<Outcome> done) override;
@@ -183,6 +187,22 @@ class Memory final : public MemoryStore {
   std::int64_t reweigh(Conversation& c, std::int64_t weight);
   std::int64_t let_go(const Conversation& c);
   void give(Conversation& c, const std::string& id, std::int64_t ttl_ms, bool at_once, const std::string& why);
+  // It waits no longer where it waited.
+  void leave_line(const Conversation& c);
+  // Whom its agent invited need not answer any more; c has its new generation already.
+  void disinvite(Conversation& c, const std::string& why);
+  Outcome take_over(Conversation& c, const std::string& id);
+  void not_taken_over(Conversation& c, const std::string& why);
+  void opens(Conversation& c);
+  void missed(const std::string& id);
+  bool is_queue(const std::string& id) const;
+  // Directives: one function each.
+  Outcome hand_to(Conversation& c, const Directive& what);
+  Outcome move_to(Conversation& c, const Directive& what);
+  Outcome prioritise(Conversation& c, const Directive& what);
+  Outcome reopen(Conversation& c, const Directive& what);
+  Outcome merge(Conversation& c, const Directive& what);
+  Outcome directed(const Directive& what);
   // Back to its queue with the same place: eff never changes.
   void requeue(Conversation& c, const std::string& why, bool ban);
   // A parked conversation, or one in wrap-up, has news: back to its agent if he can take it, else to its queue.
@@ -224,6 +244,7 @@ class Memory final : public MemoryStore {
 
   std::function<WallTime()> clock_;
   std::int64_t now_ = 0;  // of the command under way
+  std::string actor_;     // who directs it, if it is not the conversation's agent
   std::int64_t transitions_ = 0;
   World w_;
 };

@@ -25,7 +25,9 @@ void Memory::desk(std::string_view id, Done<DeskView> done) {
     out.name = agent->name;
     out.roles = agent->roles;
     out.queues = agent->queues;
-    for (const std::string& conversation : agent->held) {
+    std::set<std::string, ByNumber> all = agent->held;
+    all.insert(agent->invited.begin(), agent->invited.end());
+    for (const std::string& conversation : all) {
       if (out.held.size() < 200) out.held.push_back(card_of(w_.conversations.at(conversation)));
     }
   }
@@ -99,12 +101,13 @@ void Memory::snapshot(Done<Snapshot> done) {
     queue.skills = parse_skills(field("skills"));
     queue.steps = parse_steps(field("steps"));
     queue.hours = hours_of(field("hours"), field("zone"), field("emergency"));
+    queue.weights = parse_weights(field("weights"));
     out.queues.push_back(std::move(queue));
     const auto* waiting = look(w_.waiting, id);
     if (waiting == nullptr) continue;
     for (const auto& [eff, conversation] : *waiting) {
       const Conversation& c = w_.conversations.at(conversation);
-      out.waiting.push_back({c.id, c.queue, c.excluded, c.gen, c.eff, c.weight, c.since, c.sticky});
+      out.waiting.push_back({c.id, c.queue, c.excluded, c.gen, c.eff, c.weight, c.since, c.sticky, c.failures});
     }
   }
   done(std::move(out));

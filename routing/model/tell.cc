@@ -12,6 +12,7 @@ void Memory::transition(std::string_view kind, const std::string& conversation, 
   if (!on_transition) return;
   Fields fields{{"k", std::string(kind)}, {"v", conversation}, {"g", text(gen)}, {"a", agent}, {"q", queue}, {"t", text(now_)}};
   fields.insert(fields.end(), more.begin(), more.end());
+  if (!actor_.empty()) fields.emplace_back("by", actor_);
   on_transition(fields);
 }
 

@@ -161,7 +161,8 @@ std::string show(const Card& c) {
   out << c.conversation << " " << c.state << " own " << c.owner << " q " << c.queue << " ch " << c.channel << " acct "
       << c.account << " contact " << c.contact << " nm " << c.name << " addr " << c.address << " why " << c.why << " gen "
       << c.gen << " n " << c.n << " open " << c.open << " first " << c.first.ms << " win " << c.window_until.ms << " given "
-      << c.given.ms << " last " << c.last.ms << " " << show(c.last_entry) << "\n";
+      << c.given.ms << " last " << c.last.ms << " eff " << c.eff << " inv " << c.invited << " into " << c.into << " "
+      << show(c.last_entry) << "\n";
   return out.str();
 }
 std::string show(const std::vector<Card>& cards) {
@@ -217,7 +218,7 @@ std::string show(const Snapshot& s) {  // without the stream's id, which is Redi
   for (const auto& w : s.waiting) {
     std::ostringstream out;
     out << "waiting " << w.conversation << " " << w.queue << " " << w.excluded << " " << w.gen << " " << w.eff << " " << w.weight
-        << " " << w.since << " " << w.sticky;
+        << " " << w.since << " " << w.sticky << " " << w.failures;
     lines.push_back(out.str());
   }
   for (const auto& q : s.queues) {
@@ -227,6 +228,8 @@ std::string show(const Snapshot& s) {  // without the stream's id, which is Redi
         << (q.hours ? q.hours->write() + " " + q.hours->zone() : "always");
     if (q.hours && q.hours->emergency()) out << " " << write_emergency(*q.hours->emergency());
     for (const auto& skill : q.skills) out << " " << skill.id << ":" << skill.level;
+    for (const auto& [what, weight] : q.weights) out << " " << what << "=" << weight;
+    for (const auto& [what, weight] : q.weights) out << " " << what << "=" << weight;
     lines.push_back(out.str());
   }
   std::sort(lines.begin(), lines.end());
@@ -498,14 +501,19 @@ class Driver : public Pair {
   }
   Outcome close(const Command& by, const std::string& code, std::int64_t wrap) {
     return ask<Outcome>("close " + text(by) + " " + code + " wrap " + std::to_string(wrap),
-                        [&](Store& s, auto done) { s.close(by, code, wrap, done); });
+                        [&](Store& s, auto done) { s.close(by, code, {wrap}, done); });
   }
-  Outcome park(const Command& by, std::int64_t until) {
-    return ask<Outcome>("park " + text(by), [&](Store& s, auto done) { s.park(by, WallTime{until}, done); });
+  Outcome park(const Command& by, std::int64_t until, int weight = kParkWeight) {
+    return ask<Outcome>("park " + text(by), [&](Store& s, auto done) { s.park(by, WallTime{until}, weight, done); });
   }
-  Outcome transfer(const Command& by, const std::string& queue, const std::string& agent) {
-    return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent,
-                        [&](Store& s, auto done) { s.transfer(by, queue, agent, 45'000, done); });
+  Outcome transfer(const Command& by, const std::string& queue, const std::string& agent, bool warm = false) {
+    return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent + (warm ? " warm" : ""),
+                        [&](Store& s, auto done) { s.transfer({by, queue, agent, 45'000, warm}, done); });
+  }
+  Outcome direct(const Directive& what) {
+    return ask<Outcome>("direct " + what.conversation + "@" + (what.gen ? std::to_string(*what.gen) : "any") + " " +
+                            std::string(name_of(what.verb)) + " " + what.target + " of " + what.agent,
+                        [&](Store& s, auto done) { s.direct(what, done); });
   }
   Outcome reply(const Reply& what) {
     const auto out = ask<Outcome>("reply " + text(what.by) + " client_id " + what.client_id + " lane " +
@@ -882,6 +890,38 @@ class Fuzz : public Driver {
     }
   }
 
+  void direct_something() {
+    static constexpr Directive::Verb kVerbs[] = {Directive::Verb::kTake,     Directive::Verb::kAssign, Directive::Verb::kRequeue,
+                                                 Directive::Verb::kClose,    Directive::Verb::kReopen, Directive::Verb::kMerge,
+                                                 Directive::Verb::kPriority};
+    const model::Conversation* c = some_conversation();
+    if (c == nullptr) return;
+    Directive what;
+    what.verb = kVerbs[between(0, 6)];
+    what.conversation = one_in(20) ? "none" : c->id;
+    if (one_in(2)) what.gen = one_in(6) ? c->gen - 1 : c->gen;
+    what.by = "sue";
+    if (one_in(6)) what.agent = any(agents_);
+    if (one_in(8)) what.client_id = client_id("sue");
+    switch (what.verb) {
+      case Directive::Verb::kTake:
+      case Directive::Verb::kAssign: what.target = one_in(10) ? "nobody" : any(agents_); break;
+      case Directive::Verb::kRequeue:
+      case Directive::Verb::kReopen: what.target = one_in(8) ? "nowhere" : one_in(2) ? "" : one_in(2) ? "roads" : "water"; break;
+      case Directive::Verb::kClose: what.target = one_in(3) ? "" : one_in(2) ? "spam" : "done"; break;
+      case Directive::Verb::kPriority: what.target = std::to_string(one_in(4) ? kLifeSafety : between(0, 60)); break;
+      case Directive::Verb::kMerge: {
+        const model::Conversation* other = some_conversation();
+        for (const auto& [id, each] : memory->world().conversations) {
+          if (each.contact == c->contact && id != c->id && one_in(2)) other = &each;
+        }
+        what.target = other->id;
+        break;
+      }
+    }
+    direct(what);
+  }
+
   void pass_time() {
     static constexpr std::int64_t kJumps[] = {0, 1, 40, 900, 3'000, 12'000, 31'000, 50'000, 125'000, 11 * kMinute};
     const std::int64_t jump = kJumps[between(0, one_in(6) ? 9 : 6)];
@@ -907,18 +947,26 @@ class Fuzz : public Driver {
     if (dice <= 42) {
       Command by = command_on(one_in(3) ? "wrapup" : "active");
       if (one_in(12)) by.agent.clear();
-      return void(close(by, one_in(3) ? "" : "fixed", one_in(3) ? 0 : 20'000));
+      return void(close(by, one_in(3) ? "" : one_in(6) ? "spam" : "fixed", one_in(3) ? 0 : 20'000));
     }
     if (dice <= 43 && one_in(2)) return archive_something();
-    if (dice <= 44) return void(park(command_on("active"), now + between(1, 60) * 1000));
+    if (dice <= 44) return void(park(command_on("active"), now + between(1, 60) * 1000, one_in(2) ? 0 : 5));
     if (dice <= 47) {
+      if (one_in(3)) {  // the invited answers
+        for (const auto& [id, c] : memory->world().conversations) {
+          if (c.invited.empty() || !one_in(2)) continue;
+          const Command by{id, c.gen, c.invited};
+          return void(one_in(3) ? decline(by) : accept(by));
+        }
+      }
+      if (one_in(3)) return direct_something();
       const bool to_agent = one_in(2);
       return void(transfer(command_on("active"),
                            to_agent    ? ""
                            : one_in(8) ? "nowhere"
                            : one_in(4) ? ""
                                        : "roads",
-                           to_agent ? any(agents_) : ""));
+                           to_agent ? any(agents_) : "", one_in(2)));
     }
     if (dice <= 58) return reply_something();
     if (dice <= 60) {
@@ -975,6 +1023,7 @@ class Fuzz : public Driver {
                                       {"steps", one_in(2) ? "" : "60000|1||roads"},
                                       {"hours", one_in(2) ? "" : "mon-fri 08:00-17:00"},
                                       {"zone", one_in(2) ? "" : "Europe/Berlin"},
+                                      {"weights", one_in(2) ? "" : "wa=10,wrapup=3,parked=5"},
                                       {"emergency", one_in(2) ? "" : "closed|5||flood, as told"}}));
     if (dice <= 98) return pass_time();
     if (dice == 99) return void(cards({"1", "7", "none"}));

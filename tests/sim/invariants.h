@@ -57,6 +57,14 @@ inline void one_place(const World& w, Found& found) {
         found.push_back("I3 " + id + " waits in " + queue + " and is " + c.state);
     }
   }
+  for (const auto& [queue, waiting] : w.closed_for) {
+    for (const auto& [at, id] : waiting) {
+      ++places[id];
+      const auto& c = w.conversations.at(id);
+      if (c.state != "after_hours" || c.queue != queue || c.opens != at)
+        found.push_back("I3 " + id + " waits for " + queue + " to open and is " + c.state);
+    }
+  }
   for (const auto& [agent, a] : w.agents) {
     for (const auto& id : a.held) ++places[id];
   }
@@ -67,17 +75,34 @@ inline void one_place(const World& w, Found& found) {
   }
 }
 
-// I4: what is offered has exactly one deadline of its generation.
+// I4: what is offered, what somebody is invited to, and what waits for its queue to open, has exactly one deadline of its
+// generation.
 inline void offers_end(const World& w, Found& found) {
-  std::map<std::string, int> deadlines;
+  std::map<std::string, std::map<std::string, int>> deadlines;  // kind, conversation
   for (const auto& [key, d] : w.deadlines) {
     const auto c = w.conversations.find(d.id);
-    if (d.kind == "offer" && c != w.conversations.end() && std::to_string(c->second.gen) == d.stamp) ++deadlines[d.id];
+    if (c != w.conversations.end() && std::to_string(c->second.gen) == d.stamp) ++deadlines[d.kind][d.id];
+  }
+  const auto expect = [&](const std::string& kind, const model::Conversation& c, bool one) {
+    if (deadlines[kind][c.id] == (one ? 1 : 0)) return;
+    found.push_back("I4 " + c.id + " " + c.state + " has " + std::to_string(deadlines[kind][c.id]) + " deadlines " + kind);
+  };
+  for (const auto& [id, c] : w.conversations) {
+    expect("offer", c, c.state == "offered");
+    expect("warm", c, !c.invited.empty());
+    expect("open", c, c.state == "after_hours");
+  }
+}
+
+// Who is invited knows of it, and only what is active can be passed on so.
+inline void invitations_hold(const World& w, Found& found) {
+  std::map<std::string, std::string> known;
+  for (const auto& [agent, a] : w.agents) {
+    for (const auto& id : a.invited) known[id] += agent;
   }
   for (const auto& [id, c] : w.conversations) {
-    if (deadlines[id] != (c.state == "offered" ? 1 : 0)) {
-      found.push_back("I4 " + id + " " + c.state + " has " + std::to_string(deadlines[id]) + " deadlines");
-    }
+    if (known[id] != c.invited) found.push_back(id + " invites " + c.invited + ", and " + known[id] + " knows of it");
+    if (!c.invited.empty() && (c.state != "active" || c.owner == c.invited)) found.push_back(id + " invites while " + c.state);
   }
 }
 
@@ -174,12 +199,16 @@ class Watch {
     if (kind == "offered" || kind == "assigned") {
       // I1: no `offered` between an `offered` and what ends it.
       if (!given_.insert(conversation).second) found_.push_back("I1 " + conversation + " was given twice");
-      // I13: not to an agent who is not ready.
+      // I13: not to an agent who is not ready, unless a supervisor takes it for him.
+      const bool directed = fields.back().first == "by";
       const auto& agent = store_.world().agents.at(fields[3].second);
-      if (agent.availability != "ready" || agent.sessions < 1)
+      if ((agent.availability != "ready" && !directed) || agent.sessions < 1)
         found_.push_back("I13 " + conversation + " was given to " + fields[3].second);
     }
-    if (kind == "requeued" || kind == "closed") given_.erase(conversation);
+    if (kind == "requeued" || kind == "closed" || kind == "released") given_.erase(conversation);
+    // I5: only who directs it gives it another place.
+    const bool reopened = kind == "queued" && fields.back() == std::pair<std::string, std::string>{"by", fields.back().second};
+    if (kind == "prioritised" || reopened) past_[conversation].eff = store_.world().conversations.at(conversation).eff;
   }
 
   void on_event(const std::string& agent, const AgentEvent& event) {
@@ -218,6 +247,7 @@ class Watch {
     loads_add_up(w, found);
     one_place(w, found);
     offers_end(w, found);
+    invitations_hold(w, found);
     one_conversation(w, found);
     one_turn(w, found);
     counters_hold(w, found);

@@ -768,7 +768,7 @@ class Town {
             shard, [by](Store& s, auto d) { s.accept(by, d); }, ignore<Outcome>());
       return;
     }
-    if (card.state == "wrapup" && one_in(3)) return command([by](Store& s, auto d) { s.close(by, "done", 0, d); });
+    if (card.state == "wrapup" && one_in(3)) return command([by](Store& s, auto d) { s.close(by, "done", {}, d); });
     if (card.state != "active") return;
     if (work.replies < 3 && !one_in(4)) {
       ++work.replies;
@@ -789,14 +789,14 @@ class Town {
     }
     work.replies = 0;
     if (one_in(6))
-      return command([by, until = now_ + between(2, 20) * kSecond](Store& s, auto d) { s.park(by, WallTime{until}, d); });
+      return command([by, until = now_ + between(2, 20) * kSecond](Store& s, auto d) { s.park(by, WallTime{until}, kParkWeight, d); });
     if (one_in(6)) {
       const bool to_agent = one_in(2);
       const std::string other = agents_[static_cast<std::size_t>(between(0, 3))];
-      return command([=](Store& s, auto d) { s.transfer(by, to_agent ? "" : "water", to_agent ? other : "", 8 * kSecond, d); });
+      return command([=](Store& s, auto d) { s.transfer({by, to_agent ? "" : "water", to_agent ? other : "", 8 * kSecond}, d); });
     }
     ++report_.happened["resolved"];
-    command([by](Store& s, auto d) { s.close(by, "done", 3 * kSecond, d); });
+    command([by](Store& s, auto d) { s.close(by, "done", {3 * kSecond}, d); });
   }
 
   // Repeated with its client_id until there is an answer; then, at the latest, the next may be written.

@@ -278,8 +278,8 @@ class Stream {
         break;
       case 8:
         if (c != nullptr) {
-          one_in(3) ? store_->transfer({c->id, c->gen, c->owner}, "roads", "", 45'000, ignore())
-                    : store_->close({c->id, c->gen, c->owner}, "", one_in(2) ? 0 : 5'000, ignore());
+          one_in(3) ? store_->transfer({{c->id, c->gen, c->owner}, "roads", ""}, ignore())
+                    : store_->close({c->id, c->gen, c->owner}, "", {one_in(2) ? 0 : 5'000}, ignore());
         }
         break;
       case 9: store_->sweep(10, 4'000, ignore()); break;

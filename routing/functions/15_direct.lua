@@ -1,0 +1,112 @@
+-- What supervisors, programs and the house direct, whoever has the conversation. Each transition of it says `by` whom.
+
+-- Whether this agent is there and has room, whatever his availability: a supervisor takes over while paused.
+local function has_room(T, agent, weight)
+  local r = call('HMGET', T .. ':agent:' .. agent, 'ses', 'load', 'cap')
+  return tonumber(r[1] or 0) > 0 and tonumber(r[2] or 0) + weight <= tonumber(r[3] or 0)
+end
+
+local function is_queue(T, queue) return call('EXISTS', T .. ':queue:' .. queue) == 1 end
+
+-- One verb each: (T, now, conv, c, target, ttl_ms) -> the answer.
+local verbs = {}
+
+-- To `target` at once, or as an offer, from wherever it is.
+local function hand_to(T, now, conv, c, target, ttl, at_once)
+  if c.own == target and c.state == 'active' then return {'refused', 'same_agent'} end
+  local more = tonumber(c.base) - (c.own == target and tonumber(c.wt) or 0)
+  local able
+  if at_once then able = has_room(T, target, more) else able = can_take(T, target, more) end
+  if not able then return {'refused', 'not_ready'} end
+  requeue(T, now, conv, c, 'directed', false)
+  call('ZREM', T .. ':q:' .. c.q, conv)
+  local gen, state = give(T, now, conv, tonumber(c.gen) + 1, target, tonumber(c.base), c.q, ttl, at_once, 'directed')
+  return {'ok', gen, state}
+end
+function verbs.take(T, now, conv, c, target) return hand_to(T, now, conv, c, target, 0, true) end
+function verbs.assign(T, now, conv, c, target, ttl) return hand_to(T, now, conv, c, target, ttl, false) end
+
+function verbs.requeue(T, now, conv, c, target)
+  if target == '' then target = c.q end
+  if target == c.q and c.state == 'queued' then return {'refused', 'same_queue'} end
+  if not is_queue(T, target) then return {'refused', 'no_queue'} end
+  if target ~= c.q then
+    leave_line(T, conv, c)
+    c.state, c.q = c.own and c.own ~= '' and c.state or 'moving', target
+    call('HSET', T .. ':conv:' .. conv, 'q', target)
+  end
+  return {'ok', requeue(T, now, conv, c, 'directed', c.own and c.own ~= ''), 'queued'}
+end
+
+function verbs.close(T, now, conv, c, target) return {'ok', shut(T, now, conv, c, target), 'closed'} end
+
+-- Minutes by which it counts as older than it is; its place changes, its state does not.
+function verbs.priority(T, now, conv, c, target)
+  local arrived = call('HGET', T .. ':conv:' .. conv, 'arr') or c.first
+  local eff = int(tonumber(arrived) - 60000 * tonumber(target))
+  call('HSET', T .. ':conv:' .. conv, 'eff', eff)
+  if c.state == 'queued' then call('ZADD', T .. ':q:' .. c.q, eff, conv) end
+  transition(T, now, 'prioritised', conv, c.gen, c.own or '', c.q, {'e', eff})
+  return {'ok', tonumber(c.gen), c.state}
+end
+
+-- A closed one waits again, behind those who wait already; who had it goes first.
+function verbs.reopen(T, now, conv, c, target)
+  if target == '' then target = c.q end
+  if not is_queue(T, target) then return {'refused', 'no_queue'} end
+  local ck, contact, here = T .. ':conv:' .. conv, T .. ':contact:' .. c.contact, 'v:' .. c.acct
+  if call('HEXISTS', contact, here) == 1 then return {'refused', 'other_open'} end
+  local gen, sticky = tonumber(c.gen) + 1, c.own or ''
+  call('HDEL', ck, 'closed', 'why', 'code', 'nf')
+  call('HSET', ck, 'state', 'queued', 'gen', gen, 'own', '', 'q', target, 'wt', c.base, 'eff', clock, 'arr', clock, 'enq', clock, 'excl', '', 'stk', sticky)
+  call('ZREM', T .. ':closed', conv)
+  call('HSET', contact, here, conv)
+  call('HSET', T .. ':addr:' .. call('HGET', ck, 'addr'), here, conv)
+  call('ZADD', T .. ':q:' .. target, clock, conv)
+  transition(T, now, 'queued', conv, gen, '', target, {'e', clock, 'w', c.base, 'y', sticky, 'x', 'reopened'})
+  return {'ok', gen, 'queued'}
+end
+
+-- Into another open conversation of the same citizen: this one ends, and says where it went on.
+function verbs.merge(T, now, conv, c, target)
+  local r = call('HMGET', T .. ':conv:' .. target, 'state', 'contact', 'acct', 'addr')
+  if not r[1] or r[1] == 'closed' or r[1] == 'sends' or target == conv then return {'refused', 'not_open'} end
+  if r[2] ~= c.contact then return {'refused', 'other_contact'} end
+  call('HSET', T .. ':conv:' .. conv, 'into', target)
+  local gen = shut(T, now, conv, c, 'merged')
+  if r[3] == c.acct then  -- what he writes next goes on there
+    call('HSET', T .. ':contact:' .. c.contact, 'v:' .. c.acct, target)
+    call('HSET', T .. ':addr:' .. call('HGET', T .. ':conv:' .. conv, 'addr'), 'v:' .. c.acct, target)
+  end
+  return {'ok', gen, 'closed'}
+end
+
+-- direct(now, conv, gen or '' (whatever it is), verb, target, by, agent or '', ttl_ms, client_id)
+-- -> ok gen state | stale gen state owner | refused why | missing | repeat ...   With an agent, only what is his own.
+local function direct(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  local c = read(T, a[2])
+  if not c or c.state == 'sends' then return {'missing'} end
+  local of_closed = a[4] == 'reopen'
+  if (a[3] ~= '' and c.gen ~= a[3]) or (c.state == 'closed') ~= of_closed or (a[7] ~= '' and c.own ~= a[7]) then
+    return stale(c.gen, c.state, c.own)
+  end
+  actor = a[6]
+  local ok, answer = pcall(verbs[a[4]], T, now, a[2], c, a[5], tonumber(a[8]))
+  actor = ''
+  if not ok then error(answer) end
+  return answer
+end
+
+-- Repeated under its client_id, it answers what came of it.
+local function direct_once(keys, a)
+  if a[9] == '' then return direct(keys, a) end
+  local key = keys[1] .. ':cid:' .. a[6] .. ':' .. a[9]
+  local before = call('GET', key)
+  if before then return {'repeat', string.match(before, '^(.+)%.%d+$'), 0} end
+  local reply = direct(keys, a)
+  if reply[1] == 'ok' then call('SET', key, a[2] .. '.0', 'PX', 86400000) end
+  return reply
+end
+
+redis.register_function{function_name = 'direct_' .. VERSION, callback = direct_once, flags = {'allow-oom'}}

@@ -1,0 +1,109 @@
+// What supervisors, programs and the house direct: routing/functions/15_direct.lua.
+#include "routing/model/memory.h"
+
+namespace belfry::routing::model {
+
+void Memory::direct(const Directive& what, Done<Outcome> done) {
+  now_ = clock_().ms;
+  if (auto before = done_before(what.by, what.client_id)) return done(std::move(*before));
+  actor_ = what.by;
+  Outcome out = directed(what);
+  actor_.clear();
+  if (out.what == Outcome::What::kOk) remember(what.by, what.client_id, {what.conversation, 0});
+  done(std::move(out));
+}
+
+Outcome Memory::directed(const Directive& what) {
+  using Verb = Directive::Verb;
+  Conversation* c = look(w_.conversations, what.conversation);
+  if (c == nullptr || c->state == "sends") return missing();
+  const bool gone = what.gen && *what.gen != c->gen;
+  if (gone || (c->state == "closed") != (what.verb == Verb::kReopen) || (!what.agent.empty() && c->owner != what.agent)) {
+    return stale(*c);
+  }
+  switch (what.verb) {
+    case Verb::kTake:
+    case Verb::kAssign: return hand_to(*c, what);
+    case Verb::kRequeue: return move_to(*c, what);
+    case Verb::kClose: shut(*c, what.target); return ok(c->gen, c->state);
+    case Verb::kPriority: return prioritise(*c, what);
+    case Verb::kReopen: return reopen(*c, what);
+    case Verb::kMerge: return merge(*c, what);
+  }
+  return missing();
+}
+
+Outcome Memory::hand_to(Conversation& c, const Directive& what) {
+  if (c.owner == what.target && c.state == "active") return refused("same_agent");
+  const bool at_once = what.verb == Directive::Verb::kTake;
+  const std::int64_t more = c.base - (c.owner == what.target ? c.weight : 0);
+  const Agent* agent = look(w_.agents, what.target);
+  const bool room = agent != nullptr && agent->sessions > 0 && agent->load + more <= agent->capacity;
+  if (at_once ? !room : !can_take(what.target, more)) return refused("not_ready");
+  requeue(c, "directed", false);
+  w_.waiting[c.queue].erase({c.eff, c.id});
+  give(c, what.target, at_once ? 0 : what.ttl_ms, at_once, "directed");
+  return ok(c.gen, c.state);
+}
+
+Outcome Memory::move_to(Conversation& c, const Directive& what) {
+  const std::string to = what.target.empty() ? c.queue : what.target;
+  if (to == c.queue && c.state == "queued") return refused("same_queue");
+  if (!is_queue(to)) return refused("no_queue");
+  if (to != c.queue) {
+    leave_line(c);
+    if (c.owner.empty()) c.state = "moving";
+    c.queue = to;
+  }
+  requeue(c, "directed", !c.owner.empty());
+  return ok(c.gen, "queued");
+}
+
+Outcome Memory::prioritise(Conversation& c, const Directive& what) {
+  const std::int64_t eff = (c.arrived > 0 ? c.arrived : c.first) - 60'000 * number(what.target);
+  if (c.state == "queued") {
+    w_.waiting[c.queue].erase({c.eff, c.id});
+    w_.waiting[c.queue].insert({eff, c.id});
+  }
+  c.eff = eff;
+  transition("prioritised", c, c.owner, {{"e", text(eff)}});
+  return ok(c.gen, c.state);
+}
+
+Outcome Memory::reopen(Conversation& c, const Directive& what) {
+  const std::string to = what.target.empty() ? c.queue : what.target;
+  if (!is_queue(to)) return refused("no_queue");
+  auto& open = w_.contacts.at(c.contact).open;
+  if (open.contains(c.account)) return refused("other_open");
+  unshelve(c.id);
+  c.state = "queued";
+  ++c.gen;
+  c.sticky = std::exchange(c.owner, "");
+  c.queue = to;
+  c.weight = c.base;
+  c.eff = c.arrived = c.since = now_;
+  c.excluded.clear();
+  c.failures = c.closed = 0;
+  c.why.clear();
+  c.code.clear();
+  open[c.account] = c.id;
+  w_.addresses[c.address].latest[c.account] = c.id;
+  w_.waiting[to].insert({c.eff, c.id});
+  transition("queued", c, "", {{"e", text(c.eff)}, {"w", text(c.base)}, {"y", c.sticky}, {"x", "reopened"}});
+  return ok(c.gen, "queued");
+}
+
+Outcome Memory::merge(Conversation& c, const Directive& what) {
+  const Conversation* into = look(w_.conversations, what.target);
+  if (into == nullptr || into->state == "closed" || into->state == "sends" || into->id == c.id) return refused("not_open");
+  if (into->contact != c.contact) return refused("other_contact");
+  c.into = into->id;
+  shut(c, "merged");
+  if (into->account == c.account) {
+    w_.contacts.at(c.contact).open[c.account] = into->id;
+    w_.addresses[c.address].latest[c.account] = into->id;
+  }
+  return ok(c.gen, "closed");
+}
+
+}  // namespace belfry::routing::model

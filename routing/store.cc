@@ -1,0 +1,85 @@
+// What the store's two bodies share.
+#include "routing/store.h"
+
+#include <array>
+#include <charconv>
+
+#include "belfry/list.h"
+
+namespace belfry::routing {
+namespace {
+
+std::int64_t to_int(std::string_view text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+}  // namespace
+
+std::string_view name_of(Directive::Verb verb) {
+  switch (verb) {
+    case Directive::Verb::kTake: return "take";
+    case Directive::Verb::kAssign: return "assign";
+    case Directive::Verb::kRequeue: return "requeue";
+    case Directive::Verb::kClose: return "close";
+    case Directive::Verb::kPriority: return "priority";
+    case Directive::Verb::kReopen: return "reopen";
+    case Directive::Verb::kMerge: return "merge";
+  }
+  return "";
+}
+
+int QueueState::weight_of(std::string_view what) const {
+  if (const auto it = weights.find(what); it != weights.end()) return it->second;
+  return what == "wrapup" ? kWrapWeight : what == "parked" ? kParkWeight : kWeight;
+}
+
+std::map<std::string, int, std::less<>> parse_weights(std::string_view list) {
+  std::map<std::string, int, std::less<>> out;
+  for (const std::string& item : split_list(list)) {
+    const auto equals = item.find('=');
+    if (equals == std::string::npos) continue;
+    int weight = -1;
+    std::from_chars(item.data() + equals + 1, item.data() + item.size(), weight);
+    if (weight >= 0) out[item.substr(0, equals)] = weight;
+  }
+  return out;
+}
+
+Result<AgentEvent> parse_agent_event(std::string_view line) {
+  AgentEvent event;
+  if (const auto newline = line.find('\n'); newline != std::string_view::npos) {
+    event.body = std::string(line.substr(newline + 1));
+    line = line.substr(0, newline);
+  }
+  std::array<std::string_view, 7> part;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const auto bar = i + 1 < part.size() ? line.find('|') : std::string_view::npos;
+    if (i + 1 < part.size() && bar == std::string_view::npos) return fail(Errc::kInternal, "an agent's event does not parse");
+    part[i] = line.substr(0, bar);
+    if (bar != std::string_view::npos) line = line.substr(bar + 1);
+  }
+  if (part[1].size() != 1) return fail(Errc::kInternal, "an agent's event has an odd kind");
+  event.seq = to_int(part[0]);
+  event.kind = part[1][0];
+  event.conversation = std::string(part[2]);
+  event.x = std::string(part[3]);
+  event.y = std::string(part[4]);
+  event.at = WallTime{to_int(part[5])};
+  event.extra = std::string(part[6]);
+  return event;
+}
+
+Archived archived(std::string_view conversation, std::int64_t gen, const std::vector<Line>& all) {
+  Archived out;
+  out.conversation = std::string(conversation);
+  out.gen = gen;
+  for (const Line& line : all) {
+    out.states.push_back(static_cast<char>(line.state));
+    out.facts += (line.provider_id.empty() ? 0 : 1) + (line.reason.empty() ? 0 : 1);
+  }
+  return out;
+}
+
+}  // namespace belfry::routing
