@@ -7,6 +7,7 @@
 
 #include "belfry/list.h"
 #include "gateway/api/uploads.h"
+#include "gateway/directive.h"
 #include "routing/record.h"
 
 namespace belfry::gateway {
@@ -14,31 +15,9 @@ namespace {
 
 constexpr std::uint16_t kSignedOut = 4401;
 constexpr std::chrono::seconds kDoubtRetry{1};
+constexpr std::chrono::seconds kWatchEvery{1};
 constexpr int kMaxOpenFrames = 8;
 constexpr std::size_t kMaxEarly = 1'000;
-
-wire::Problem stale_problem(const routing::Outcome& out) {
-  std::string why = "The conversation moved on while you looked at it";
-  if (out.state == "closed")
-    why += ": it is closed.";
-  else if (!out.owner.empty())
-    why += ": " + agent_id(out.owner) + " has it (" + out.state + ").";
-  else
-    why += ": it is " + out.state + ".";
-  wire::Problem p = wire::problem(409, "stale_generation", why + " Take the state in `now` and decide again.");
-  p.more = "\"now\":{\"gen\":" + std::to_string(out.gen) + ",\"state\":\"" + out.state + "\",\"owner\":\"" + agent_id(out.owner) +
-           "\"}";
-  return p;
-}
-
-wire::Problem refused_problem(const std::string& why) {
-  if (why == "not_ready")
-    return wire::problem(409, "not_ready", "That agent is not ready, not connected, or full. Choose another, or a queue.");
-  if (why == "no_queue")
-    return wire::problem(422, "unknown_queue", "There is no such queue. See GET /api/v1/queues for those there are.");
-  if (why == "same_agent") return wire::problem(422, "same_agent", "It is yours already. Choose another agent, or a queue.");
-  return wire::problem(409, why, "It was refused: " + why + ".");
-}
 
 }  // namespace
 
@@ -49,7 +28,8 @@ DeskSession::DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, Subject s
       agent_(subject_.agent),
       commands_(deps_.services),
       session_id_(std::move(session_id)),
-      doubt_timer_(deps_.services.loop) {}
+      doubt_timer_(deps_.services.loop),
+      watch_timer_(deps_.services.loop) {}
 
 void DeskSession::start() {
   // The socket holds these for its life; the session is held by its registry until `gone`.
@@ -165,7 +145,7 @@ void DeskSession::welcome(const routing::DeskView& view, const routing::Replay& 
   deps_.hub.joined(agent_, sent_);
   for (const routing::Card& card : view.held) {
     accounts_[card.conversation] = {card.account, card.address};
-    if (card.state == "offered") {
+    if (card.state == "offered" || card.invited == agent_) {
       desk::ConversationView offer = view_of(card);
       offer.expires = card.given + 45'000;
       if (const auto* queue = deps_.services.mirror.queue(card.queue)) offer.expires = card.given + queue->offer_ms;
@@ -218,7 +198,7 @@ void DeskSession::handle(const desk::Frame& f) {
   }
   const routing::Command by{f.conversation, f.gen, agent_, f.client_id};
   switch (f.kind) {
-    case Kind::kAvailability: return s.store.agent_set(agent_, f.value, f.reason, answer(f));
+    case Kind::kAvailability: return set_availability(f);
     case Kind::kAccept: return s.store.accept(by, answer(f));
     case Kind::kDecline: return s.store.decline(by, f.reason, answer(f));
     case Kind::kResolve:
@@ -230,7 +210,15 @@ void DeskSession::handle(const desk::Frame& f) {
         const auto* known = cards->empty() ? nullptr : mirror.queue(cards->front().queue);
         self->put_aside(f, by, known != nullptr ? *known : routing::QueueState{});
       });
-    case Kind::kTransfer: return s.store.transfer({by, f.to_queue, f.to_agent}, answer(f));
+    case Kind::kTransfer: return s.store.transfer({by, f.to_queue, f.to_agent, 45'000, f.warm}, answer(f));
+    case Kind::kTake:
+    case Kind::kAssign:
+    case Kind::kRequeue:
+    case Kind::kClose:
+    case Kind::kPriority:
+    case Kind::kReopen:
+    case Kind::kMerge: return direct(f);
+    case Kind::kWatch: return watch(f);
     case Kind::kReply: return reply(f);
     case Kind::kNote: {
       routing::Entry entry;
@@ -240,7 +228,10 @@ void DeskSession::handle(const desk::Frame& f) {
       entry.at = s.now().wall;
       entry.agent = agent_;
       entry.client_id = f.client_id;
-      return s.store.note(by, f.client_id, agent_, routing::encode_entry(entry), answer(f));
+      // A supervisor's note reaches whoever has the conversation.
+      const bool any = authorize(subject_, Action::kWrite, {"conversations"}).has_value();
+      return s.store.note({f.conversation, f.gen, any ? std::string() : agent_}, f.client_id, agent_,
+                          routing::encode_entry(entry), answer(f));
     }
     case Kind::kTyping: return typing(f);
     case Kind::kRead: return mark(f);
@@ -255,6 +246,74 @@ void DeskSession::put_aside(const desk::Frame& f, const routing::Command& by, co
   }
   const WallTime tomorrow = s.now().wall + 24 * 3'600'000LL;
   s.store.park(by, f.until.ms > 0 ? f.until : tomorrow, queue.weight_of("parked"), answer(f));
+}
+
+// His own, or, of who may, another's.
+void DeskSession::set_availability(const desk::Frame& f) {
+  const std::string& whose = f.agent.empty() ? agent_ : f.agent;
+  if (auto may = authorize(subject_, Action::kWrite, {"agents", whose}); !may)
+    return nack(f.client_id, wire::problem_of(may.error()));
+  deps_.services.store.agent_set(whose, f.value, f.reason, answer(f));
+}
+
+void DeskSession::direct(const desk::Frame& f) {
+  using Kind = desk::Frame::Kind;
+  using Verb = routing::Directive::Verb;
+  routing::Directive what;
+  what.conversation = f.conversation;
+  if (f.gen > 0) what.gen = f.gen;
+  what.client_id = f.client_id;
+  switch (f.kind) {
+    case Kind::kTake:
+      what.verb = Verb::kTake;
+      what.target = agent_;
+      break;
+    case Kind::kAssign:
+      what.verb = Verb::kAssign;
+      what.target = f.to_agent;
+      break;
+    case Kind::kClose:
+      what.verb = Verb::kClose;
+      what.target = f.code;
+      break;
+    case Kind::kPriority:
+      what.verb = Verb::kPriority;
+      what.target = std::to_string(f.life_safety ? routing::kLifeSafety : f.minutes);
+      break;
+    case Kind::kReopen:
+      what.verb = Verb::kReopen;
+      what.target = f.to_queue;
+      break;
+    case Kind::kMerge:
+      what.verb = Verb::kMerge;
+      what.target = f.into;
+      break;
+    default:
+      what.verb = Verb::kRequeue;
+      what.target = f.to_queue;
+      break;
+  }
+  if (auto may = permit(subject_, what); !may) return nack(f.client_id, wire::problem_of(may.error()));
+  deps_.services.store.direct(what, answer(f));
+}
+
+void DeskSession::watch(const desk::Frame& f) {
+  if (auto may = authorize(subject_, Action::kWrite, {"agents"}); !may) return nack(f.client_id, wire::problem_of(may.error()));
+  ack(f.client_id, {});
+  watch_timer_.cancel();
+  watch_.reset();
+  if (!f.on) return;
+  watch_ = std::make_unique<QueueWatch>();
+  show_watched();
+}
+
+void DeskSession::show_watched() {
+  if (phase_ != Phase::kLive || !watch_) return;
+  for (const std::string& frame : watch_->news(deps_.services.mirror, deps_.services.now().wall)) socket_->send(frame);
+  watch_timer_.expires_after(kWatchEvery);
+  watch_timer_.async_wait([weak = weak_from_this()](std::error_code error) {
+    if (const auto self = weak.lock(); self && !error) self->show_watched();
+  });
 }
 
 void DeskSession::reply(desk::Frame f) {
@@ -383,6 +442,7 @@ void DeskSession::ended(std::uint16_t) {
   const bool joined = phase_ != Phase::kNew;
   phase_ = Phase::kClosed;
   doubt_timer_.cancel();
+  watch_timer_.cancel();
   if (joined) {
     deps_.hub.leave(agent_, this);
     deps_.end_session(agent_, session_id_);

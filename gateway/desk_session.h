@@ -22,6 +22,7 @@
 #include "gateway/auth/subject.h"
 #include "gateway/desk_hub.h"
 #include "gateway/exchange.h"
+#include "gateway/queue_watch.h"
 #include "gateway/services.h"
 
 namespace belfry::gateway {
@@ -60,6 +61,10 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   void welcome(const routing::DeskView& view, const routing::Replay& replay, bool asked);
   void handle(const desk::Frame& frame);
   void put_aside(const desk::Frame& f, const routing::Command& by, const routing::QueueState& queue);
+  void set_availability(const desk::Frame& frame);
+  void direct(const desk::Frame& frame);
+  void watch(const desk::Frame& frame);
+  void show_watched();
   void reply(desk::Frame frame);
   void send(const desk::Frame& frame, const std::string& account);
   void mark(const desk::Frame& frame);
@@ -81,7 +86,8 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   enum class Phase : std::uint8_t { kNew, kJoining, kLive, kClosed } phase_ = Phase::kNew;
   std::int64_t sent_ = -1;                                   // the last event id that was sent
   std::vector<std::pair<std::int64_t, std::string>> early_;  // live events that came before the welcome
-  asio::steady_timer doubt_timer_;
+  asio::steady_timer doubt_timer_, watch_timer_;
+  std::unique_ptr<QueueWatch> watch_;  // while he watches
   bool finishing_ = false;
   std::uint16_t finish_code_ = 1001;
   std::string finish_reason_;

@@ -191,12 +191,16 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
   entry.at = message.at;
   what.entry = routing::encode_entry(entry);
   if (may_open) {
-    what.hint = services_.mirror.hint(account->queue, services_.now().wall);
-    if (const auto* queue = services_.mirror.queue(account->queue)) {
+    const WallTime now = services_.now().wall;
+    const routing::Mirror& mirror = services_.mirror;
+    if (const auto* queue = mirror.queue(what.queue)) {
       what.offer_ttl_ms = queue->offer_ms;
       what.auto_accept = queue->auto_accept;
       what.priority = queue->priority;
+      what.weight = queue->weight_of(what.channel);
+      if (!routing::is_open(*queue, now)) what.opens = queue->hours->next_change(now).value_or(WallTime{});
     }
+    what.hint = mirror.hint(what.queue, what.weight, now);
   }
   std::string bytes = what.entry;
   services_.store.ingest(what, [this, delivery, bytes = std::move(bytes)](Result<routing::Ingested> out) mutable {

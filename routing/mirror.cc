@@ -307,9 +307,9 @@ std::optional<Choice> Mirror::choose(const Waiting& waiting, WallTime now) const
   return Choice{seat->agent->id, seat->agent->gen, reasons_of(*seat, pool.free.size(), pool.step, sticky, now)};
 }
 
-std::optional<Hint> Mirror::hint(std::string_view queue, WallTime now) const {
+std::optional<Hint> Mirror::hint(std::string_view queue, int weight, WallTime now) const {
   if (!ready_ || waiting_in(queue) > 0) return std::nullopt;
-  const auto choice = choose({"", std::string(queue), "", 0, now.ms, kWeight, now.ms}, now);
+  const auto choice = choose({"", std::string(queue), "", 0, now.ms, weight, now.ms, "", 0}, now);
   if (!choice) return std::nullopt;
   for (const std::string& other : people_.at(choice->agent).state.queues) {
     if (waiting_in(other) > 0) return std::nullopt;
@@ -390,6 +390,23 @@ std::vector<const QueueState*> Mirror::queues() const {
   std::vector<const QueueState*> out;
   for (const auto& [id, its] : lines_) out.push_back(&its.settings);
   return out;
+}
+std::vector<const AgentState*> Mirror::agents() const {
+  std::vector<const AgentState*> out;
+  out.reserve(people_.size());
+  for (const auto& [id, person] : people_) out.push_back(&person.state);
+  return out;
+}
+WallTime Mirror::oldest_in(std::string_view queue) const {
+  const Line* its = find_line(queue);
+  const Item* next = nullptr;
+  if (its == nullptr) return {};
+  for (const auto& pool : its->pools) {
+    if (pool->order.empty()) continue;
+    const Item& first = waiting_.at(pool->order.begin()->second);
+    if (next == nullptr || first.what.eff < next->what.eff) next = &first;
+  }
+  return next == nullptr ? WallTime{} : WallTime{next->what.since};
 }
 std::size_t Mirror::ready_agents() const {
   return static_cast<std::size_t>(

@@ -33,7 +33,7 @@ class Mirror {
   // Who should get it, as pick() says: only those who could take it are looked at, best first.
   std::optional<Choice> choose(const Waiting& waiting, WallTime now) const;
   // For a conversation about to open in `queue`; nothing if anyone waits in a queue of the chosen agent.
-  std::optional<Hint> hint(std::string_view queue, WallTime now) const;
+  std::optional<Hint> hint(std::string_view queue, int weight, WallTime now) const;
 
   // Conversations and agents to bring together now, at most `most`. Each is taken to be done until the stream says else, so
   // that the next call proposes others. `failed` puts one back and takes its weight off the agent again.
@@ -46,6 +46,9 @@ class Mirror {
   std::size_t waiting_in(std::string_view queue) const;
   std::size_t ready_agents() const;
   std::vector<const QueueState*> queues() const;  // by id
+  std::vector<const AgentState*> agents() const;
+  // Since when the next of this queue waits; 0: nobody does.
+  WallTime oldest_in(std::string_view queue) const;
 
  private:
   using Place = std::pair<std::int64_t, std::string>;  // eff, conversation

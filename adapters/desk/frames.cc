@@ -25,6 +25,14 @@ constexpr std::array kKinds{
     KindRow{"resolve", Frame::Kind::kResolve, true, true, true},
     KindRow{"park", Frame::Kind::kPark, true, true, true},
     KindRow{"transfer", Frame::Kind::kTransfer, true, true, true},
+    KindRow{"take", Frame::Kind::kTake, true, false, true},
+    KindRow{"assign", Frame::Kind::kAssign, true, false, true},
+    KindRow{"requeue", Frame::Kind::kRequeue, true, false, true},
+    KindRow{"close", Frame::Kind::kClose, true, false, true},
+    KindRow{"priority", Frame::Kind::kPriority, true, false, true},
+    KindRow{"reopen", Frame::Kind::kReopen, true, false, true},
+    KindRow{"merge", Frame::Kind::kMerge, true, false, true},
+    KindRow{"watch", Frame::Kind::kWatch, false, false, true},
     KindRow{"reply", Frame::Kind::kReply, true, true, true},
     KindRow{"note", Frame::Kind::kNote, true, false, true},
     KindRow{"typing", Frame::Kind::kTyping, true, false, false},
@@ -32,7 +40,8 @@ constexpr std::array kKinds{
     KindRow{"ping", Frame::Kind::kPing, false, false, false},
 };
 
-constexpr std::size_t kMaxClientId = 100;  // octets
+constexpr std::int64_t kMaxPriority = 1'000;  // minutes
+constexpr std::size_t kMaxClientId = 100;     // octets
 
 tl::unexpected<Error> bad(std::string detail) { return fail(Errc::kBadInput, std::move(detail)); }
 
@@ -136,6 +145,22 @@ std::string event(std::int64_t id, std::string_view kind) {
   return out;
 }
 
+Result<void> read_to(dom::object object, Frame& frame) {
+  const auto to = wire::object_at(object, "to");
+  if (!to) return {};
+  const std::string_view agent = wire::text_at(*to, "agent"), queue = wire::text_at(*to, "queue");
+  if (!agent.empty() && queue.empty()) {
+    const auto id = parse_agent_id(agent);
+    if (!id) return bad("`to.agent` is not an agent's id: it looks like agent_ana");
+    frame.to_agent = *id;
+  } else if (agent.empty() && !queue.empty()) {
+    const auto id = parse_queue_id(queue);
+    if (!id) return bad("`to.queue` is not a queue's id: it looks like queue_city");
+    frame.to_queue = *id;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Frame> read(const std::string& text) {
@@ -158,11 +183,9 @@ Result<Frame> read(const std::string& text) {
     if (!id) return bad("`conversation` is not an id: it looks like conv_12");
     frame.conversation = *id;
   }
-  if (row->needs_gen) {
-    const auto gen = wire::int_at(object, "gen");
-    if (!gen || *gen < 1) return bad("`gen` is missing: send the generation you saw");
-    frame.gen = *gen;
-  }
+  const auto gen = wire::int_at(object, "gen");
+  if (row->needs_gen && (!gen || *gen < 1)) return bad("`gen` is missing: send the generation you saw");
+  if (gen && *gen > 0) frame.gen = *gen;
   frame.reason = first_of(wire::text_at(object, "reason"), 200);
   switch (frame.kind) {
     case Frame::Kind::kHello: {
@@ -178,10 +201,16 @@ Result<Frame> read(const std::string& text) {
     }
     case Frame::Kind::kAvailability:
       frame.value = std::string(wire::text_at(object, "value"));
-      if (frame.value != "ready" && frame.value != "paused" && frame.value != "offline") {
-        return bad("`value` must be ready, paused or offline");
+      if (frame.value != "ready" && frame.value != "paused" && frame.value != "draining" && frame.value != "offline") {
+        return bad("`value` must be ready, paused, draining or offline");
+      }
+      if (const std::string_view agent = wire::text_at(object, "agent"); !agent.empty()) {
+        const auto id = parse_agent_id(agent);
+        if (!id) return bad("`agent` is not an agent's id: it looks like agent_ana");
+        frame.agent = *id;
       }
       break;
+    case Frame::Kind::kClose:
     case Frame::Kind::kResolve: frame.code = first_of(wire::text_at(object, "code"), 64); break;
     case Frame::Kind::kPark: {
       const std::string_view until = wire::text_at(object, "until");
@@ -190,23 +219,36 @@ Result<Frame> read(const std::string& text) {
       if (at) frame.until = *at;
       break;
     }
-    case Frame::Kind::kTransfer: {
-      const auto to = wire::object_at(object, "to");
-      if (to) {
-        const std::string_view agent = wire::text_at(*to, "agent"), queue = wire::text_at(*to, "queue");
-        if (!agent.empty() && queue.empty()) {
-          const auto id = parse_agent_id(agent);
-          if (!id) return bad("`to.agent` is not an agent's id: it looks like agent_ana");
-          frame.to_agent = *id;
-        } else if (agent.empty() && !queue.empty()) {
-          const auto id = parse_queue_id(queue);
-          if (!id) return bad("`to.queue` is not a queue's id: it looks like queue_city");
-          frame.to_queue = *id;
-        }
-      }
+    case Frame::Kind::kTransfer:
+      if (auto to = read_to(object, frame); !to) return tl::unexpected(std::move(to.error()));
       if (frame.to_agent.empty() && frame.to_queue.empty()) return bad("`to` needs either agent or queue");
+      frame.warm = wire::true_at(object, "warm");
+      if (frame.warm && frame.to_agent.empty()) return bad("`warm` needs `to.agent`: a queue cannot be spoken to first");
+      break;
+    case Frame::Kind::kAssign:
+      if (auto to = read_to(object, frame); !to) return tl::unexpected(std::move(to.error()));
+      if (frame.to_agent.empty()) return bad("`to` needs an agent");
+      break;
+    case Frame::Kind::kRequeue:
+    case Frame::Kind::kReopen:
+      if (auto to = read_to(object, frame); !to) return tl::unexpected(std::move(to.error()));
+      if (!frame.to_agent.empty()) return bad("`to` names a queue here, or is left out");
+      break;
+    case Frame::Kind::kPriority: {
+      frame.life_safety = wire::true_at(object, "life_safety");
+      const auto minutes = wire::int_at(object, "minutes");
+      if (!frame.life_safety && (!minutes || *minutes < 0 || *minutes > kMaxPriority))
+        return bad("`minutes` must be a whole number from 0 to 1000, or `life_safety` true");
+      frame.minutes = minutes.value_or(0);
       break;
     }
+    case Frame::Kind::kMerge: {
+      const auto into = parse_conversation_id(wire::text_at(object, "into"));
+      if (!into) return bad("`into` is not an id: it looks like conv_12");
+      frame.into = *into;
+      break;
+    }
+    case Frame::Kind::kWatch: frame.on = wire::true_at(object, "on"); break;
     case Frame::Kind::kReply: {
       auto content = content_of(object);
       if (!content) return tl::unexpected(std::move(content.error()));
@@ -393,6 +435,27 @@ std::string write_conversation(std::int64_t id, std::string_view conversation, s
   member_time(out, "window_until", window_until);
   out += '}';
   return out;
+}
+
+std::string write_queue(const QueueView& q) {
+  std::string out = "{\"t\":\"event\",\"kind\":\"queue\"";
+  member(out, "queue", queue_id(q.id));
+  member(out, "name", q.name);
+  member_int(out, "waiting", static_cast<std::int64_t>(q.waiting));
+  member_int(out, "members_ready", static_cast<std::int64_t>(q.members_ready));
+  out.append(",\"open\":").append(q.open ? "true" : "false");
+  member_time(out, "oldest_at", q.oldest);
+  return out + "}";
+}
+
+std::string write_presence(const PresenceView& p) {
+  std::string out = "{\"t\":\"event\",\"kind\":\"presence\"";
+  member(out, "agent", agent_id(p.agent));
+  member(out, "availability", p.availability);
+  out.append(",\"connected\":").append(p.connected ? "true" : "false");
+  member_int(out, "load", p.load);
+  member_int(out, "capacity", p.capacity);
+  return out + "}";
 }
 
 std::string write_ack(std::string_view client_id, std::string_view id) {

@@ -25,6 +25,14 @@ struct Frame {
     kResolve,
     kPark,
     kTransfer,
+    kTake,
+    kAssign,
+    kRequeue,
+    kClose,
+    kPriority,
+    kReopen,
+    kMerge,
+    kWatch,
     kReply,
     kNote,
     kTyping,
@@ -36,14 +44,20 @@ struct Frame {
   std::int64_t gen = 0;
   std::string last_id;  // hello: decimal, or empty
   std::string value;    // availability
+  std::string agent;    // availability of another, by a supervisor
   std::string reason;   // availability, decline
-  std::string code;     // resolve
+  std::string code;     // resolve, close
   WallTime until;       // park
-  // Of a transfer: one of them.
+  // Of a transfer one of them; assign names an agent, requeue and reopen may name a queue.
   std::string to_agent, to_queue;
-  std::string text;     // note
-  std::string message;  // read: msg_...
-  Content content;      // reply
+  bool warm = false;         // transfer to an agent: keep it until he accepts
+  std::int64_t minutes = 0;  // priority: by which it counts as older than it is
+  bool life_safety = false;  // priority: before all else
+  std::string into;          // merge: without conv_
+  bool on = false;           // watch
+  std::string text;          // note
+  std::string message;       // read: msg_...
+  Content content;           // reply
 };
 
 // An error's detail is for the desk: what is wrong, and what to send instead.
@@ -96,6 +110,20 @@ std::string write_rescinded(std::int64_t id, std::string_view conversation, std:
 std::string write_assigned(std::int64_t id, const ConversationView& conversation);
 std::string write_conversation(std::int64_t id, std::string_view conversation, std::int64_t gen, std::string_view state,
                                std::string_view owner, std::string_view queue, WallTime window_until);
+// What a supervisor watches; no id, never replayed.
+struct QueueView {
+  std::string id, name;
+  std::size_t waiting = 0, members_ready = 0;
+  WallTime oldest;  // 0: nobody waits
+  bool open = true;
+};
+struct PresenceView {
+  std::string agent, availability;
+  bool connected = false;
+  std::int64_t load = 0, capacity = 0;  // weights: ten to one conversation
+};
+std::string write_queue(const QueueView& queue);
+std::string write_presence(const PresenceView& presence);
 std::string write_ack(std::string_view client_id, std::string_view id);
 std::string write_nack(std::string_view client_id, const wire::Problem& problem);
 std::string write_pong();

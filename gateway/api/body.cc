@@ -81,6 +81,26 @@ std::optional<std::int64_t> Body::integer(std::string_view member, Integer rule)
   return number;
 }
 
+std::optional<double> Body::number(std::string_view member, Number rule) {
+  const auto value = find(member, false);
+  if (!value) return std::nullopt;
+  double number = 0;
+  if (value->get(number) != simdjson::SUCCESS || number < rule.min || number > rule.max) {
+    const auto shown = [](double bound) { return bound == 0 || bound >= 1 ? std::to_string(static_cast<int>(bound)) : "0.1"; };
+    complain(member, "must be a number from " + shown(rule.min) + " to " + shown(rule.max));
+    return std::nullopt;
+  }
+  return number;
+}
+
+bool Body::flag(std::string_view member) {
+  const auto value = find(member, false);
+  if (!value) return false;
+  bool out = false;
+  if (value->get(out) != simdjson::SUCCESS) complain(member, "must be true or false");
+  return out;
+}
+
 std::optional<std::vector<std::string>> Body::texts(std::string_view member, std::size_t max_items, std::size_t max_length) {
   const auto value = find(member, false);
   if (!value) return std::nullopt;
@@ -122,6 +142,23 @@ std::optional<std::vector<std::string>> Body::queues(std::string_view member, st
 
 void Body::complain(std::string_view member, std::string what) { complaints_.emplace_back(member, std::move(what)); }
 
+void Body::read_inner(const std::string& name, const simdjson::dom::element& value,
+                      const std::function<void(Body& inner)>& read) {
+  simdjson::dom::object object;
+  if (value.get(object) != simdjson::SUCCESS) return complain(name, "must be an object");
+  Body body(object);
+  read(body);
+  body.complain_of_members();
+  for (auto& [inner, what] : body.complaints_) complain(name + "." + inner, std::move(what));
+}
+
+bool Body::object(std::string_view member, const std::function<void(Body& inner)>& read) {
+  const auto value = find(member, false);
+  if (!value) return false;
+  read_inner(std::string(member), *value, read);
+  return true;
+}
+
 bool Body::objects(std::string_view member, std::size_t max_items, const std::function<void(Body& item)>& read) {
   const auto value = find(member, false);
   if (!value) return false;
@@ -133,15 +170,7 @@ bool Body::objects(std::string_view member, std::size_t max_items, const std::fu
   std::size_t i = 0;
   for (const simdjson::dom::element item : array) {
     const std::string name = std::string(member) + "[" + std::to_string(i++) + "]";
-    simdjson::dom::object object;
-    if (item.get(object) != simdjson::SUCCESS) {
-      complain(name, "must be an object");
-      continue;
-    }
-    Body body(object);
-    read(body);
-    body.complain_of_members();
-    for (auto& [inner, what] : body.complaints_) complain(name + "." + inner, std::move(what));
+    read_inner(name, item, read);
   }
   return true;
 }

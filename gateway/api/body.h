@@ -38,11 +38,18 @@ class Body {
   std::optional<std::string> agent(std::string_view member, bool required);
   std::optional<std::string> one_of(std::string_view member, bool required, const std::vector<std::string_view>& words);
   std::optional<std::int64_t> integer(std::string_view member, Integer rule);
+  struct Number {
+    double min = 0, max = 0;
+  };
+  std::optional<double> number(std::string_view member, Number rule);
+  bool flag(std::string_view member);  // false if it is not there
   std::optional<std::vector<std::string>> texts(std::string_view member, std::size_t max_items, std::size_t max_length);
   std::optional<std::vector<std::string>> queues(std::string_view member, std::size_t max_items);
   // An array of objects, each read like a body of its own; its complaints name it: `steps[0].after_s`. False: there is none, or
   // it is no such array.
   bool objects(std::string_view member, std::size_t max_items, const std::function<void(Body& item)>& read);
+  // The same of one object.
+  bool object(std::string_view member, const std::function<void(Body& inner)>& read);
   // Known here, and read elsewhere.
   void known(std::string_view member) { known_.emplace_back(member); }
 
@@ -53,6 +60,7 @@ class Body {
  private:
   explicit Body(const simdjson::dom::object& object) : object_(object) {}
   void complain_of_members();
+  void read_inner(const std::string& name, const simdjson::dom::element& value, const std::function<void(Body& inner)>& read);
   std::optional<simdjson::dom::element> find(std::string_view member, bool required);
 
   wire::JsonReader reader_;

@@ -54,6 +54,8 @@ struct Route {
 std::vector<Route> session_routes();
 std::vector<Route> message_routes();
 std::vector<Route> conversation_routes();
+std::vector<Route> directive_routes();
+std::vector<Route> audit_routes();
 std::vector<Route> people_routes();
 std::vector<Route> queue_routes();
 std::vector<Route> key_routes();

@@ -3,6 +3,7 @@
 
 #include "adapters/wire/json.h"
 #include "adapters/wire/rfc3339.h"
+#include "gateway/api/audit.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
 
@@ -38,9 +39,10 @@ void make(Room& room, const CallPtr& call) {
   about.agent = agent.value_or("");
   about.name = name.value_or("");
   const auto add = [&room, call, about] {
-    room.auth.add_key(about, [call](Result<Auth::NewKey> made) {
+    room.auth.add_key(about, [&room, call](Result<Auth::NewKey> made) {
       if (!made) return call->error(made.error());
-      call->json(201, key_json(made->about, made->key));
+      note_change(room, call, "key.add", made->about.id, "role=" + made->about.role,
+                  [call, made = *made] { call->json(201, key_json(made.about, made.key)); });
     });
   };
   if (about.agent.empty()) return add();
@@ -79,10 +81,10 @@ void list(Room& room, const CallPtr& call) {
 
 void revoke(Room& room, const CallPtr& call) {
   if (!call->may(Action::kManage, {"keys"})) return;
-  room.auth.revoke_key(call->args[0], [call](Result<void> gone) {
+  room.auth.revoke_key(call->args[0], [&room, call](Result<void> gone) {
     if (!gone && gone.error().code == Errc::kNotFound) return call->problem(not_found("key"));
     if (!gone) return call->error(gone.error());
-    call->nothing();
+    note_change(room, call, "key.remove", call->args[0], "", [call] { call->nothing(); });
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "adapters/wire/json.h"
 #include "belfry/list.h"
+#include "gateway/api/audit.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
 #include "gateway/api/named.h"
@@ -15,13 +16,6 @@ namespace {
 
 constexpr int kMaxCapacity = 100;       // conversations
 constexpr std::size_t kMaxQueues = 50;  // of one agent
-
-// Weights as conversations: 13 is 1.3.
-std::string in_conversations(std::int64_t weight) {
-  std::string out = std::to_string(weight / routing::kWeight);
-  if (weight % routing::kWeight != 0) out += "." + std::to_string(weight % routing::kWeight);
-  return out;
-}
 
 std::vector<std::string> queue_ids(const std::vector<std::string>& queues) {
   std::vector<std::string> out;
@@ -186,10 +180,13 @@ void keep_agent(Room& room, const CallPtr& call, const std::shared_ptr<Wish>& wi
   room.services.store.agent_put(wish->id, wish->fields, [&room, call, wish, status](Result<routing::Outcome> kept) {
     if (!kept) return call->error(kept.error());
     room.auth.look_again(wish->id);  // his open desks learn what he may do now
-    if (!wish->password) return answer_person(room, call, wish->id, status);
-    room.auth.set_password(wish->login, wish->id, std::move(*wish->password), [&room, call, wish, status](Result<void> set) {
-      if (!set) return call->error(set.error());
-      answer_person(room, call, wish->id, status);
+    const std::string what = named(wish->fields) + (wish->password ? ",password" : "");
+    note_change(room, call, status == 201 ? "agent.add" : "agent.set", agent_id(wish->id), what, [&room, call, wish, status] {
+      if (!wish->password) return answer_person(room, call, wish->id, status);
+      room.auth.set_password(wish->login, wish->id, std::move(*wish->password), [&room, call, wish, status](Result<void> set) {
+        if (!set) return call->error(set.error());
+        answer_person(room, call, wish->id, status);
+      });
     });
   });
 }
@@ -277,9 +274,9 @@ void put_password(Room& room, const CallPtr& call) {
     room.auth.claim_login(person.login, person.id, [&room, call, person, password](Result<void> claimed) {
       if (!claimed && claimed.error().code == Errc::kConflict) return call->problem(login_taken());
       if (!claimed) return call->error(claimed.error());
-      room.auth.set_password(person.login, person.id, password, [call](Result<void> set) {
+      room.auth.set_password(person.login, person.id, password, [&room, call, id = person.id](Result<void> set) {
         if (!set) return call->error(set.error());
-        call->nothing();
+        note_change(room, call, "agent.password", agent_id(id), "", [call] { call->nothing(); });
       });
     });
   });
@@ -289,14 +286,16 @@ void put_availability(Room& room, const CallPtr& call) {
   const auto id = agent_in_path(*call);
   if (!id || !call->may(Action::kWrite, {"agents", *id})) return;
   Body body(call->request().body);
-  const auto value = body.one_of("value", true, {"ready", "paused", "offline"});
+  const auto value = body.one_of("value", true, {"ready", "paused", "draining", "offline"});
   const auto reason = body.text("reason", {.max = 200});
   if (auto wrong = body.finish()) return call->problem(*wrong);
   with_person(room, call, *id, [&room, call, value, reason](const Person& person) {
     room.services.store.agent_set(person.id, *value, reason.value_or(""),
-                                  [&room, call, id = person.id](Result<routing::Outcome> set) {
+                                  [&room, call, id = person.id, value](Result<routing::Outcome> set) {
                                     if (!set) return call->error(set.error());
-                                    answer_person(room, call, id, 200);
+                                    const auto then = [&room, call, id] { answer_person(room, call, id, 200); };
+                                    if (call->subject.agent == id) return then();
+                                    note_change(room, call, "agent.availability", agent_id(id), *value, then);
                                   });
   });
 }
@@ -320,9 +319,9 @@ void delete_agent(Room& room, const CallPtr& call) {
             if (card.state == "active") room.services.store.transfer({by, card.queue, {}}, ignore);
             if (card.state == "wrapup") room.services.store.close(by, {}, {}, ignore);
           }
-          room.auth.forget_agent(person.login, person.id, [call](Result<void> forgotten) {
+          room.auth.forget_agent(person.login, person.id, [&room, call, id = person.id](Result<void> forgotten) {
             if (!forgotten) return call->error(forgotten.error());
-            call->nothing();
+            note_change(room, call, "agent.remove", agent_id(id), "", [call] { call->nothing(); });
           });
         });
       });

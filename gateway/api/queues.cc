@@ -1,10 +1,12 @@
 // Queues and skills: what an operator edits while everything runs.
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "adapters/wire/json.h"
 #include "adapters/wire/rfc3339.h"
 #include "belfry/list.h"
+#include "gateway/api/audit.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
 #include "gateway/api/named.h"
@@ -23,7 +25,16 @@ std::vector<std::string> read_queue(Room& room, const std::string& id) {
           "priority",  "skills",
           "sticky_ms", "steps",
           "hours",     "zone",
-          "emergency"};
+          "emergency", "weights"};
+}
+
+// Conversations' weights as a queue may set them: of a channel, in wrap-up and parked. Ten is one conversation.
+std::string weights_json(std::string_view list) {
+  std::string out = "{";
+  for (const auto& [what, weight] : routing::parse_weights(list)) {
+    out.append(out.size() > 1 ? "," : "").append("\"").append(what).append("\":").append(in_conversations(weight));
+  }
+  return out + "}";
 }
 
 std::string step_json(const routing::Step& step) {
@@ -66,6 +77,7 @@ std::string queue_json(const std::string& id, const routing::Value& row, WallTim
     out.append(out.ends_with('[') ? "" : ",").append(step_json(step));
   }
   out += ']';
+  if (!text_at(row, 11).empty()) out.append(",\"weights\":").append(weights_json(text_at(row, 11)));
   hours_json(out, row, now);
   return out + "}";
 }
@@ -131,6 +143,25 @@ void read_steps(Body& body, Wish& wish) {
   wish.fields.emplace_back("steps", routing::write_steps(steps));
 }
 
+// {"wa":1,"sms":0.5,"wrapup":0.3,"parked":0}: in tenths of a conversation.
+void read_weights(Body& body, Wish& wish) {
+  struct Row {
+    std::string_view what;
+    double least;  // a channel's weighs something, or capacity means nothing
+  };
+  constexpr std::array<Row, 5> kRows{{{"wa", 0.1}, {"sms", 0.1}, {"web", 0.1}, {"wrapup", 0}, {"parked", 0}}};
+  std::string kept;
+  const bool said = body.object("weights", [&](Body& inner) {
+    for (const auto& [what, least] : kRows) {
+      const auto weight = inner.number(what, {least, 10});
+      if (!weight) continue;
+      const auto tenths = static_cast<int>(*weight * routing::kWeight + 0.5);
+      kept.append(kept.empty() ? "" : ",").append(what).append("=").append(std::to_string(tenths));
+    }
+  });
+  if (said) wish.fields.emplace_back("weights", kept);
+}
+
 void read_hours(Body& body, Wish& wish) {
   const auto hours = body.text("hours", {.max = 16'000});
   const auto zone = body.text("zone", {.required = hours.has_value(), .max = 60});
@@ -159,15 +190,16 @@ void put_emergency(Room& room, const CallPtr& call) {
     if (for_s) emergency.until = emergency.since + *for_s * 1000;
     kept = routing::write_emergency(emergency);
   }
-  room.commands.all({{"SISMEMBER", room.commands.key("queues"), *id}},
-                    [&room, call, id = *id, kept](Result<std::vector<routing::Value>> rows) {
-                      if (!rows) return call->error(rows.error());
-                      if (rows->front().integer == 0) return call->problem(not_found("queue"));
-                      room.services.store.queue_put(id, {{"emergency", kept}}, [&room, call, id](Result<routing::Outcome> put) {
-                        if (!put) return call->error(put.error());
-                        answer_queue(room, call, id, 200);
-                      });
-                    });
+  room.commands.all(
+      {{"SISMEMBER", room.commands.key("queues"), *id}}, [&room, call, id = *id, kept](Result<std::vector<routing::Value>> rows) {
+        if (!rows) return call->error(rows.error());
+        if (rows->front().integer == 0) return call->problem(not_found("queue"));
+        room.services.store.queue_put(id, {{"emergency", kept}}, [&room, call, id, kept](Result<routing::Outcome> put) {
+          if (!put) return call->error(put.error());
+          note_change(room, call, "queue.emergency", queue_id(id), kept.empty() ? "none" : kept,
+                      [&room, call, id] { answer_queue(room, call, id, 200); });
+        });
+      });
 }
 
 void put_queue(Room& room, const CallPtr& call) {
@@ -192,12 +224,14 @@ void put_queue(Room& room, const CallPtr& call) {
     fields.emplace_back("sticky_ms", std::to_string(*s * 1000));
   read_steps(body, *wish);
   read_hours(body, *wish);
+  read_weights(body, *wish);
   if (auto wrong = body.finish()) return call->problem(*wrong);
   with_queues(room, call, wish->queues, [&room, call, id = *id, wish] {
     with_skills(room, call, wish->skills, [&room, call, id, wish] {
-      room.services.store.queue_put(id, wish->fields, [&room, call, id](Result<routing::Outcome> kept) {
+      room.services.store.queue_put(id, wish->fields, [&room, call, id, wish](Result<routing::Outcome> kept) {
         if (!kept) return call->error(kept.error());
-        answer_queue(room, call, id, kept->gen == 1 ? 201 : 200);
+        note_change(room, call, "queue.set", queue_id(id), told(wish->fields),
+                    [&room, call, id, status = kept->gen == 1 ? 201 : 200] { answer_queue(room, call, id, status); });
       });
     });
   });
@@ -241,18 +275,19 @@ void put_skill(Room& room, const CallPtr& call) {
   Body body(call->request().body);
   const auto name = body.text("name", {.required = true, .max = 100});
   if (auto wrong = body.finish()) return call->problem(*wrong);
-  room.commands.run({"HSET", room.commands.key("skills"), id, *name}, [call, id, name](Result<routing::Value> kept) {
+  room.commands.run({"HSET", room.commands.key("skills"), id, *name}, [&room, call, id, name](Result<routing::Value> kept) {
     if (!kept) return call->error(kept.error());
-    call->json(kept->integer == 1 ? 201 : 200, skill_json(id, *name));
+    note_change(room, call, "skill.set", id, *name,
+                [call, id, name, status = kept->integer == 1 ? 201 : 200] { call->json(status, skill_json(id, *name)); });
   });
 }
 
 void delete_skill(Room& room, const CallPtr& call) {
   if (!call->may(Action::kWrite, {"skills"})) return;
-  room.commands.run({"HDEL", room.commands.key("skills"), call->args[0]}, [call](Result<routing::Value> gone) {
+  room.commands.run({"HDEL", room.commands.key("skills"), call->args[0]}, [&room, call](Result<routing::Value> gone) {
     if (!gone) return call->error(gone.error());
     if (gone->integer == 0) return call->problem(not_found("skill"));
-    call->nothing();
+    note_change(room, call, "skill.remove", call->args[0], "", [call] { call->nothing(); });
   });
 }
 

@@ -8,6 +8,12 @@
 
 namespace belfry::gateway::api {
 
+std::string in_conversations(std::int64_t weight) {
+  std::string out = std::to_string(weight / routing::kWeight);
+  if (weight % routing::kWeight != 0) out += "." + std::to_string(weight % routing::kWeight);
+  return out;
+}
+
 std::int64_t to_int(std::string_view text) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);

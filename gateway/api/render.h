@@ -12,6 +12,9 @@ namespace belfry::gateway::api {
 
 std::int64_t to_int(std::string_view digits);  // 0 for what is no number
 
+// Weights as conversations: 13 is 1.3.
+std::string in_conversations(std::int64_t weight);
+
 // Each appends to an object that was begun with '{'.
 void member(std::string& out, std::string_view name, std::string_view value);
 void member(std::string& out, std::string_view name, const std::vector<std::string>& values);

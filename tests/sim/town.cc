@@ -514,7 +514,7 @@ class Town {
     Shard* shard = any_shard();
     const auto heard = std::make_shared<bool>(false);
     if (shard != nullptr) {
-      in.hint = shard->mirror.hint(in.queue, WallTime{now_});
+      in.hint = shard->mirror.hint(in.queue, kWeight, WallTime{now_});
       if (in.hint) ++report_.happened["hints"];
       ask<Ingested>(
           *shard, [in](Store& s, auto done) { s.ingest(in, done); },
@@ -789,7 +789,8 @@ class Town {
     }
     work.replies = 0;
     if (one_in(6))
-      return command([by, until = now_ + between(2, 20) * kSecond](Store& s, auto d) { s.park(by, WallTime{until}, kParkWeight, d); });
+      return command(
+          [by, until = now_ + between(2, 20) * kSecond](Store& s, auto d) { s.park(by, WallTime{until}, kParkWeight, d); });
     if (one_in(6)) {
       const bool to_agent = one_in(2);
       const std::string other = agents_[static_cast<std::size_t>(between(0, 3))];

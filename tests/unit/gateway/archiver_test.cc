@@ -263,7 +263,7 @@ class ArchiverTest : public ArchiveTest {
   }
   void close(const std::string& id) {
     const auto& c = store->world().conversations.at(id);
-    store->close({id, c.gen, "", ""}, "done", 0, [](const Result<routing::Outcome>& out) { ASSERT_EQ(out->state, "closed"); });
+    store->close({id, c.gen, "", ""}, "done", {}, [](const Result<routing::Outcome>& out) { ASSERT_EQ(out->state, "closed"); });
   }
   bool alive(const std::string& id) const { return store->world().conversations.contains(id); }
   json archived(const std::string& id) const { return json::parse(found(std::stoll(id))); }

@@ -49,7 +49,7 @@ std::vector<std::string> shown(const std::vector<Offer>& offers) {
 TEST(Mirror, IsNotReadyBeforeItsFirstSnapshot) {
   Mirror mirror;
   EXPECT_FALSE(mirror.ready());
-  EXPECT_FALSE(mirror.hint("water", WallTime{kStart}));
+  EXPECT_FALSE(mirror.hint("water", kWeight, WallTime{kStart}));
   EXPECT_TRUE(mirror.match(WallTime{kStart}, 10).empty());
   mirror.reset({"5-0", {}, {}, {}});
   EXPECT_TRUE(mirror.ready());
@@ -151,15 +151,15 @@ TEST(Mirror, HintsOnlyWhereNobodyIsOvertaken) {
   Mirror mirror;
   Snapshot snapshot{"0-0", {agent("ana", {"roads", "water"})}, {waiting("1", "roads", 1)}, {}};
   mirror.reset(snapshot);
-  EXPECT_FALSE(mirror.hint("water", WallTime{kStart})) << "someone waits in another of ana's queues";
+  EXPECT_FALSE(mirror.hint("water", kWeight, WallTime{kStart})) << "someone waits in another of ana's queues";
   snapshot.agents.push_back(agent("bob", {"water"}, 20));
   mirror.reset(snapshot);
-  EXPECT_FALSE(mirror.hint("water", WallTime{kStart})) << "the best of water is ana";
+  EXPECT_FALSE(mirror.hint("water", kWeight, WallTime{kStart})) << "the best of water is ana";
   snapshot.waiting.clear();
   mirror.reset(snapshot);
-  ASSERT_TRUE(mirror.hint("water", WallTime{kStart}));
-  EXPECT_EQ(mirror.hint("water", WallTime{kStart})->agent, "ana");
-  EXPECT_FALSE(mirror.hint("nowhere", WallTime{kStart}));
+  ASSERT_TRUE(mirror.hint("water", kWeight, WallTime{kStart}));
+  EXPECT_EQ(mirror.hint("water", kWeight, WallTime{kStart})->agent, "ana");
+  EXPECT_FALSE(mirror.hint("nowhere", kWeight, WallTime{kStart}));
 }
 
 // Real streams, made by the reference model under random requests. At any point the picture is the snapshot's, and its
@@ -252,7 +252,7 @@ class Stream {
         in.addresses = {"wa:" + std::to_string(between(1, 40))};
         in.queue = one_in(3) ? "roads" : one_in(2) ? "water" : "parks";
         in.entry = in.dedupe;
-        in.hint = mirror_.hint(in.queue, WallTime{now_});
+        in.hint = mirror_.hint(in.queue, kWeight, WallTime{now_});
         in.priority = mirror_.queue(in.queue) != nullptr ? mirror_.queue(in.queue)->priority : 0;
         store_->ingest(in, [](Result<Ingested>) {});
         break;
@@ -273,13 +273,16 @@ class Stream {
       case 7:
         if (c != nullptr) {
           one_in(2) ? store_->decline({c->id, c->gen, c->owner}, "", ignore())
-                    : store_->park({c->id, c->gen, c->owner}, WallTime{now_ + 9'000}, ignore());
+                    : store_->park({c->id, c->gen, c->owner}, WallTime{now_ + 9'000}, kParkWeight, ignore());
         }
         break;
       case 8:
         if (c != nullptr) {
-          one_in(3) ? store_->transfer({{c->id, c->gen, c->owner}, "roads", ""}, ignore())
-                    : store_->close({c->id, c->gen, c->owner}, "", {one_in(2) ? 0 : 5'000}, ignore());
+          if (one_in(3)) return direct(*c);
+          if (!c->invited.empty()) return store_->accept({c->id, c->gen, c->invited}, ignore());
+          one_in(3)   ? store_->transfer({{c->id, c->gen, c->owner}, "roads", ""}, ignore())
+          : one_in(3) ? store_->transfer({{c->id, c->gen, c->owner}, "", any_agent(), 9'000, true}, ignore())
+                      : store_->close({c->id, c->gen, c->owner}, "", {one_in(2) ? 0 : 5'000}, ignore());
         }
         break;
       case 9: store_->sweep(10, 4'000, ignore()); break;
@@ -288,6 +291,22 @@ class Stream {
         store_->agent_set(any_agent(), one_in(4) ? "paused" : "ready", "", ignore());
         store_->session("s", epoch_, any_agent(), "tab", !one_in(4), ignore());
     }
+  }
+
+  void direct(const model::Conversation& c) {
+    Directive what;
+    what.conversation = c.id;
+    what.by = "sue";
+    switch (between(0, 4)) {
+      case 0: what.verb = Directive::Verb::kTake; break;
+      case 1: what.verb = Directive::Verb::kAssign; break;
+      case 2: what.verb = Directive::Verb::kReopen; break;
+      case 3: what.verb = Directive::Verb::kPriority; break;
+      default: what.verb = Directive::Verb::kRequeue;
+    }
+    const bool to_agent = what.verb == Directive::Verb::kTake || what.verb == Directive::Verb::kAssign;
+    what.target = to_agent ? any_agent() : what.verb == Directive::Verb::kPriority ? std::to_string(between(0, 90)) : "parks";
+    store_->direct(what, ignore());
   }
 
   void compare() {
@@ -445,7 +464,7 @@ TEST(Mirror, AClosedQueueOffersNothing) {
   };
   Mirror mirror = town(late + -30'000);
   EXPECT_TRUE(mirror.match(late, 10).empty());
-  EXPECT_FALSE(mirror.hint("water", late));
+  EXPECT_FALSE(mirror.hint("water", kWeight, late));
   const WallTime morning = late + 15 * 3'600'000LL;
   EXPECT_TRUE(mirror.match(morning, 10).empty()) << "it has waited half a minute";
   EXPECT_TRUE(mirror.match(morning + 29'999, 10).empty());
