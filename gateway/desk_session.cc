@@ -253,7 +253,7 @@ void DeskSession::set_availability(const desk::Frame& f) {
   const std::string& whose = f.agent.empty() ? agent_ : f.agent;
   if (auto may = authorize(subject_, Action::kWrite, {"agents", whose}); !may)
     return nack(f.client_id, wire::problem_of(may.error()));
-  deps_.services.store.agent_set(whose, f.value, f.reason, answer(f));
+  deps_.services.store.agent_set(whose, f.value, f.reason, whose == agent_ ? std::string() : name_of(subject_), answer(f));
 }
 
 void DeskSession::direct(const desk::Frame& f) {
@@ -324,6 +324,13 @@ void DeskSession::reply(desk::Frame f) {
     return deps_.services.store.cards({f.conversation}, [self = shared_from_this(), f](Result<std::vector<routing::Card>> cards) {
       self->release();
       if (!cards) return self->nack(f.client_id, wire::problem_of(cards.error()));
+      if (!cards->empty() && cards->front().gen != f.gen) {  // it was his, and moved on
+        Outcome now;
+        now.gen = cards->front().gen;
+        now.state = cards->front().state;
+        now.owner = cards->front().owner;
+        return self->nack(f.client_id, stale_problem(now));
+      }
       if (cards->empty() || cards->front().owner != self->agent_) {
         return self->nack(f.client_id,
                           wire::problem(403, "not_yours", "This conversation is not yours. Accept its offer first."));

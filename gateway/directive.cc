@@ -22,6 +22,7 @@ constexpr std::array kRefusals{
     Refusal{"other_open", 409, "other_open",
             "The citizen has another open conversation there. Go on in that one; it says what came before."},
     Refusal{"not_open", 422, "not_open", "`into` is not an open conversation. Choose one that is."},
+    Refusal{"not_waiting", 409, "not_waiting", "It does not wait in a queue now, so it has no place to change."},
     Refusal{"other_contact", 422, "other_contact",
             "`into` is another citizen's. If both are one person, merge the contacts first."},
 };

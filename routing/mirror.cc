@@ -233,6 +233,7 @@ bool Mirror::apply(const Value& stream_entry) {
   } else if (kind == "offered" || kind == "assigned") {
     drop_waiting(conversation);
     set_load(agent, to_int(field("l")), to_int(field("t")));
+    if (const std::string from(field("fa")); !from.empty()) set_load(from, to_int(field("fl")), 0);
   } else if (kind == "closed") {
     drop_waiting(conversation);
     if (!agent.empty()) set_load(agent, to_int(field("l")), 0);
@@ -240,10 +241,11 @@ bool Mirror::apply(const Value& stream_entry) {
     if (const auto it = waiting_.find(conversation); it != waiting_.end()) {
       Waiting waiting = it->second.what;
       waiting.eff = to_int(field("e"));
+      waiting.gen = to_int(field("g"));
       drop_waiting(conversation);
       add_waiting(std::move(waiting));
     }
-  } else if (kind == "wrapup" || kind == "parked" || kind == "woken" || kind == "released") {
+  } else if (kind == "wrapup" || kind == "parked" || kind == "woken") {
     set_load(agent, to_int(field("l")), 0);
   } else if (kind == "agent") {
     auto queues = split_list(field("q"));

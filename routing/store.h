@@ -72,7 +72,8 @@ struct Outcome {
     kRepeat,   // this client_id was done before: ref tells what came of it
     kStale,    // gen, state and owner are what is true now
     kMissing,  // no such conversation, agent
-    kRefused,  // why: not_ready, excluded, no_queue, same_agent, same_queue, full, other_open, not_open, other_contact
+    kRefused,  // why: not_ready, excluded, no_queue, same_agent, same_queue, full, other_open, not_open, not_waiting,
+               // other_contact
     kWindow,   // the provider's window is closed: a template is the remedy
     kLost,     // the caller's lease or epoch is not current
   } what = What::kOk;
@@ -256,8 +257,8 @@ struct AgentState {
 struct Waiting {
   std::string conversation, queue, excluded;
   std::int64_t gen = 0, eff = 0, weight = kWeight;
-  std::int64_t since = 0;  // when it began to wait: its queue's steps count from here
-  std::string sticky;      // who had the citizen's last conversation
+  std::int64_t since = 0;     // when it began to wait: its queue's steps count from here
+  std::string sticky;         // who had the citizen's last conversation
   std::int64_t failures = 0;  // offers in a row that nobody took: each third puts the queue's next step in force
 };
 struct QueueState {
@@ -268,7 +269,7 @@ struct QueueState {
   std::int64_t sticky_ms = 0;  // for so long the agent of the last conversation is waited for, if he is there
   std::vector<Skill> skills;
   std::vector<Step> steps;
-  std::optional<Calendar> hours;  // none: always open
+  std::optional<Calendar> hours;                    // none: always open
   std::map<std::string, int, std::less<>> weights;  // by channel, and of `wrapup` and `parked`; what is not there weighs as usual
   int weight_of(std::string_view channel) const;
 };
@@ -340,7 +341,9 @@ class Store : public LaneStore {
 
   // Agents, sessions, shards.
   virtual void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;  // gen 1: created
-  virtual void agent_set(std::string_view id, std::string_view availability, std::string_view reason, Done<Outcome> done) = 0;
+  // `by`: who says so, if it is not himself.
+  virtual void agent_set(std::string_view id, std::string_view availability, std::string_view reason, std::string_view by,
+                         Done<Outcome> done) = 0;
   virtual void queue_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;
   virtual void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent, std::string_view session_id,
                        bool open,

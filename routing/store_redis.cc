@@ -319,8 +319,9 @@ class RedisStore final : public Store {
   void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) override {
     call_list("agent_put", flat(id, fields), outcome("agent_put", std::move(done), with_gen));
   }
-  void agent_set(std::string_view id, std::string_view availability, std::string_view reason, Done<Outcome> done) override {
-    call("agent_set", {now(), id, availability, reason}, outcome("agent_set", std::move(done), with_gen));
+  void agent_set(std::string_view id, std::string_view availability, std::string_view reason, std::string_view by,
+                 Done<Outcome> done) override {
+    call("agent_set", {now(), id, availability, reason, by}, outcome("agent_set", std::move(done), with_gen));
   }
   void queue_put(std::string_view id, const Fields& fields, Done<Outcome> done) override {
     call_list("queue_put", flat(id, fields), outcome("queue_put", std::move(done), with_gen));

@@ -108,7 +108,7 @@ void note(Room& room, const CallPtr& call) {
   entry.content.type = "text";
   entry.content.text = *text;
   entry.at = room.services.now().wall;
-  entry.agent = call->subject.agent.empty() ? call->subject.id : call->subject.agent;
+  entry.agent = call->subject.agent;
   room.services.store.note({*id, 0, as.agent}, {}, as.by, routing::encode_entry(entry), [call](Result<routing::Outcome> outcome) {
     if (!outcome) return call->error(outcome.error());
     if (outcome->what == routing::Outcome::What::kStale) return call->problem(stale_problem(*outcome));

@@ -142,12 +142,14 @@ std::string transition_json(const routing::Value& entry) {
   for (const std::string& queue : split_list(f["q"])) queues.append(queues.empty() ? "" : ",").append(queue_id(queue));
   if (!queues.empty()) text(out, "queue", queues);
   // What was true after it, as numbers where they are: see transition() and agent_news() in routing/functions.
-  constexpr std::pair<std::string_view, std::string_view> kNumbers[] = {
-      {"l", "load"}, {"w", "weight"}, {"cp", "capacity"}, {"se", "sessions"}, {"e", "place"}};
+  constexpr std::pair<std::string_view, std::string_view> kNumbers[] = {{"l", "load"},      {"w", "weight"}, {"cp", "capacity"},
+                                                                        {"se", "sessions"}, {"e", "eff"},    {"nf", "failures"}};
   for (const auto& [field, name] : kNumbers) {
     if (const auto it = f.find(field); it != f.end() && !it->second.empty()) plain(out, name, it->second);
   }
   if (!f["av"].empty()) text(out, "availability", f["av"]);
+  if (!f["fa"].empty()) text(out, "from", agent_id(f["fa"]));
+  if (!f["rs"].empty()) text(out, "reason", f["rs"]);
   if (!f["by"].empty()) text(out, "by", f["by"]);
   const std::string& why = f["x"];
   if (why.starts_with('{')) {

@@ -10,6 +10,7 @@
 #include "gateway/api/named.h"
 #include "gateway/api/render.h"
 #include "gateway/auth/password.h"
+#include "gateway/directive.h"
 
 namespace belfry::gateway::api {
 namespace {
@@ -291,11 +292,10 @@ void put_availability(Room& room, const CallPtr& call) {
   if (auto wrong = body.finish()) return call->problem(*wrong);
   with_person(room, call, *id, [&room, call, value, reason](const Person& person) {
     room.services.store.agent_set(person.id, *value, reason.value_or(""),
-                                  [&room, call, id = person.id, value](Result<routing::Outcome> set) {
+                                  call->subject.agent == person.id ? std::string() : name_of(call->subject),
+                                  [&room, call, id = person.id](Result<routing::Outcome> set) {
                                     if (!set) return call->error(set.error());
-                                    const auto then = [&room, call, id] { answer_person(room, call, id, 200); };
-                                    if (call->subject.agent == id) return then();
-                                    note_change(room, call, "agent.availability", agent_id(id), *value, then);
+                                    answer_person(room, call, id, 200);
                                   });
   });
 }
@@ -308,23 +308,24 @@ void delete_agent(Room& room, const CallPtr& call) {
     const routing::Fields fields{{"removed", "1"}, {"queues", ""}, {"roles", ""}, {"cap", "0"}};
     room.services.store.agent_put(person.id, fields, [&room, call, person](Result<routing::Outcome> put) {
       if (!put) return call->error(put.error());
-      room.services.store.agent_set(person.id, "offline", "removed", [&room, call, person](Result<routing::Outcome> set) {
-        if (!set) return call->error(set.error());
-        room.auth.look_again(person.id);  // at once, whatever becomes of the rest
-        room.services.store.desk(person.id, [&room, call, person](Result<routing::DeskView> desk) {
-          if (!desk) return call->error(desk.error());
-          const auto ignore = [](const Result<routing::Outcome>&) {};  // one that moved on meanwhile is no longer his
-          for (const routing::Card& card : desk->held) {
-            const routing::Command by{card.conversation, card.gen, person.id};
-            if (card.state == "active") room.services.store.transfer({by, card.queue, {}}, ignore);
-            if (card.state == "wrapup") room.services.store.close(by, {}, {}, ignore);
-          }
-          room.auth.forget_agent(person.login, person.id, [&room, call, id = person.id](Result<void> forgotten) {
-            if (!forgotten) return call->error(forgotten.error());
-            note_change(room, call, "agent.remove", agent_id(id), "", [call] { call->nothing(); });
+      room.services.store.agent_set(
+          person.id, "offline", "removed", name_of(call->subject), [&room, call, person](Result<routing::Outcome> set) {
+            if (!set) return call->error(set.error());
+            room.auth.look_again(person.id);  // at once, whatever becomes of the rest
+            room.services.store.desk(person.id, [&room, call, person](Result<routing::DeskView> desk) {
+              if (!desk) return call->error(desk.error());
+              const auto ignore = [](const Result<routing::Outcome>&) {};  // one that moved on meanwhile is no longer his
+              for (const routing::Card& card : desk->held) {
+                const routing::Command by{card.conversation, card.gen, person.id};
+                if (card.state == "active") room.services.store.transfer({by, card.queue, {}}, ignore);
+                if (card.state == "wrapup") room.services.store.close(by, {}, {}, ignore);
+              }
+              room.auth.forget_agent(person.login, person.id, [&room, call, id = person.id](Result<void> forgotten) {
+                if (!forgotten) return call->error(forgotten.error());
+                note_change(room, call, "agent.remove", agent_id(id), "", [call] { call->nothing(); });
+              });
+            });
           });
-        });
-      });
     });
   });
 }

@@ -59,12 +59,10 @@ local function disinvite(T, now, conv, c, gen, why)
   c.inv = nil
 end
 
--- Offers that nobody took: after each third in a row the queue's next step is in force, and supervisors hear of it.
-local FAILURES = 3
-
--- Back to its queue with the same place: eff never changes. `ban` keeps the agent who let it go from being offered it again. From an
+-- Back to its queue with the same place: eff never changes. Offers that nobody took are counted: after each third in a row the
+-- queue's next step is in force, and supervisors hear of it. `ban` keeps the agent who let it go from being offered it again. From an
 -- agent who worked on it, its queue's steps begin anew, and he is asked first unless he passed it on.
-local function requeue(T, now, conv, c, why, ban)
+local function requeue(T, now, conv, c, why, ban, reason)
   local ck = T .. ':conv:' .. conv
   local gen = tonumber(c.gen) + 1
   local load, failed = 0, tonumber(c.nf or 0)
@@ -85,10 +83,7 @@ local function requeue(T, now, conv, c, why, ban)
   if c.state ~= 'offered' then since, sticky = clock, why ~= 'transferred' and why ~= 'directed' and c.own or '' end
   call('HSET', ck, 'state', 'queued', 'gen', gen, 'own', '', 'wt', c.base, 'excl', excl, 'enq', since, 'stk', sticky)
   call('ZADD', T .. ':q:' .. c.q, c.eff, conv)
-  transition(T, now, 'requeued', conv, gen, c.own or '', c.q, {'l', load, 'w', c.base, 'e', c.eff, 'n', excl, 's', since, 'y', sticky, 'x', why, 'nf', failed})
-  if ban and failed > 0 and failed % FAILURES == 0 then
-    transition(T, now, 'attention', conv, gen, '', c.q, {'nf', failed, 'x', 'offers_failed'})
-  end
+  transition(T, now, 'requeued', conv, gen, c.own or '', c.q, {'l', load, 'w', c.base, 'e', c.eff, 'n', excl, 's', since, 'y', sticky, 'x', why, 'nf', failed, 'rs', reason or ''})
   return gen
 end
 
@@ -157,12 +152,11 @@ local function take_over(T, now, conv, c, agent)
   call('ZREM', T .. ':dl', 'warm|' .. conv .. '|' .. c.gen)
   local left = let_go(T, was, conv, tonumber(c.wt))
   tell(T, now, was, 'x', conv, gen, 'active', 'transferred')
-  transition(T, now, 'released', conv, gen, was, c.q, {'l', left, 'x', 'transferred'})
   call('HSET', T .. ':conv:' .. conv, 'gen', gen, 'own', agent, 'given', clock)
   local load = int(hold(T, agent, conv, c.base))
   call('HSET', T .. ':agent:' .. agent, 'last', clock, 'miss', 0)
   tell(T, now, agent, 'g', conv, gen, 'active', '')
-  transition(T, now, 'assigned', conv, gen, agent, c.q, {'l', load, 'w', c.base, 'x', 'invited'})
+  transition(T, now, 'assigned', conv, gen, agent, c.q, {'l', load, 'w', c.base, 'x', 'invited', 'fa', was, 'fl', left})
   return {'ok', gen}
 end
 
@@ -205,9 +199,7 @@ local function decline(keys, a)
   local no
   c, no = as_he_saw_it(T, a, 'offered')
   if not c then return no end
-  local gen = requeue(T, now, a[2], c, 'declined', true)
-  if a[5] ~= '' then transition(T, now, 'declined', a[2], gen, a[4], c.q, {'x', a[5]}) end
-  return {'ok', gen}
+  return {'ok', requeue(T, now, a[2], c, 'declined', true, a[5])}
 end
 
 -- close(now, conv, gen, agent, code, wrap_ms, wrap_weight, client_id) -> ok gen state | stale ...

@@ -40,14 +40,16 @@ end
 
 function verbs.close(T, now, conv, c, target) return {'ok', shut(T, now, conv, c, target), 'closed'} end
 
--- Minutes by which it counts as older than it is; its place changes, its state does not.
+-- Minutes by which it counts as older than it is: another place among those that wait.
 function verbs.priority(T, now, conv, c, target)
+  if c.state ~= 'queued' then return {'refused', 'not_waiting'} end
+  local gen = tonumber(c.gen) + 1
   local arrived = call('HGET', T .. ':conv:' .. conv, 'arr') or c.first
   local eff = int(tonumber(arrived) - 60000 * tonumber(target))
-  call('HSET', T .. ':conv:' .. conv, 'eff', eff)
-  if c.state == 'queued' then call('ZADD', T .. ':q:' .. c.q, eff, conv) end
-  transition(T, now, 'prioritised', conv, c.gen, c.own or '', c.q, {'e', eff})
-  return {'ok', tonumber(c.gen), c.state}
+  call('HSET', T .. ':conv:' .. conv, 'eff', eff, 'gen', gen)
+  call('ZADD', T .. ':q:' .. c.q, eff, conv)
+  transition(T, now, 'prioritised', conv, gen, '', c.q, {'e', eff})
+  return {'ok', gen, c.state}
 end
 
 -- A closed one waits again, behind those who wait already; who had it goes first.

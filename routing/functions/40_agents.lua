@@ -27,16 +27,18 @@ local function agent_put(keys, a)
   return {'ok', created}
 end
 
--- agent_set(now, id, availability, reason) -> ok | missing. `draining`: nothing new, and offline when all is done.
+-- agent_set(now, id, availability, reason, by) -> ok | missing. `draining`: nothing new, and offline when all is done.
 local function agent_set(keys, a)
   local T, now = keys[1], now_of(a[1])
   local ak = T .. ':agent:' .. a[2]
   if call('SISMEMBER', T .. ':agents', a[2]) == 0 then return {'missing'} end
+  actor = a[5]
   call('HSET', ak, 'avail', a[3], 'reason', a[4], 'miss', 0)
   call('HINCRBY', ak, 'gen', 1)
   if a[3] == 'draining' then call('ZADD', T .. ':draining', 0, a[2]) else call('ZREM', T .. ':draining', a[2]) end
   if a[3] == 'offline' or a[3] == 'paused' then withdraw_offers(T, now, a[2], a[3]) end
   agent_news(T, now, a[2], a[3])
+  actor = ''
   return {'ok'}
 end
 

@@ -23,11 +23,13 @@ void Memory::agent_put(std::string_view id, const Fields& fields, Done<Outcome> 
   done(ok(created ? 1 : 0));
 }
 
-void Memory::agent_set(std::string_view id, std::string_view availability, std::string_view reason, Done<Outcome> done) {
+void Memory::agent_set(std::string_view id, std::string_view availability, std::string_view reason, std::string_view by,
+                       Done<Outcome> done) {
   now_ = clock_().ms;
   const std::string key(id);
   Agent* agent = look(w_.agents, key);
   if (agent == nullptr) return done(missing());
+  actor_ = std::string(by);
   agent->availability = std::string(availability);
   agent->reason = std::string(reason);
   agent->missed = 0;
@@ -39,6 +41,7 @@ void Memory::agent_set(std::string_view id, std::string_view availability, std::
   }
   if (availability == "offline" || availability == "paused") withdraw_offers(key, std::string(availability));
   agent_news(key, std::string(availability));
+  actor_.clear();
   done(ok());
 }
 

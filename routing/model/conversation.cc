@@ -50,8 +50,7 @@ void Memory::decline(const Command& by, std::string_view reason, Done<Outcome> d
     return done(ok(c->gen));
   }
   if (c->state != "offered" || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
-  requeue(*c, "declined", true);
-  if (!reason.empty()) transition("declined", *c, by.agent, {{"x", std::string(reason)}});
+  requeue(*c, "declined", true, std::string(reason));
   done(ok(c->gen));
 }
 
@@ -62,7 +61,7 @@ void Memory::close(const Command& by, std::string_view code, const Wrap& wrap, D
   Conversation* c = look(w_.conversations, by.conversation);
   if (c == nullptr) return done(missing());
   if (c->gen != by.gen || c->state == "closed" || (!by.agent.empty() && c->owner != by.agent)) return done(stale(*c));
- if (c->state == "active" && wrap.ms > 0 && code != "spam") {
+  if (c->state == "active" && wrap.ms > 0 && code != "spam") {
     ++c->gen;
     disinvite(*c, "wrapup");
     c->state = "wrapup";
@@ -202,7 +201,6 @@ Outcome Memory::take_over(Conversation& c, const std::string& id) {
   const std::string was = c.owner;
   const std::int64_t left = let_go(c);
   tell(was, 'x', c, c.gen, "active", "transferred");
-  transition("released", c, was, {{"l", text(left)}, {"x", "transferred"}});
   c.owner = id;
   c.given = now_;
   c.weight = c.base;
@@ -212,7 +210,8 @@ Outcome Memory::take_over(Conversation& c, const std::string& id) {
   agent.last_assigned = now_;
   agent.missed = 0;
   tell(id, 'g', c, c.gen, "active", "");
-  transition("assigned", c, id, {{"l", text(agent.load)}, {"w", text(c.weight)}, {"x", "invited"}});
+  transition("assigned", c, id,
+             {{"l", text(agent.load)}, {"w", text(c.weight)}, {"x", "invited"}, {"fa", was}, {"fl", text(left)}});
   return ok(c.gen);
 }
 
@@ -224,7 +223,7 @@ void Memory::not_taken_over(Conversation& c, const std::string& why) {
   transition("uninvited", c, id, {{"x", why}});
 }
 
-void Memory::requeue(Conversation& c, const std::string& why, bool ban) {
+void Memory::requeue(Conversation& c, const std::string& why, bool ban, const std::string& reason) {
   leave_line(c);
   drop_deadline({"offer", c.id, text(c.gen)});
   ++c.gen;
@@ -253,9 +252,8 @@ void Memory::requeue(Conversation& c, const std::string& why, bool ban) {
               {"s", text(c.since)},
               {"y", c.sticky},
               {"x", why},
-              {"nf", text(c.failures)}});
-  if (ban && c.failures > 0 && c.failures % kFailures == 0)
-    transition("attention", c, "", {{"nf", text(c.failures)}, {"x", "offers_failed"}});
+              {"nf", text(c.failures)},
+              {"rs", reason}});
 }
 
 void Memory::wake(Conversation& c, const std::string& why) {

@@ -60,13 +60,12 @@ Outcome Memory::move_to(Conversation& c, const Directive& what) {
 }
 
 Outcome Memory::prioritise(Conversation& c, const Directive& what) {
-  const std::int64_t eff = (c.arrived > 0 ? c.arrived : c.first) - 60'000 * number(what.target);
-  if (c.state == "queued") {
-    w_.waiting[c.queue].erase({c.eff, c.id});
-    w_.waiting[c.queue].insert({eff, c.id});
-  }
-  c.eff = eff;
-  transition("prioritised", c, c.owner, {{"e", text(eff)}});
+  if (c.state != "queued") return refused("not_waiting");
+  ++c.gen;
+  w_.waiting[c.queue].erase({c.eff, c.id});
+  c.eff = (c.arrived > 0 ? c.arrived : c.first) - 60'000 * number(what.target);
+  w_.waiting[c.queue].insert({c.eff, c.id});
+  transition("prioritised", c, "", {{"e", text(c.eff)}});
   return ok(c.gen, c.state);
 }
 

@@ -14,7 +14,6 @@ inline constexpr std::int64_t kBan = 120'000;          // not offered again to w
 inline constexpr std::int64_t kAbsence = 600'000;      // an agent without a session keeps his work this long
 inline constexpr std::int64_t kSticky = 72 * kHour;    // so long the agent of the last conversation is asked first
 inline constexpr std::int64_t kUncertainFor = 10'000;  // then the next of the conversation may be sent
-inline constexpr std::int64_t kFailures = 3;         // offers in a row that nobody took: supervisors hear of each third
 inline constexpr std::size_t kReplayed = 500;
 
 inline std::string text(std::int64_t number) { return std::to_string(number); }
@@ -140,7 +139,8 @@ class Memory final : public MemoryStore {
   void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size,
                   std::string_view failed, Done<Outcome> done) override;
   void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) override;
-  void agent_set(std::string_view id, std::string_view availability, std::string_view reason, Done<Outcome> done) override;
+  void agent_set(std::string_view id, std::string_view availability, std::string_view reason, std::string_view by,
+                 Done<Outcome> done) override;
   void queue_put(std::string_view id, const Fields& fields, Done<Outcome> done) override;
   void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent_id, std::string_view session_id,
                bool open, Done<Outcome> done) override;
@@ -204,7 +204,7 @@ class Memory final : public MemoryStore {
   Outcome merge(Conversation& c, const Directive& what);
   Outcome directed(const Directive& what);
   // Back to its queue with the same place: eff never changes.
-  void requeue(Conversation& c, const std::string& why, bool ban);
+  void requeue(Conversation& c, const std::string& why, bool ban, const std::string& reason = {});
   // A parked conversation, or one in wrap-up, has news: back to its agent if he can take it, else to its queue.
   void wake(Conversation& c, const std::string& why);
   // The last owner's name stays on it: he still hears what becomes of his messages.

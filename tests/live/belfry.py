@@ -617,6 +617,8 @@ def no_double_owner(house):
         assert conversation not in gen or each["gen"] > gen[conversation], ("generations go back", each, gen[conversation])
         gen[conversation] = each["gen"]
         if kind in ("offered", "assigned"):
+            if "from" in each:  # whom its agent had invited
+                equal(owner.pop(conversation, None), each["from"], f"whose it was at {each}")
             assert owner.get(conversation) is None, ("a second owner", each, owner[conversation])
             owner[conversation] = agent
         elif kind in ("accepted", "parked", "woken", "wrapup"):

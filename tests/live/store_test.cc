@@ -507,8 +507,9 @@ class Driver : public Pair {
     return ask<Outcome>("park " + text(by), [&](Store& s, auto done) { s.park(by, WallTime{until}, weight, done); });
   }
   Outcome transfer(const Command& by, const std::string& queue, const std::string& agent, bool warm = false) {
-    return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent + (warm ? " warm" : ""),
-                        [&](Store& s, auto done) { s.transfer({by, queue, agent, 45'000, warm}, done); });
+    return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent + (warm ? " warm" : ""), [&](Store& s, auto done) {
+      s.transfer({by, queue, agent, 45'000, warm}, done);
+    });
   }
   Outcome direct(const Directive& what) {
     return ask<Outcome>("direct " + what.conversation + "@" + (what.gen ? std::to_string(*what.gen) : "any") + " " +
@@ -578,7 +579,8 @@ class Driver : public Pair {
     return ask<Outcome>("agent_put " + id, [&](Store& s, auto done) { s.agent_put(id, fields, done); });
   }
   Outcome agent_set(const std::string& id, const std::string& value) {
-    return ask<Outcome>("agent_set " + id + " " + value, [&](Store& s, auto done) { s.agent_set(id, value, "why", done); });
+    return ask<Outcome>("agent_set " + id + " " + value,
+                        [&](Store& s, auto done) { s.agent_set(id, value, "why", value == "paused" ? "sue" : "", done); });
   }
   Outcome queue_put(const std::string& id, const Fields& fields) {
     return ask<Outcome>("queue_put " + id, [&](Store& s, auto done) { s.queue_put(id, fields, done); });
@@ -891,8 +893,8 @@ class Fuzz : public Driver {
   }
 
   void direct_something() {
-    static constexpr Directive::Verb kVerbs[] = {Directive::Verb::kTake,     Directive::Verb::kAssign, Directive::Verb::kRequeue,
-                                                 Directive::Verb::kClose,    Directive::Verb::kReopen, Directive::Verb::kMerge,
+    static constexpr Directive::Verb kVerbs[] = {Directive::Verb::kTake,    Directive::Verb::kAssign, Directive::Verb::kRequeue,
+                                                 Directive::Verb::kClose,   Directive::Verb::kReopen, Directive::Verb::kMerge,
                                                  Directive::Verb::kPriority};
     const model::Conversation* c = some_conversation();
     if (c == nullptr) return;

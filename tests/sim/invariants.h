@@ -198,14 +198,15 @@ class Watch {
     const std::string& conversation = fields[1].second;
     if (kind == "offered" || kind == "assigned") {
       // I1: no `offered` between an `offered` and what ends it.
-      if (!given_.insert(conversation).second) found_.push_back("I1 " + conversation + " was given twice");
+      const bool handed = std::any_of(fields.begin(), fields.end(), [](const auto& f) { return f.first == "fa"; });
+      if (!given_.insert(conversation).second && !handed) found_.push_back("I1 " + conversation + " was given twice");
       // I13: not to an agent who is not ready, unless a supervisor takes it for him.
       const bool directed = fields.back().first == "by";
       const auto& agent = store_.world().agents.at(fields[3].second);
       if ((agent.availability != "ready" && !directed) || agent.sessions < 1)
         found_.push_back("I13 " + conversation + " was given to " + fields[3].second);
     }
-    if (kind == "requeued" || kind == "closed" || kind == "released") given_.erase(conversation);
+    if (kind == "requeued" || kind == "closed") given_.erase(conversation);
     // I5: only who directs it gives it another place.
     const bool reopened = kind == "queued" && fields.back() == std::pair<std::string, std::string>{"by", fields.back().second};
     if (kind == "prioritised" || reopened) past_[conversation].eff = store_.world().conversations.at(conversation).eff;

@@ -743,7 +743,7 @@ class Town {
   }
   void set(Shard& shard, const std::string& agent, const char* value) {
     ask<Outcome>(
-        shard, [=](Store& s, auto done) { s.agent_set(agent, value, "", done); }, ignore<Outcome>());
+        shard, [=](Store& s, auto done) { s.agent_set(agent, value, "", "", done); }, ignore<Outcome>());
   }
 
   void act(Shard& shard, const std::string& agent, const Card& card) {

@@ -54,7 +54,7 @@ class TinyRedis {
   std::map<std::string, std::int64_t> until;
   std::map<std::string, std::map<std::string, std::string>> hashes;
   std::map<std::string, std::map<std::string, double>> sorted;
-  std::vector<std::pair<std::string, std::vector<std::string>>> stream;
+  std::vector<std::pair<std::string, std::vector<std::string>>> stream, audited;
   std::vector<std::pair<std::string, std::string>> published;  // channel, what was said
 
   bool anywhere(const std::string& text) const {
@@ -197,10 +197,17 @@ class TinyRedis {
       for (const auto& [member, score] : sorted[key]) values.push_back(text(member));
       return array(std::move(values));
     }
+    if (what == "XADD") {
+      const auto star = std::find(a.begin(), a.end(), "*");
+      auto& of = key.ends_with(":audit") ? audited : stream;
+      std::vector<std::string> fields(star + 1, a.end());
+      of.emplace_back(std::to_string(now_().wall.ms) + "-" + std::to_string(of.size()), std::move(fields));
+      return text(of.back().first);
+    }
     if (what == "XRANGE" || what == "XREVRANGE") {
       std::vector<Value> entries;
       const std::string from = what == "XRANGE" && a[2][0] == '(' ? a[2].substr(1) : "";
-      for (const auto& [id, fields] : stream) {
+      for (const auto& [id, fields] : key.ends_with(":audit") ? audited : stream) {
         if (id <= from) continue;
         std::vector<Value> values;
         for (const auto& field : fields) values.push_back(text(field));
@@ -386,7 +393,7 @@ class ApiHouse : public ::testing::Test {
   void give(const std::string& conversation, const std::string& agent) {
     store->node_start("t.0", 60'000, [](auto) {});
     store->session("t.0", 1, agent, "s1", true, [](auto) {});
-    store->agent_set(agent, "ready", "", [](auto) {});
+    store->agent_set(agent, "ready", "", "", [](auto) {});
     routing::Offer offer;
     offer.conversation = conversation;
     offer.gen = 1;

@@ -184,7 +184,7 @@ class Stream {
     store_->node_start("s", 1'000'000'000, [this](Result<Outcome> r) { epoch_ = r ? r->gen : 0; });
     for (const std::string& id : agents_) {
       configure(id);
-      store_->agent_set(id, "ready", "", ignore());
+      store_->agent_set(id, "ready", "", "", ignore());
       store_->session("s", epoch_, id, "tab", true, ignore());
     }
     pending_.clear();
@@ -288,7 +288,7 @@ class Stream {
       case 9: store_->sweep(10, 4'000, ignore()); break;
       default:
         if (one_in(3)) configure(any_agent());
-        store_->agent_set(any_agent(), one_in(4) ? "paused" : "ready", "", ignore());
+        store_->agent_set(any_agent(), one_in(4) ? "paused" : "ready", "", "", ignore());
         store_->session("s", epoch_, any_agent(), "tab", !one_in(4), ignore());
     }
   }
