@@ -143,7 +143,7 @@ std::string transition_json(const routing::Value& entry) {
   if (!queues.empty()) text(out, "queue", queues);
   // What was true after it, as numbers where they are: see transition() and agent_news() in routing/functions.
   constexpr std::pair<std::string_view, std::string_view> kNumbers[] = {
-      {"l", "load"}, {"w", "weight"}, {"cp", "capacity"}, {"se", "sessions"}};
+      {"l", "load"}, {"w", "weight"}, {"e", "eff"}, {"cp", "capacity"}, {"se", "sessions"}};
   for (const auto& [field, name] : kNumbers) {
     if (const auto it = f.find(field); it != f.end() && !it->second.empty()) plain(out, name, it->second);
   }
