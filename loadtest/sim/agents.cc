@@ -31,6 +31,7 @@ int agents_role(const Arguments& arguments) {
       .add("--accept", "T", "300ms", "about how long an offer waits")
       .add("--think", "T", "2s", "about how long an answer takes")
       .add("--turns", "N", "3", "answers before they resolve")
+      .add("--unasked", "", "", "each answer follows the other, whether or not the citizen wrote meanwhile")
       .add("--decline-rate", "SHARE", "0", "of offers")
       .add("--ignore-rate", "SHARE", "0", "of offers: never answered; who missed one says that he is ready again")
       .add("--transfer-rate", "SHARE", "0", "of what they accept: passed on, to another robot or to --transfer-queue")
@@ -55,6 +56,7 @@ int agents_role(const Arguments& arguments) {
   base.think_low_ms = options.ms("--think") / 2;
   base.think_high_ms = options.ms("--think") * 3 / 2;
   base.turns = static_cast<int>(options.number("--turns", 1, 1000));
+  base.unasked = options.on("--unasked");
   base.decline = options.rate("--decline-rate");
   base.ignore = options.rate("--ignore-rate");
   base.transfer = options.rate("--transfer-rate");

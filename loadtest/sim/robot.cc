@@ -298,7 +298,11 @@ void Robot::on_text(std::string_view text) {
         auto& conversation = conversations_[found->second.frame["conversation"]];
         conversation.replying = false;
         ++conversation.turns;
-        if (conversation.turns >= config_.turns) plan_resolve(found->second.frame["conversation"].get<std::string>());
+        if (conversation.turns >= config_.turns) {
+          plan_resolve(found->second.frame["conversation"].get<std::string>());
+        } else if (config_.unasked) {
+          plan_reply(found->second.frame["conversation"].get<std::string>());
+        }
       } else if (word == "resolve") {
         if (found->second.frame["code"] == "answered") ++watch_.resolved;
       } else if (word == "accept") {

@@ -66,10 +66,11 @@ class Robot : public std::enable_shared_from_this<Robot> {
     std::string login, password;  // session, then ticket, as a browser does
     std::string origin;           // for the ticket; the gateway's public_url
     std::int64_t accept_ms = 300, think_low_ms = 1000, think_high_ms = 4000;
-    int turns = 3;        // replies before it resolves
-    double decline = 0;   // share of offers
-    double ignore = 0;    // share of offers that it leaves unanswered
-    double transfer = 0;  // share of what it accepts that it passes on: to another robot, or back to this queue
+    int turns = 3;         // replies before it resolves
+    bool unasked = false;  // the next reply does not wait for the citizen to answer
+    double decline = 0;    // share of offers
+    double ignore = 0;     // share of offers that it leaves unanswered
+    double transfer = 0;   // share of what it accepts that it passes on: to another robot, or back to this queue
     std::string transfer_queue;
     double cuts_per_minute = 0;  // pulls its own cable
     bool listen_only = false;    // accept and receive, never answer

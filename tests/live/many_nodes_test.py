@@ -146,7 +146,7 @@ def burst(shards, count):
         # The whole takes about as long as four gateways need to be killed, missed and started again.
         think_ms = 1000 if count <= 8000 else 300
         desks = list(itertools.chain.from_iterable(("--url", h.url) for h in houses))
-        agents = a.sim("agents", *desks, "--count", AGENTS, "--key-file", a.dir / "keys", "--accept", "300ms", "--think", f"{think_ms}ms", "--turns", "2",
+        agents = a.sim("agents", *desks, "--count", AGENTS, "--key-file", a.dir / "keys", "--accept", "300ms", "--think", f"{think_ms}ms", "--turns", "2", "--unasked",
                        "--decline-rate", "0.03", "--ignore-rate", "0.01", "--transfer-rate", "0.05", "--transfer-queue", queue, "--cuts", "1",
                        "--journal", a.dir / "agents.journal")
         until("the agents are ready", lambda: a.get("/stats")["agents_ready"] == AGENTS, 60)
