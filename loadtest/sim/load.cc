@@ -107,6 +107,7 @@ struct Plan {
   std::int64_t limit_ns = 0;
   double rate = 0;             // 0: closed loop
   std::uint64_t citizens = 1;  // 0: another one for each message
+  std::uint64_t first_citizen = 0;
   double duplicates = 0, bad = 0;
   bool retry = false;
   std::int64_t timeout_ns = 0, give_up_ns = 0;
@@ -357,7 +358,8 @@ class Generator {
 
   void send_again(Line& line) {
     char* const out = line.out.data();
-    const auto citizen = plan_.citizens == 0 ? line.number : mix(line.number ^ (seed_ << 20)) % plan_.citizens;
+    const auto citizen =
+        plan_.first_citizen + (plan_.citizens == 0 ? line.number : mix(line.number ^ (seed_ << 20)) % plan_.citizens);
     put_digits(out + form_.name, 7, citizen);
     put_digits(out + form_.contact + 4, 8, citizen);
     put_digits(out + form_.from + 4, 8, citizen);
@@ -673,6 +675,7 @@ int load_role(const Arguments& arguments) {
       .add("--phone-number-id", "ID", "106540352242922", "the number they are for")
       .add("--size", "BYTES", "900", "of the JSON body")
       .add("--citizens", "N", "20000", "different senders; 0: another one for each message")
+      .add("--first-citizen", "N", "0", "numbers them from there, for loads beside each other")
       .add("--duplicate-rate", "SHARE", "0", "share of requests that repeat an accepted message")
       .add("--bad-signature-rate", "SHARE", "0", "share of requests with a wrong signature")
       .add("--unique", "", "", "ids that no earlier run used, even with --seed")
@@ -703,6 +706,7 @@ int load_role(const Arguments& arguments) {
   plan.count = static_cast<std::uint64_t>(options.number("--count", 0, 100'000'000));
   plan.rate = static_cast<double>(options.number("--rate", 0, 1'000'000));
   plan.citizens = static_cast<std::uint64_t>(options.number("--citizens", 0, 10'000'000));
+  plan.first_citizen = static_cast<std::uint64_t>(options.number("--first-citizen", 0, 10'000'000));
   plan.duplicates = options.rate("--duplicate-rate");
   plan.bad = options.rate("--bad-signature-rate");
   plan.retry = options.on("--retry");
