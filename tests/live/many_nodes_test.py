@@ -10,6 +10,7 @@ from transitions import Replay, ms
 COUNT = 4000  # the whole proof is --count 20000; this is what a build has time for
 AGENTS, CAPACITY = 200, 3
 LEASE_MS, AFTER_MS = 4000, 2000
+BATCH = 64  # offers that the matcher has under way at a time
 OFFER_S = 5
 
 
@@ -228,6 +229,8 @@ def burst(shards, count):
         say(f"the stream holds {stream} of {sum(replay.kinds.values())} transitions")
         broken = {k: (len(v), v[:3]) for k, v in replay.found.items()}
         equal(broken, {}, "invariants that the log breaks")
+        # Who is given may stand behind those whose offers are under way, or whom this agent has refused; not behind more.
+        assert max(replay.overtaken) <= 2 * BATCH, f"somebody was given before {max(replay.overtaken)} who were before him"
         late = [w for w in waited if w[0] > LEASE_MS + AFTER_MS]
         equal(late[:5], [], f"{len(late)} waited longer than a lease and 2 s while somebody was free (ms, at, conversation, agent)")
         equal((checked["missing"], checked["doubled"], stats["sends_doubled"]), (0, 0, 0), f"missing, doubled {checked}")
