@@ -1,7 +1,9 @@
 // `belfry-sim agents`: robots on desk sockets who work, and who tell which promise of the desk was broken.
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <iterator>
 #include <memory>
 
 #include "options.h"
@@ -14,7 +16,9 @@ int agents_role(const Arguments& arguments) {
   Options options("agents",
                   "robot agents on desk sockets: they accept, reply, resolve, reconnect, and check what the desk promises.");
   options.section("Who and where")
-      .add("--url", "URL", "", "the gateway, such as http://127.0.0.1:8080 or https://127.0.0.1:8443")
+      .add("--url", "URL", "",
+           "the gateway, such as http://127.0.0.1:8080 or https://127.0.0.1:8443; repeatable: desks are spread, and go on to the "
+           "next where one dies")
       .add("--count", "N", "1", "sockets, up to 20000; with fewer keys, agents have several tabs")
       .add("--key-file", "FILE", "", "API keys of agents, one a line")
       .add("--login", "NAME", "", "instead of keys: this agent's login (session, then ticket)")
@@ -27,7 +31,11 @@ int agents_role(const Arguments& arguments) {
       .add("--accept", "T", "300ms", "about how long an offer waits")
       .add("--think", "T", "2s", "about how long an answer takes")
       .add("--turns", "N", "3", "answers before they resolve")
+      .add("--unasked", "", "", "each answer follows the other, whether or not the citizen wrote meanwhile")
       .add("--decline-rate", "SHARE", "0", "of offers")
+      .add("--ignore-rate", "SHARE", "0", "of offers: never answered; who missed one says that he is ready again")
+      .add("--transfer-rate", "SHARE", "0", "of what they accept: passed on, to another robot or to --transfer-queue")
+      .add("--transfer-queue", "QUEUE", "", "takes half of what is passed on, such as queue_hall")
       .add("--cuts", "N", "0", "each agent loses its connection N times a minute, and resumes")
       .add("--listen", "", "", "accept and receive, never answer")
       .section("This run")
@@ -38,15 +46,21 @@ int agents_role(const Arguments& arguments) {
       .add("--seed", "N", "1", "of chance")
       .add("--json", "", "", "the report as one JSON object");
   if (!options.parse(arguments)) return 0;
-  const auto url = parse_url(options.required("--url"), "--url");
+  options.required("--url");
+  std::vector<Url> urls;
+  for (const auto& each : options.list("--url")) urls.push_back(parse_url(each, "--url"));
+  const auto& url = urls.front();
   const auto count = static_cast<std::size_t>(options.number("--count", 1, 20'000));
   Robot::Config base;
-  base.server = url;
   base.accept_ms = options.ms("--accept");
   base.think_low_ms = options.ms("--think") / 2;
   base.think_high_ms = options.ms("--think") * 3 / 2;
   base.turns = static_cast<int>(options.number("--turns", 1, 1000));
+  base.unasked = options.on("--unasked");
   base.decline = options.rate("--decline-rate");
+  base.ignore = options.rate("--ignore-rate");
+  base.transfer = options.rate("--transfer-rate");
+  base.transfer_queue = options.text("--transfer-queue");
   base.cuts_per_minute = static_cast<double>(options.number("--cuts", 0, 600));
   base.listen_only = options.on("--listen");
   base.origin = options.text("--origin").empty() ? url.origin() : options.text("--origin");
@@ -82,6 +96,8 @@ int agents_role(const Arguments& arguments) {
   for (std::size_t i = 0; i < count; ++i) {
     auto config = base;
     config.seed = seed * 1'000'003 + i;
+    std::rotate_copy(urls.begin(), urls.begin() + static_cast<std::ptrdiff_t>(i % urls.size()), urls.end(),
+                     std::back_inserter(config.servers));
     if (by_login) {
       config.login = options.has("--login") ? options.text("--login") : options.text("--login-prefix") + std::to_string(i + 1);
     } else {

@@ -35,7 +35,7 @@ Desks::Desks(const Url& server, const Trust& trust, const std::vector<std::strin
     : impl_(std::make_unique<Impl>(server, trust)) {
   for (std::size_t i = 0; i < count; ++i) {
     Robot::Config config;
-    config.server = server;
+    config.servers = {server};
     config.key = keys[i % keys.size()];
     config.listen_only = true;
     config.seed = i + 1;

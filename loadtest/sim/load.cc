@@ -100,12 +100,14 @@ Template build_template(const Url& url, const std::string& pnid, std::size_t siz
 }
 
 struct Plan {
-  Url url;
+  Url url;                // the first; the Host of every request is its, as if one name stood before all of them
+  std::vector<Url> urls;  // a connection that fails or hears 503 goes on to the next
   std::size_t connections = 64;
   std::uint64_t count = 0;  // 0: by time only
   std::int64_t limit_ns = 0;
-  double rate = 0;  // 0: closed loop
-  std::uint64_t citizens = 1;
+  double rate = 0;             // 0: closed loop
+  std::uint64_t citizens = 1;  // 0: another one for each message
+  std::uint64_t first_citizen = 0;
   double duplicates = 0, bad = 0;
   bool retry = false;
   std::int64_t timeout_ns = 0, give_up_ns = 0;
@@ -114,6 +116,7 @@ struct Plan {
 struct Line {
   enum class State { kClosed, kConnecting, kHandshake, kIdle, kSending, kWaiting };
   State state = State::kClosed;
+  std::size_t server = 0;  // of the plan's urls
   int fd = -1;
   SSL* ssl = nullptr;
   std::string out;
@@ -144,7 +147,10 @@ class Generator {
         lines_(plan_.connections),
         epoll_(epoll_create1(EPOLL_CLOEXEC)),
         timer_(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
-    for (auto& line : lines_) line.out = form_.bytes;
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      lines_[i].out = form_.bytes;
+      lines_[i].server = i % plan_.urls.size();
+    }
     // Edge-triggered: each arming announces itself once and needs no read.
     epoll_event event{EPOLLIN | EPOLLET, {.u64 = ~0ULL}};
     epoll_ctl(epoll_, EPOLL_CTL_ADD, timer_, &event);
@@ -243,7 +249,8 @@ class Generator {
   }
 
   void open_line(Line& line) {
-    const bool six = plan_.url.host == "::1";
+    const Url& url = plan_.urls[line.server % plan_.urls.size()];
+    const bool six = url.host == "::1";
     line.fd = ::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (line.fd < 0)
       throw Failure(std::string("no more sockets: ") + std::strerror(errno) + "; raise ulimit -n or lower --connections");
@@ -253,14 +260,14 @@ class Generator {
     if (six) {
       sockaddr_in6 to{};
       to.sin6_family = AF_INET6;
-      to.sin6_port = htons(plan_.url.port);
+      to.sin6_port = htons(url.port);
       to.sin6_addr = in6addr_loopback;
       result = ::connect(line.fd, reinterpret_cast<sockaddr*>(&to), sizeof to);
     } else {
       sockaddr_in to{};
       to.sin_family = AF_INET;
-      to.sin_port = htons(plan_.url.port);
-      inet_pton(AF_INET, plan_.url.host.c_str(), &to.sin_addr);
+      to.sin_port = htons(url.port);
+      inet_pton(AF_INET, url.host.c_str(), &to.sin_addr);
       result = ::connect(line.fd, reinterpret_cast<sockaddr*>(&to), sizeof to);
     }
     line.interest = 0;
@@ -292,6 +299,7 @@ class Generator {
       if (!plan_.retry) line.pending = false;
     }
     close_line(line);
+    if (running_) ++line.server;
     const auto now = mono_ns();
     if (line.failing_since == 0) line.failing_since = now;
     line.retry_at = now + (was_opening ? 50'000'000 : 1'000'000);
@@ -350,7 +358,8 @@ class Generator {
 
   void send_again(Line& line) {
     char* const out = line.out.data();
-    const auto citizen = mix(line.number ^ (seed_ << 20)) % plan_.citizens;
+    const auto citizen =
+        plan_.first_citizen + (plan_.citizens == 0 ? line.number : mix(line.number ^ (seed_ << 20)) % plan_.citizens);
     put_digits(out + form_.name, 7, citizen);
     put_digits(out + form_.contact + 4, 8, citizen);
     put_digits(out + form_.from + 4, 8, citizen);
@@ -516,10 +525,13 @@ class Generator {
     } else if (line.pending) {
       line.retry_at = now + 50'000'000;
     }
-    if (closes) {
+    // Where there are others, a server that says "later" is left for the next one.
+    const bool leaves = code == 503 && plan_.urls.size() > 1;
+    if (leaves) ++line.server;
+    if (closes || leaves) {
       line.state = Line::State::kIdle;
       close_line(line);
-      line.retry_at = now;
+      line.retry_at = leaves ? now + 20'000'000 : now;
     } else if (line.pending || plan_.rate > 0) {
       line.state = Line::State::kIdle;
       if (plan_.rate > 0 && !line.pending) {
@@ -649,7 +661,9 @@ int load_role(const Arguments& arguments) {
   Options options("load", "load webhook --url URL: signed webhooks over keep-alive connections, counted and timed.");
   options.allow_words();
   options.section("Where and how much (count and time are both bounds; at least one is yours)")
-      .add("--url", "URL", "", "the webhook, such as http://127.0.0.1:8080/webhooks/whatsapp/city")
+      .add("--url", "URL", "",
+           "the webhook, such as http://127.0.0.1:8080/webhooks/whatsapp/city; repeatable: gateways of one name, the next where "
+           "one fails")
       .add("--connections", "N", "64", "keep-alive connections, 1 to 4096")
       .add("--count", "N", "0", "stop after N requests; 0: by time")
       .add("--seconds", "S", "10", "stop after S seconds, at most 3600")
@@ -660,7 +674,8 @@ int load_role(const Arguments& arguments) {
       .add("--app-secret-file", "FILE", "", "signs the webhooks")
       .add("--phone-number-id", "ID", "106540352242922", "the number they are for")
       .add("--size", "BYTES", "900", "of the JSON body")
-      .add("--citizens", "N", "20000", "different senders")
+      .add("--citizens", "N", "20000", "different senders; 0: another one for each message")
+      .add("--first-citizen", "N", "0", "numbers them from there, for loads beside each other")
       .add("--duplicate-rate", "SHARE", "0", "share of requests that repeat an accepted message")
       .add("--bad-signature-rate", "SHARE", "0", "share of requests with a wrong signature")
       .add("--unique", "", "", "ids that no earlier run used, even with --seed")
@@ -680,11 +695,18 @@ int load_role(const Arguments& arguments) {
   if (options.words() != std::vector<std::string>{"webhook"})
     throw Refusal("belfry-sim load knows one kind: write belfry-sim load webhook --url URL");
   Plan plan;
-  plan.url = parse_url(options.required("--url"), "--url");
+  options.required("--url");
+  for (const auto& each : options.list("--url")) plan.urls.push_back(parse_url(each, "--url"));
+  plan.url = plan.urls.front();
+  for (const auto& each : plan.urls) {
+    if (each.tls != plan.url.tls || each.target != plan.url.target)
+      throw Refusal("--url " + each.origin() + each.target + ": all of them must have the same scheme and path");
+  }
   plan.connections = static_cast<std::size_t>(options.number("--connections", 1, 4096));
   plan.count = static_cast<std::uint64_t>(options.number("--count", 0, 100'000'000));
   plan.rate = static_cast<double>(options.number("--rate", 0, 1'000'000));
-  plan.citizens = static_cast<std::uint64_t>(options.number("--citizens", 1, 10'000'000));
+  plan.citizens = static_cast<std::uint64_t>(options.number("--citizens", 0, 10'000'000));
+  plan.first_citizen = static_cast<std::uint64_t>(options.number("--first-citizen", 0, 10'000'000));
   plan.duplicates = options.rate("--duplicate-rate");
   plan.bad = options.rate("--bad-signature-rate");
   plan.retry = options.on("--retry");

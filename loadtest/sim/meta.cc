@@ -118,8 +118,11 @@ Meta::Meta(Loop& loop, Config config, Journal& journal)
                                          [this](HttpAsk ask, Answer answer) { handle(std::move(ask), std::move(answer)); });
   if (config_.webhook) {
     // Calm means in order too, so one connection; otherwise several, and whatever order comes of it.
-    webhook_ =
-        std::make_unique<HttpClient>(loop_, *config_.webhook, config_.trust, config_.calm ? 1 : config_.webhook_connections);
+    const auto client = [this](const Url& url) {
+      return std::make_unique<HttpClient>(loop_, url, config_.trust, config_.calm ? 1 : config_.webhook_connections);
+    };
+    webhooks_.push_back(client(*config_.webhook));
+    for (const Url& url : config_.more_webhooks) webhooks_.push_back(client(url));
   }
 }
 
@@ -419,7 +422,7 @@ std::string Meta::say(const Citizen& citizen, Json message, const std::string& n
 }
 
 void Meta::enqueue(Update update) {
-  if (!webhook_) return;
+  if (webhooks_.empty()) return;
   if (updates_.size() >= kMaxUpdates) {
     ++dropped_;  // never heard a yes, so nobody owes it
     return;
@@ -501,7 +504,7 @@ void Meta::post(const std::shared_ptr<Post>& now) {
                 {"X-Hub-Signature-256", now->signature}};
   ask.body = now->body;
   ++posts_;
-  webhook_->ask(std::move(ask), config_.webhook_timeout_ms, [this, now](const HttpGot& got) {
+  webhook().ask(std::move(ask), config_.webhook_timeout_ms, [this, now, asked = webhook_](const HttpGot& got) {
     ++webhook_codes_[got.status];
     if (got.status >= 200 && got.status < 300) {
       --posts_open_;
@@ -524,6 +527,7 @@ void Meta::post(const std::shared_ptr<Post>& now) {
       return;
     }
     ++retries_;
+    if (webhook_ == asked) webhook_ = (webhook_ + 1) % webhooks_.size();
     const auto backoff = std::min<std::int64_t>(10'000, 100LL << std::min(now->attempt++, 10));
     loop_.after(backoff / 2 + chance_.between(0, backoff / 2), [this, now] { post(now); });
   });
@@ -534,7 +538,7 @@ void Meta::handshake(std::function<void(std::string)> then) {
   HttpAsk ask;
   ask.target = config_.webhook->target + (config_.webhook->target.find('?') == std::string::npos ? "?" : "&") +
                "hub.mode=subscribe&hub.challenge=" + challenge + "&hub.verify_token=" + config_.verify_token;
-  webhook_->ask(std::move(ask), 10'000, [challenge, then = std::move(then)](const HttpGot& got) {
+  webhook().ask(std::move(ask), 10'000, [challenge, then = std::move(then)](const HttpGot& got) {
     if (got.status == 200 && got.body == challenge) return then("");
     then(got.status == 0
              ? "no answer: " + got.error
@@ -549,7 +553,7 @@ void Meta::post_raw(std::string bytes, std::function<void(HttpGot)> then) {
   ask.fields = {
       {"User-Agent", "facebookexternalua"}, {"Content-Type", "application/json"}, {"X-Hub-Signature-256", signer_.header(bytes)}};
   ask.body = std::move(bytes);
-  webhook_->ask(std::move(ask), config_.webhook_timeout_ms, std::move(then));
+  webhook().ask(std::move(ask), config_.webhook_timeout_ms, std::move(then));
 }
 
 // ---- media ----

@@ -51,6 +51,7 @@ class Meta {
     std::string account = "102290129340398";
     std::string app_secret, verify_token, access_token;
     std::optional<Url> webhook;
+    std::vector<Url> more_webhooks;  // gateways of the same name: the next one where a POST fails
     Trust trust;
     std::uint64_t seed = 1;
     bool calm = false;
@@ -146,7 +147,9 @@ class Meta {
   std::string run_;  // makes this run's ids differ from every other's, whatever the seed
   std::uint64_t next_id_ = 0;
   std::unique_ptr<HttpServer> server_;
-  std::unique_ptr<HttpClient> webhook_;
+  HttpClient& webhook() { return *webhooks_[webhook_]; }
+  std::vector<std::unique_ptr<HttpClient>> webhooks_;  // gateways behind one name; where one fails, the next
+  std::size_t webhook_ = 0;
   std::function<void(const SeenSend&)> hear_;
 
   std::deque<Update> updates_;

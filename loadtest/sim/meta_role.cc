@@ -13,7 +13,9 @@ namespace sim {
 void add_meta_options(Options& options) {
   options.section("Meta")
       .add("--port", "PORT", "0", "of the Graph API on 127.0.0.1; 0: any")
-      .add("--webhook", "URL", "", "where webhooks go, such as http://127.0.0.1:8080/webhooks/whatsapp/city")
+      .add("--webhook", "URL", "",
+           "where webhooks go, such as http://127.0.0.1:8080/webhooks/whatsapp/city; repeatable: gateways of one name, the next "
+           "where one fails")
       .add("--phone-number-id", "ID", "106540352242922", "repeatable: updates of several numbers are mixed")
       .add("--app-secret-file", "FILE", "", "signs webhooks (needed with --webhook)")
       .add("--verify-token-file", "FILE", "", "asks the webhook's hub.challenge at start")
@@ -56,7 +58,9 @@ Meta::Config meta_config(const Options& options) {
   config.port = static_cast<std::uint16_t>(options.number("--port", 0, 65535));
   config.numbers = options.list("--phone-number-id");
   if (!options.text("--webhook").empty()) {
-    config.webhook = parse_url(options.text("--webhook"), "--webhook");
+    const auto hooks = options.list("--webhook");
+    config.webhook = parse_url(hooks.front(), "--webhook");
+    for (auto at = hooks.begin() + 1; at != hooks.end(); ++at) config.more_webhooks.push_back(parse_url(*at, "--webhook"));
     options.required("--app-secret-file");
   }
   const auto secret = [&](const char* name) {

@@ -45,13 +45,27 @@ void Watch::offered(const std::string& conversation, std::int64_t gen, const std
 
 void Watch::assigned(const std::string& conversation, std::int64_t gen, const std::string& agent) {
   if (owners_.size() > kMaxRemembered) owners_.clear();
-  auto& [latest, whom] = owners_[conversation];
-  if (gen == latest && whom != agent)
-    broken("a conversation has one owner", conversation + " gen " + std::to_string(gen) + " at " + whom + " and " + agent);
-  if (gen > latest) {
-    latest = gen;
-    whom = agent;
-  }
+  auto& owner = owners_[conversation];
+  if (gen == owner.gen && owner.agent != agent)
+    broken("a conversation has one owner", conversation + " gen " + std::to_string(gen) + " at " + owner.agent + " and " + agent);
+  if (gen > owner.gen) owner = {gen, agent, mono_ns()};
+}
+
+void Watch::replied(const std::string& conversation, std::int64_t gen, const std::string& agent, std::int64_t sent_ns) {
+  const auto found = owners_.find(conversation);
+  if (found == owners_.end() || found->second.agent == agent || found->second.gen <= gen || found->second.since_ns >= sent_ns)
+    return;
+  broken("who lost a conversation cannot write in it", conversation + " gen " + std::to_string(gen) + " by " + agent + ", of " +
+                                                           found->second.agent + " since gen " +
+                                                           std::to_string(found->second.gen));
+}
+
+std::string Watch::another(const std::string& agent, Chance& chance) const {
+  if (drivers_.size() < 2) return {};
+  auto at = drivers_.begin();
+  std::advance(at, chance.between(0, static_cast<std::int64_t>(drivers_.size()) - 1));
+  if (at->first == agent && ++at == drivers_.end()) at = drivers_.begin();
+  return at->first;
 }
 
 bool Watch::drives(const std::string& agent, const void* robot) { return drivers_.emplace(agent, robot).first->second == robot; }
@@ -68,10 +82,23 @@ std::uint64_t Watch::violations() const {
 }
 
 Json Watch::report() const {
-  Json out = {
-      {"offers", offers},   {"accepted", accepted}, {"messages", messages},      {"replies", sent_replies}, {"acks", acks},
-      {"nacks", nacks},     {"resolved", resolved}, {"reconnects", reconnects},  {"resets", resets},        {"updates", updates},
-      {"updates", updates}, {"log_gaps", log_gaps}, {"violations", violations()}};
+  Json out = {{"offers", offers},
+              {"accepted", accepted},
+              {"messages", messages},
+              {"replies", sent_replies},
+              {"acks", acks},
+              {"nacks", nacks},
+              {"resolved", resolved},
+              {"declined", declined},
+              {"ignored", ignored},
+              {"missed", missed},
+              {"passed_on", passed_on},
+              {"reconnects", reconnects},
+              {"resets", resets},
+              {"updates", updates},
+              {"updates", updates},
+              {"log_gaps", log_gaps},
+              {"violations", violations()}};
   out["reply_ack_ms"] = {{"p50", replies.quantile_ms(0.5)}, {"p99", replies.quantile_ms(0.99)}, {"max", replies.max_ms()}};
   if (latency.count() != 0)
     out["desk_ms"] = {{"p50", latency.quantile_ms(0.5)}, {"p99", latency.quantile_ms(0.99)}, {"max", latency.max_ms()}};
@@ -159,7 +186,7 @@ void Robot::log_in() {
 }
 
 void Robot::dial(HttpFields fields, const std::string& protocols) {
-  auto url = config_.server;
+  auto url = config_.servers[server_ % config_.servers.size()];
   url.target = "/ws/desk";
   const auto epoch = ++epoch_;
   const auto mine = [weak = weak_from_this(), epoch]() -> std::shared_ptr<Robot> {
@@ -190,9 +217,10 @@ void Robot::on_closed(const std::string& why) {
   if (stopping_) return;
   ++epoch_;
   // What was planned is planned again after the welcome.
-  for (auto& [id, conversation] : conversations_) conversation.replying = conversation.resolving = false;
+  for (auto& [id, conversation] : conversations_) conversation.replying = conversation.resolving = conversation.passes_on = false;
   watch_.last_close = why;
   ++watch_.reconnects;
+  ++server_;
   const auto wait = std::min(5000, 100 << std::min(failures_++, 6));
   loop_.after(wait / 2 + chance_.between(0, wait / 2), [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->connect();
@@ -259,6 +287,7 @@ void Robot::on_text(std::string_view text) {
       const auto word = found->second.frame["t"].get<std::string>();
       if (word == "reply") {
         ++watch_.acks;
+        watch_.replied(found->second.frame["conversation"], found->second.frame["gen"], agent_, found->second.first_ns);
         watch_.replies.add((mono_ns() - found->second.sent_ns) / 1000);
         watch_.journal.append(Json{{"k", "ack"},
                                    {"client_id", found->first},
@@ -269,11 +298,20 @@ void Robot::on_text(std::string_view text) {
         auto& conversation = conversations_[found->second.frame["conversation"]];
         conversation.replying = false;
         ++conversation.turns;
-        if (conversation.turns >= config_.turns) plan_resolve(found->second.frame["conversation"].get<std::string>());
+        if (conversation.turns >= config_.turns) {
+          plan_resolve(found->second.frame["conversation"].get<std::string>());
+        } else if (config_.unasked) {
+          plan_reply(found->second.frame["conversation"].get<std::string>());
+        }
       } else if (word == "resolve") {
         if (found->second.frame["code"] == "answered") ++watch_.resolved;
       } else if (word == "accept") {
         ++watch_.accepted;
+      } else if (word == "decline") {
+        ++watch_.declined;
+      } else if (word == "transfer") {
+        ++watch_.passed_on;
+        conversations_.erase(found->second.frame["conversation"].get<std::string>());
       }
       pending_.erase(found);
       return;
@@ -370,10 +408,17 @@ void Robot::on_event(const nlohmann::json& frame) {
       conversation.gen = gen;
       conversation.active = true;
       conversation.resolving = false;
-      if (drives_ && !config_.listen_only) plan_reply(id);
+      if (!drives_ || config_.listen_only) return;
+      if (chance_.happens(config_.transfer)) return plan_transfer(id);
+      plan_reply(id);
     }
   } else if (kind == "rescinded") {
-    if (gen >= conversation.gen && !conversation.active) conversations_.erase(id);
+    if (gen < conversation.gen || (gen == conversation.gen && conversation.active)) return;
+    conversations_.erase(id);
+    if (frame.value("why", "") == "timeout") {
+      ++watch_.missed;  // he is called not_responding now; one click and he is back
+      if (drives_ && !config_.listen_only) command({{"t", "availability"}, {"value", "ready"}});
+    }
   } else if (kind == "conversation") {
     if (gen < conversation.gen) return;
     conversation.gen = gen;
@@ -396,6 +441,10 @@ void Robot::on_offer(const nlohmann::json& offer) {
   conversation.gen = gen;
   if (!drives_) return;
   const bool declines = chance_.happens(config_.decline);
+  if (chance_.happens(config_.ignore)) {
+    ++watch_.ignored;
+    return;
+  }
   const auto wait = config_.listen_only ? 0 : chance_.between(config_.accept_ms / 2, config_.accept_ms + config_.accept_ms / 2);
   later(wait, [this, id, gen, declines] {
     const auto& now = conversations_[id];
@@ -429,7 +478,7 @@ void Robot::on_message(const std::string& id, const nlohmann::json& message) {
 
 void Robot::plan_reply(const std::string& id) {
   auto& conversation = conversations_[id];
-  if (!conversation.active || conversation.replying || conversation.resolving) return;
+  if (!conversation.active || conversation.replying || conversation.resolving || conversation.passes_on) return;
   conversation.replying = true;
   if (!conversation.last_in.empty()) send(Json{{"t", "read"}, {"conversation", id}, {"message", conversation.last_in}}.dump());
   const auto think = chance_.between(config_.think_low_ms, config_.think_high_ms);
@@ -445,6 +494,23 @@ void Robot::plan_reply(const std::string& id) {
              {"conversation", id},
              {"gen", now.gen},
              {"text", agent_phrase(chance_, now.turns, now.language) + " [" + run_ + "-" + std::to_string(next_command_) + "]"}});
+  });
+}
+
+// To another robot, or back to the queue; if nobody can be found or takes it, it is answered after all.
+void Robot::plan_transfer(const std::string& id) {
+  auto& conversation = conversations_[id];
+  conversation.passes_on = true;
+  later(chance_.between(config_.think_low_ms, config_.think_high_ms) / 2, [this, id] {
+    auto& now = conversations_[id];
+    now.passes_on = false;
+    if (!now.active) return;
+    const bool to_queue = !config_.transfer_queue.empty() && chance_.happens(0.5);
+    const auto other = to_queue ? std::string() : watch_.another(agent_, chance_);
+    if (!to_queue && other.empty()) return plan_reply(id);
+    Json to;
+    to[to_queue ? "queue" : "agent"] = to_queue ? config_.transfer_queue : other;
+    command({{"t", "transfer"}, {"conversation", id}, {"gen", now.gen}, {"to", std::move(to)}});
   });
 }
 
@@ -471,7 +537,7 @@ void Robot::command(Json frame) {
   const auto id = run_ + "-" + std::to_string(next_command_++);
   frame["client_id"] = id;
   send(frame.dump());
-  pending_[id] = {std::move(frame), mono_ns()};
+  pending_[id] = {std::move(frame), mono_ns(), mono_ns()};
 }
 
 void Robot::on_nack(const nlohmann::json& frame) {
@@ -496,7 +562,9 @@ void Robot::on_nack(const nlohmann::json& frame) {
   if (sent["t"] == "reply") conversation.replying = false;
   if (sent["t"] == "resolve") conversation.resolving = false;
   const auto now = problem.value("now", nlohmann::json::object());
-  if (now.is_object() && now.contains("gen")) {
+  if (sent["t"] == "transfer" && !(now.is_object() && now.contains("gen"))) {
+    plan_reply(id);  // the other one is not ready, or full
+  } else if (now.is_object() && now.contains("gen")) {
     conversation.gen = std::max(conversation.gen, now["gen"].get<std::int64_t>());
     conversation.active = now.value("owner", "") == agent_ && now.value("state", "") == "active";
   } else {

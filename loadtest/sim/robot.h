@@ -27,6 +27,9 @@ class Watch {
   void broken(const std::string& promise, const std::string& example);
   void offered(const std::string& conversation, std::int64_t gen, const std::string& agent);
   void assigned(const std::string& conversation, std::int64_t gen, const std::string& agent);
+  // A reply that was first sent at `sent_ns` under `gen` was taken: nobody else may have been its owner by then.
+  void replied(const std::string& conversation, std::int64_t gen, const std::string& agent, std::int64_t sent_ns);
+  std::string another(const std::string& agent, Chance& chance) const;  // a driven agent other than this one, or ''
   bool drives(const std::string& agent, const void* robot);  // the first socket of an agent acts, its other tabs only watch
   void leaves(const std::string& agent, const void* robot);
   std::uint64_t violations() const;
@@ -37,6 +40,7 @@ class Watch {
   Histogram replies;  // from sending a reply to its ack
   std::uint64_t ready = 0, offers = 0, accepted = 0, messages = 0, marked = 0, sent_replies = 0, acks = 0, nacks = 0,
                 resolved = 0;
+  std::uint64_t declined = 0, ignored = 0, passed_on = 0, missed = 0;
   std::uint64_t reconnects = 0, resets = 0, updates = 0, log_gaps = 0;
   std::int64_t last_marked_ns = 0;
   std::string last_close;
@@ -45,20 +49,29 @@ class Watch {
   std::map<std::string, std::pair<std::uint64_t, std::string>> broken_;  // promise -> how often, first example
   std::unordered_map<std::string, std::pair<std::int64_t, std::string>>
       offers_;  // conversation -> latest generation offered, to whom
-  std::unordered_map<std::string, std::pair<std::int64_t, std::string>> owners_;
+  struct Owner {
+    std::int64_t gen = 0;
+    std::string agent;
+    std::int64_t since_ns = 0;
+  };
+  std::unordered_map<std::string, Owner> owners_;
   std::map<std::string, const void*> drivers_;
 };
 
 class Robot : public std::enable_shared_from_this<Robot> {
  public:
   struct Config {
-    Url server;
+    std::vector<Url> servers;     // one at least; where one dies, the next
     std::string key;              // Bearer; or
     std::string login, password;  // session, then ticket, as a browser does
     std::string origin;           // for the ticket; the gateway's public_url
     std::int64_t accept_ms = 300, think_low_ms = 1000, think_high_ms = 4000;
-    int turns = 3;               // replies before it resolves
-    double decline = 0;          // share of offers
+    int turns = 3;         // replies before it resolves
+    bool unasked = false;  // the next reply does not wait for the citizen to answer
+    double decline = 0;    // share of offers
+    double ignore = 0;     // share of offers that it leaves unanswered
+    double transfer = 0;   // share of what it accepts that it passes on: to another robot, or back to this queue
+    std::string transfer_queue;
     double cuts_per_minute = 0;  // pulls its own cable
     bool listen_only = false;    // accept and receive, never answer
     std::uint64_t seed = 1;
@@ -78,11 +91,13 @@ class Robot : public std::enable_shared_from_this<Robot> {
     bool active = false, replying = false, resolving = false;
     std::int64_t last_n = 0;
     int turns = 0;
+    bool passes_on = false;
     std::string last_in, language = "en";
   };
   struct Command {
     nlohmann::ordered_json frame;
     std::int64_t sent_ns = 0;
+    std::int64_t first_ns = 0;  // a repeat keeps it
   };
 
   void connect();
@@ -100,6 +115,7 @@ class Robot : public std::enable_shared_from_this<Robot> {
   void mark(std::string_view text);
   void plan_reply(const std::string& conversation);
   void plan_resolve(const std::string& conversation);
+  void plan_transfer(const std::string& conversation);
   void finish_wrapup(const std::string& conversation);
   void command(nlohmann::ordered_json frame);
   void send(const std::string& frame);
@@ -118,6 +134,7 @@ class Robot : public std::enable_shared_from_this<Robot> {
   std::int64_t last_id_ = -1;
   bool welcomed_ = false, ready_ = false, stopping_ = false, drives_ = false;
   int failures_ = 0;
+  std::size_t server_ = 0;  // of config_.servers
   std::size_t duties_ = 0;
   std::map<std::string, Conversation> conversations_;
   std::map<std::string, Command> pending_;  // by client_id, until ack or nack

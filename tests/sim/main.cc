@@ -1,6 +1,6 @@
-// sim [--seeds N] [--from M] [--shards K]: runs N towns from seed M, half of them on one shard and half on three unless K is
-// given. Prints what was violated and how often each fault was injected. Exit 0: nothing was violated. Without arguments: 5
-// seconds' worth.
+// sim [--seeds N | --seconds S] [--from M] [--shards K]: runs N towns from seed M, half of them on one shard and half on three
+// unless K is given; without N as many as S seconds hold, a minute if not said. Prints what was violated, with the command that
+// repeats it, and how often each fault was injected. Exit 0: nothing was violated.
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -10,23 +10,26 @@
 
 int main(int argc, char** argv) {
   std::uint64_t seeds = 0;
+  std::uint64_t seconds = 60;
   std::uint64_t from = 1;
   int shards = 0;
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
     const char* value = i + 1 < argc ? argv[++i] : nullptr;
-    if (value == nullptr || (name != "--seeds" && name != "--from" && name != "--shards")) {
-      std::cerr << "use: sim [--seeds N] [--from M] [--shards K]\n";
+    if (value == nullptr || (name != "--seeds" && name != "--seconds" && name != "--from" && name != "--shards") ||
+        std::string(value).find_first_not_of("0123456789") != std::string::npos) {
+      std::cerr << "use: sim [--seeds N | --seconds S] [--from M] [--shards K], each a whole number\n";
       return 64;
     }
     const std::uint64_t number = std::strtoull(value, nullptr, 10);
     if (name == "--seeds") seeds = number;
+    if (name == "--seconds") seconds = number;
     if (name == "--from") from = number;
     if (name == "--shards") shards = static_cast<int>(number);
   }
   const auto start = std::chrono::steady_clock::now();
   const auto more = [&](std::uint64_t done) {
-    return seeds > 0 ? done < seeds : done < 4 || std::chrono::steady_clock::now() - start < std::chrono::seconds(5);
+    return seeds > 0 ? done < seeds : done < 4 || std::chrono::steady_clock::now() - start < std::chrono::seconds(seconds);
   };
   std::map<std::string, std::int64_t> faults;
   std::map<std::string, std::int64_t> happened;
@@ -39,14 +42,19 @@ int main(int argc, char** argv) {
     for (const auto& [name, count] : report.happened) happened[name] += count;
     if (report.violations.empty()) continue;
     ++bad;
-    std::cout << "seed " << options.seed << " shards " << options.shards << "\n";
+    std::cout << "seed " << options.seed << " is violated; again: ./dev sim --seeds 1 --from " << options.seed << " --shards "
+              << options.shards << "\n";
     for (const auto& violation : report.violations) std::cout << "  " << violation << "\n";
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  std::cout << towns << " towns, " << bad << " with violations, " << took.count() << " s\nfaults injected:";
-  for (const auto& [name, count] : faults) std::cout << " " << name << "=" << count;
-  std::cout << "\nwhat happened:";
-  for (const auto& [name, count] : happened) std::cout << " " << name << "=" << count;
-  std::cout << "\n";
+  const auto print = [](const char* title, const std::map<std::string, std::int64_t>& counts) {
+    std::cout << title;
+    for (const auto& [name, count] : counts) std::cout << " " << name << "=" << count;
+    std::cout << "\n";
+  };
+  print("what happened:", happened);
+  print("faults injected:", faults);
+  std::cout << towns << " towns, seeds " << from << " to " << from + towns - 1 << ", " << bad << " violated, "
+            << static_cast<int>(took.count()) << " s\n";
   return bad == 0 ? 0 : 1;
 }

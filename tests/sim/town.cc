@@ -112,6 +112,7 @@ class Town {
     account_.ref_key = Secret(std::string(32, 'k'));
     store_->on_transition = [this](const Fields& fields) {
       watch_.on_transition(fields);
+      count(fields);
       Value list{.kind = Value::Kind::kArray};
       for (const auto& [name, value] : fields) {
         list.array.push_back({.kind = Value::Kind::kString, .text = name});
@@ -207,6 +208,13 @@ class Town {
   void violated(std::string what) {
     report_.violations.push_back("at " + std::to_string(now_ - kStart) + " ms: " + std::move(what));
   }
+  // What became of offers and of work, by the word the transition says.
+  void count(const Fields& fields) {
+    if (fields[0].second != "requeued") return;
+    for (const auto& [name, value] : fields) {
+      if (name == "x") ++report_.happened["requeued_" + value];
+    }
+  }
   void step() {
     for (auto& found : watch_.check()) violated(std::move(found));
   }
@@ -231,6 +239,7 @@ class Town {
     const auto answer = [this, &shard, done](std::int64_t when, Result<T> result) {
       on_life(shard, shard.life, when, [done, result = std::move(result)]() mutable { done(std::move(result)); });
     };
+    if (now_ < away_until_) return answer(shard.answer_at + 50, fail(Errc::kUnavailable, "away"));
     if (wild(8, "store_away")) return answer(shard.answer_at, fail(Errc::kUnavailable, "away"));
     if (wild(10, "store_answer_lost")) {
       const std::int64_t late = may_be_late && wild(300, "store_call_late") ? between(500, 4'000) : 0;
@@ -364,6 +373,8 @@ class Town {
   void trouble() {
     if (calm_) return;
     after(between(1, 6) * kSecond, [this] { trouble(); });
+    // Redis itself: nobody reaches it for so long, often longer than a lease.
+    if (now_ > away_until_ + 5 * kSecond && wild(100, "store_outage")) away_until_ = now_ + between(500, 12'000);
     Shard& shard = *shards_[static_cast<std::size_t>(between(0, static_cast<std::int64_t>(shards_.size()) - 1))];
     if (shard.alive && wild(350, "shard_killed")) return kill(shard);
     if (shard.alive && wild(350, "shard_stalled")) shard.stalled_until = now_ + between(200, one_in(3) ? 25'000 : 9'000);
@@ -371,6 +382,7 @@ class Town {
 
   void calm_down() {
     calm_ = true;
+    away_until_ = 0;
     for (auto& shard : shards_) shard->stalled_until = 0;
     at(now_ + 35 * kSecond, [this] { look_for_idleness(); });  // the longest stall is over
   }
@@ -713,6 +725,7 @@ class Town {
   struct Work {
     bool pending = false;  // a decision or an action is under way
     int replies = 0;
+    std::int64_t ignored = 0;  // the offer of this generation is not answered
   };
 
   Tab* open_tab(const std::string& agent) {
@@ -758,7 +771,11 @@ class Town {
       ask<Outcome>(shard, call, done);
     };
     if (card.state == "offered") {
-      if (wild(150, "offer_ignored")) return;
+      if (work.ignored == card.gen) return;
+      if (wild(80, "offer_ignored")) {
+        work.ignored = card.gen;
+        return;
+      }
       if (wild(100, "offer_declined")) return command([by](Store& s, auto d) { s.decline(by, "", d); });
       ++report_.happened["accepts"];
       const bool twice = one_in(6);
@@ -914,6 +931,7 @@ class Town {
   std::map<std::pair<std::int64_t, std::int64_t>, std::function<void()>> events_;
   bool calm_ = false;
   std::string gone_;
+  std::int64_t away_until_ = 0;  // the store, for everybody
   std::unique_ptr<MemoryStore> store_;
   invariant::Watch watch_;
   whatsapp::Account account_;
