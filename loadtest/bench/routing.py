@@ -235,8 +235,9 @@ def cell(table, house, staff, agents, waiting, options, first):
         told = staff.do(f"rate {options.rate} {options.seconds}")
         inflow.join()
         used = cpu.look()
-        if told["timed"] < told["resolved"]:
-            print(f"bench: {name}: {told['resolved'] - told['timed']} were freed and not offered again", file=sys.stderr)
+        print(f"{name}: {told}", file=sys.stderr)
+        if "written_ms" in told:
+            table.note(f"{name}: written to offer, agent free: p99 ms", told["written_ms"]["p99"])
         table.note(f"{name}: freed to offer: p50 ms", told["offer_ms"]["p50"])
         table.note(f"{name}: freed to offer: p99 ms", told["offer_ms"]["p99"])
         table.note(f"{name}: p99 above bare, ms", told["offer_ms"]["p99"] - p99)

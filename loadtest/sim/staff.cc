@@ -66,6 +66,11 @@ std::int64_t number(std::string_view digits) {
   return value;
 }
 
+std::int64_t mark_of(std::string_view text) {
+  const auto at = text.find("bt=");
+  return at == std::string_view::npos ? 0 : number(text.substr(at + 3, 20));
+}
+
 double own_cpu_us() {
   rusage use{};
   getrusage(RUSAGE_SELF, &use);
@@ -201,7 +206,9 @@ class Staff {
       if (!desk.freed.empty()) {
         const auto due = desk.freed.front();
         desk.freed.pop_front();
-        if (due >= since_) latency_.add((mono_ns() - due) / 1000);
+        // A conversation whose citizen wrote later (bt=<ns> in his text) is timed from then: before, the agent had nothing to do.
+        const auto wrote = mark_of(text);
+        if (due >= since_) (wrote > due ? written_ : latency_).add((mono_ns() - std::max(due, wrote)) / 1000);
       }
       command(desk, "accept", member(text, "conversation"), number(member(text, "gen")));
     } else if (text.starts_with(R"({"t":"event","kind":"assigned")")) {
@@ -283,7 +290,7 @@ class Staff {
   void begin(Mode mode, std::int64_t seconds) {
     mode_ = mode;
     offers_ = assigned_ = acks_ = nacks_ = resolved_ = begun_ = 0;
-    latency_ = Histogram();
+    latency_ = written_ = Histogram();
     cpu_ = own_cpu_us();
     since_ = mono_ns();
     until_ = since_ + seconds * 1'000'000'000;
@@ -320,6 +327,10 @@ class Staff {
                                {"held", held_.size()},  {"timed", latency_.count()}, {"cpu_us", own_cpu_us() - cpu_}};
     if (latency_.count() > 0) {
       out["offer_ms"] = {{"p50", latency_.quantile_ms(0.5)}, {"p99", latency_.quantile_ms(0.99)}, {"max", latency_.max_ms()}};
+    }
+    out["written"] = written_.count();
+    if (written_.count() > 0) {
+      out["written_ms"] = {{"p50", written_.quantile_ms(0.5)}, {"p99", written_.quantile_ms(0.99)}, {"max", written_.max_ms()}};
     }
     if (!why_.empty()) out["why"] = why_;
     mode_ = Mode::kHold;
@@ -358,7 +369,7 @@ class Staff {
   bool quit_ = false;
   std::string orders_, why_;
   std::deque<Held> held_;
-  Histogram latency_;
+  Histogram latency_, written_;  // from freed to offered; from written to offered, where the agent was free before
   std::size_t open_ = 0, lost_ = 0;
   std::uint64_t commands_ = 0, offers_ = 0, assigned_ = 0, acks_ = 0, nacks_ = 0, resolved_ = 0, begun_ = 0, wanted_ = 0;
   double rate_ = 1, cpu_ = 0;
