@@ -60,7 +60,7 @@ class Redis:
         self.sock = str(sock)
 
     def cli(self, *words, text=None):
-        return subprocess.run(["redis-cli", "-s", self.sock, *words], capture_output=True, text=True, input=text).stdout.strip()
+        return subprocess.run(["redis-cli", "-s", self.sock, *words], capture_output=True, text=True, errors="replace", input=text).stdout.strip()
 
     def info(self, section, name):
         return re.search(rf"{name}:([\d.]+)", self.cli("INFO", section)).group(1)

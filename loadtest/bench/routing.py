@@ -187,10 +187,7 @@ def bare(house, rate, seconds):
 
 def longest(house):
     """The longest call since the last look, ms, and its name."""
-    slow = []
-    connection = house.redis.cli("--json", "SLOWLOG", "GET", "128")
-    for entry in json.loads(connection or "[]"):
-        slow.append((entry[2] / 1000, " ".join(entry[3][:2])))
+    slow = [(entry[2] / 1000, " ".join(entry[3][:2])) for entry in json.loads(house.redis.cli("--json", "SLOWLOG", "GET", "128") or "[]", strict=False)]
     house.redis.cli("SLOWLOG", "RESET")
     return max(slow, default=(0, "none above 3 ms"))
 
