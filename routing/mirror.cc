@@ -74,6 +74,7 @@ void Mirror::reset(Snapshot snapshot) {
   for (AgentState& agent : snapshot.agents) {
     for (const std::string& queue : agent.queues) line(queue);
     Person& person = people_[agent.id];
+    stand(person);  // a snapshot may hold him twice
     person.state = std::move(agent);
     person.load = person.state.load;
     person.last = person.state.last_assigned;
