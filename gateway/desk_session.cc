@@ -221,19 +221,7 @@ void DeskSession::handle(const desk::Frame& f) {
     case Kind::kAvailability: return s.store.agent_set(agent_, f.value, f.reason, answer(f));
     case Kind::kAccept: return s.store.accept(by, answer(f));
     case Kind::kDecline: return s.store.decline(by, f.reason, answer(f));
-    case Kind::kResolve: {
-      std::int64_t wrap_ms = 60'000;
-      // The wrap-up time is the queue's; the mirror knows it unless the conversation is not ours, and then the call is refused.
-      return s.store.cards({f.conversation},
-                           [self = shared_from_this(), f, by, wrap_ms](Result<std::vector<routing::Card>> cards) mutable {
-                             if (!cards) return self->nack(f.client_id, wire::problem_of(cards.error()));
-                             if (!cards->empty()) {
-                               if (const auto* queue = self->deps_.services.mirror.queue(cards->front().queue))
-                                 wrap_ms = queue->wrap_ms;
-                             }
-                             self->deps_.services.store.close(by, f.code, wrap_ms, self->answer(f));
-                           });
-    }
+    case Kind::kResolve: return s.store.close(by, f.code, -1, answer(f));
     case Kind::kPark: {
       const WallTime soon = s.now().wall + 24 * 3'600'000LL;
       return s.store.park(by, f.until.ms > 0 ? f.until : soon, answer(f));

@@ -276,6 +276,7 @@ class Store : public LaneStore {
   virtual void offer(const Offer& what, Done<Outcome> done) = 0;
   virtual void accept(const Command& by, Done<Outcome> done) = 0;
   virtual void decline(const Command& by, std::string_view reason, Done<Outcome> done) = 0;
+  // wrap_ms below 0: what its queue says.
   virtual void close(const Command& by, std::string_view code, std::int64_t wrap_ms, Done<Outcome> done) = 0;
   virtual void park(const Command& by, WallTime until, Done<Outcome> done) = 0;
   virtual void transfer(const Command& by, std::string_view to_queue, std::string_view to_agent, std::int64_t ttl_ms,

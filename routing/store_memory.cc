@@ -178,6 +178,11 @@ class Memory final : public MemoryStore {
     Conversation* c = look(w_.conversations, by.conversation);
     if (c == nullptr) return done(missing());
     if (c->gen != by.gen || c->state == "closed" || (!by.agent.empty() && c->owner != by.agent)) return done(stale(*c));
+    if (wrap_ms < 0) {
+      const auto* queue = look(w_.queues, c->queue);
+      const std::string* says = queue != nullptr ? look(*queue, "wrap_ms") : nullptr;
+      wrap_ms = says != nullptr ? number(*says) : 60'000;
+    }
     if (c->state == "active" && wrap_ms > 0) {
       c->state = "wrapup";
       ++c->gen;

@@ -4,7 +4,8 @@ A belfryd with appendfsync always and 50 queues, each with a skill set of its ow
 All of it is real: agents by belfryctl import, a desk socket each (belfry-sim staff, no person at it: it accepts at once), conversations by
 signed webhooks of a citizen each. Nothing is written past the gateway. Of each cell (agents, waiting):
   filled    webhooks while nobody is ready; then all are ready, and each takes one
-  flow      closed loop: offered, accepted, resolved, the next; assignments/s, every one of them three durable calls
+  flow      closed loop, queues that assign without asking: assigned, resolved, the next; assignments/s, each with two durable calls
+  asked     the same with queues that offer: offered, accepted, resolved, the next; three durable calls
   freed     open loop: so many resolve frames a second, timed from when each was due to the next offer at that desk, while as many new
             conversations come in by webhook; CPU of belfryd and redis-server (/proc) per assignment, the new conversation's included
   bare      two FCALLs (`ingest`, each opens a conversation), one after the other, from a bare client at that same rate, between the rounds of `freed`
@@ -196,12 +197,19 @@ def waiting_now(house):
     return sum(int(house.redis.cli("ZCARD", "{belfry}:q:q%d" % i)) for i in range(QUEUES))
 
 
+def modes(house, mode):
+    """What all queues do with a conversation and an agent: offer or auto. Each is a change that every mirror reads anew."""
+    for i in range(QUEUES):
+        house.api("PUT", f"/queues/queue_q{i}", {"mode": mode})
+    time.sleep(3)
+
+
 def cell(table, house, staff, agents, waiting, options, first):
     name = f"{agents} agents, {waiting} waiting"
     cpu = Cpu(house)
-    flow = options.flow or (30000 if agents >= 1000 else 20000)
+    flow = options.flow or 20000
     before = house.redis.memory()
-    missing = waiting + flow + (agents if first else 0) - waiting_now(house)
+    missing = waiting + 2 * flow + (agents if first else 0) - waiting_now(house)
     began = time.monotonic()
     got = fill(house, missing)
     if got and missing >= 5000:
@@ -214,12 +222,14 @@ def cell(table, house, staff, agents, waiting, options, first):
         staff.do("ready")
     time.sleep(1)
     longest(house)
-    cpu.look()
-    told = staff.do(f"flow {flow}")
-    used = cpu.look()
-    table.note(f"{name}: flow: assignments/s", told["offers"] / told["seconds"])
-    for who, value in used.items():
-        table.note(f"{name}: flow: CPU us of {who}", value / told["offers"])
+    for phase, mode in (("flow", "auto"), ("asked", "offer")):
+        modes(house, mode)
+        cpu.look()
+        told = staff.do(f"flow {flow}")
+        used = cpu.look()
+        table.note(f"{name}: {phase}: assignments/s", told["assigned"] / told["seconds"])
+        for who, value in used.items():
+            table.note(f"{name}: {phase}: CPU us of {who}", value / told["assigned"])
     time.sleep(1)
     for _ in range(options.rounds):
         p50, p99 = bare(house, options.rate, options.seconds)
@@ -279,7 +289,7 @@ def goals(table, cells):
     names = [f"{agents} agents, {waiting} waiting" for agents, sizes in cells.items() for waiting in sizes]
     few, many = "100 agents, 100 waiting", "10000 agents, 100000 waiting"
     if few in names and many in names:
-        for phase in ("", "flow: "):
+        for phase in ("", "flow: ", "asked: "):
             for who in ("gateway", "redis"):
                 table.ratio(f"{many}: {phase}CPU us of {who}", f"{few}: {phase}CPU us of {who}", 2, most=True)
     for name in names:

@@ -2,7 +2,7 @@
 // answers with one JSON line when that is done:
 //
 //   ready             all say that they are ready
-//   flow N            closed loop: whatever is offered is accepted and resolved at once, until N are resolved
+//   flow N            closed loop: whatever is held or assigned is resolved at once, until N are
 //   rate R SECONDS    open loop: R conversations a second are resolved; timed from when each was due to the next offer on that
 //   desk quit
 //
@@ -40,6 +40,7 @@ struct Desk {
   State state = State::kWaits;
   int fd = -1;
   std::string in;
+  std::size_t offered = 0;         // and not yet assigned
   std::deque<std::int64_t> freed;  // when a resolve was due that no offer has followed yet
 };
 
@@ -199,22 +200,32 @@ class Staff {
     command(desk, "resolve", held.conversation, held.gen);
   }
 
+  // What he was freed for: an offer, or a conversation of a queue that does not ask.
+  void came(Desk& desk, std::string_view text) {
+    if (desk.freed.empty()) return;
+    const auto due = desk.freed.front();
+    desk.freed.pop_front();
+    // A conversation whose citizen wrote later (bt=<ns> in his text) is timed from then: before, the agent had nothing to do.
+    const auto wrote = mark_of(text);
+    if (due >= since_) (wrote > due ? written_ : latency_).add((mono_ns() - std::max(due, wrote)) / 1000);
+  }
+
   void on_text(std::size_t i, std::string_view text) {
     Desk& desk = desks_[i];
     if (text.starts_with(R"({"t":"event","kind":"offer")")) {
       ++offers_;
-      if (!desk.freed.empty()) {
-        const auto due = desk.freed.front();
-        desk.freed.pop_front();
-        // A conversation whose citizen wrote later (bt=<ns> in his text) is timed from then: before, the agent had nothing to do.
-        const auto wrote = mark_of(text);
-        if (due >= since_) (wrote > due ? written_ : latency_).add((mono_ns() - std::max(due, wrote)) / 1000);
-      }
+      ++desk.offered;
+      came(desk, text);
       command(desk, "accept", member(text, "conversation"), number(member(text, "gen")));
     } else if (text.starts_with(R"({"t":"event","kind":"assigned")")) {
       ++assigned_;
+      if (desk.offered > 0) {
+        --desk.offered;
+      } else {
+        came(desk, text);
+      }
       Held held{i, std::string(member(text, "conversation")), number(member(text, "gen"))};
-      if (mode_ == Mode::kFlow) return resolve(held, mono_ns());
+      if (mode_ == Mode::kFlow && resolved_ < wanted_) return resolve(held, mono_ns());
       held_.push_back(std::move(held));
     } else if (text.starts_with(R"({"t":"welcome")")) {
       if (desk.state != Desk::State::kJoining) return;
@@ -310,7 +321,11 @@ class Staff {
     } else if (word == "flow") {
       words >> wanted_;
       begin(Mode::kFlow, 0);
-      for (const Held& held : std::exchange(held_, {})) resolve(held, mono_ns());
+      while (!held_.empty() && resolved_ < wanted_) {
+        const Held held = std::move(held_.front());
+        held_.pop_front();
+        resolve(held, mono_ns());
+      }
     } else if (word == "rate") {
       std::int64_t seconds = 0;
       words >> rate_ >> seconds;

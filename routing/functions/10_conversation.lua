@@ -140,7 +140,8 @@ local function decline(keys, a)
 end
 
 -- close(now, conv, gen, agent, code, wrap_ms, wrap_weight, client_id) -> ok gen state | stale ...
--- An active conversation goes to wrap-up, or to closed if wrap_ms is 0; one in wrap-up is closed. agent '' is the house itself.
+-- An active conversation goes to wrap-up, or to closed if wrap_ms is 0; one in wrap-up is closed. wrap_ms below 0: what its queue says.
+-- agent '' is the house itself.
 local function close(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
@@ -148,6 +149,7 @@ local function close(keys, a)
   if not c then return {'missing'} end
   if c.gen ~= a[3] or c.state == 'closed' or (agent ~= '' and c.own ~= agent) then return stale(c.gen, c.state, c.own) end
   local wrap = tonumber(a[6])
+  if wrap < 0 then wrap = tonumber(call('HGET', T .. ':queue:' .. c.q, 'wrap_ms') or 60000) end
   if c.state == 'active' and wrap > 0 then
     local gen, weight = tonumber(c.gen) + 1, tonumber(a[7])
     call('HSET', T .. ':conv:' .. conv, 'state', 'wrapup', 'gen', gen, 'wt', weight, 'code', a[5])
