@@ -5,18 +5,20 @@ All of it is real: agents by belfryctl import, a desk socket each (belfry-sim st
 signed webhooks of a citizen each. Nothing is written past the gateway. Of each cell (agents, waiting):
   filled    webhooks while nobody is ready; then all are ready, and each takes one
   flow      closed loop, queues that assign without asking: assigned, resolved, the next; assignments/s, each with two durable calls
-  asked     the same with queues that offer: offered, accepted, resolved, the next; three durable calls
+  asked     the same with queues that offer: offered, accepted, resolved, the next; three durable calls. Both use up conversations that
+            wait besides, 5,000 or 20,000 each; `freed` has as many waiting as the cell says
   freed     open loop: so many resolve frames a second, timed from when each was due to the next offer at that desk, while as many new
             conversations come in by webhook; CPU of belfryd and redis-server (/proc) per assignment, the new conversation's included
   bare      two FCALLs (`ingest`, each opens a conversation), one after the other, from a bare client at that same rate, between the rounds of `freed`
-  longest   the longest call that Redis knew of in this cell (SLOWLOG), and of a snapshot, which a mirror starts from
+  longest   the longest call that Redis knew of (SLOWLOG) from flow on; each change of the queues' mode has the mirrors read a new snapshot
+  pick      bench_pick, one process without a socket: a choice by the mirror's index and by the plain scan
 """
 import concurrent.futures, gc, http.client, json, os, select, socket, subprocess, sys, threading, time
 from house import BIN, NUMBER, House, Table
 
 QUEUES = 50
 NUMBERS = [str(int(NUMBER) + 1 + i) for i in range(QUEUES)]
-CELLS = {100: [100, 100000], 1000: [1000, 10000], 10000: [100, 100000]}
+CELLS = {100: [100, 10000], 1000: [10000], 10000: [100, 100000]}
 TICK = os.sysconf("SC_CLK_TCK")
 
 ACCOUNT = '''[[whatsapp]]
@@ -201,13 +203,13 @@ def modes(house, mode):
     """What all queues do with a conversation and an agent: offer or auto. Each is a change that every mirror reads anew."""
     for i in range(QUEUES):
         house.api("PUT", f"/queues/queue_q{i}", {"mode": mode})
-    time.sleep(3)
+    time.sleep(3 if waiting_now(house) >= 50000 else 1)
 
 
 def cell(table, house, staff, agents, waiting, options, first):
     name = f"{agents} agents, {waiting} waiting"
     cpu = Cpu(house)
-    flow = options.flow or 20000
+    flow = options.flow or (20000 if waiting >= 10000 else 5000)
     before = house.redis.memory()
     missing = waiting + 2 * flow + (agents if first else 0) - waiting_now(house)
     began = time.monotonic()
@@ -253,11 +255,6 @@ def cell(table, house, staff, agents, waiting, options, first):
     ms, call = longest(house)
     print(f"{name}: the longest call in Redis took {ms:.1f} ms ({call})", file=sys.stderr)
     table.note(f"{name}: longest call in Redis, ms", ms)
-    began = time.monotonic()
-    version = house.version()
-    house.redis.cli("FCALL_RO", f"snapshot_{version}", "1", "{belfry}")
-    ms, _ = longest(house)
-    table.note(f"{name}: a snapshot in Redis, ms", ms)
     print(f"{name}: {waiting_now(house)} wait at the end", file=sys.stderr)
 
 
@@ -280,9 +277,16 @@ def routing(options):
             staff.close()
         finally:
             house.close()
+    pick(table)
     table.show()
     print()
     goals(table, cells)
+
+
+def pick(table):
+    ran = subprocess.run([BIN / "bench_pick", "--benchmark_format=json", "--benchmark_min_time=0.2"], capture_output=True, text=True)
+    for row in json.loads(ran.stdout)["benchmarks"]:
+        table.note(f"pick: {row['name']}: us", row["cpu_time"] / (1000 if row["time_unit"] == "ns" else 0.001))
 
 
 def goals(table, cells):
@@ -298,3 +302,6 @@ def goals(table, cells):
         memory = name + ": Redis MB of 100,000 open conversations"
         if memory in table.rows:
             print(f"{memory:90s} {table.median(memory):6.0f}   goal: below 300")
+    for agents in (100, 1000, 10000):
+        table.ratio(f"pick: scan/{agents}: us", f"pick: choose/{agents}: us", 10)
+    table.ratio("pick: match/10000/100000: us", "pick: match/100/100: us", 4, most=True)
