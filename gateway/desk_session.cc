@@ -201,15 +201,11 @@ void DeskSession::handle(const desk::Frame& f) {
     case Kind::kAvailability: return set_availability(f);
     case Kind::kAccept: return s.store.accept(by, answer(f));
     case Kind::kDecline: return s.store.decline(by, f.reason, answer(f));
-    case Kind::kResolve:
-    case Kind::kPark:
-      // How long wrap-up takes, and what it weighs, is the queue's to say.
-      return s.store.cards({f.conversation}, [self = shared_from_this(), f, by](const Result<std::vector<routing::Card>>& cards) {
-        if (!cards) return self->nack(f.client_id, wire::problem_of(cards.error()));
-        const routing::Mirror& mirror = self->deps_.services.mirror;
-        const auto* known = cards->empty() ? nullptr : mirror.queue(cards->front().queue);
-        self->put_aside(f, by, known != nullptr ? *known : routing::QueueState{});
-      });
+    case Kind::kResolve: return s.store.close(by, f.code, routing::kAsQueueSays, answer(f));
+    case Kind::kPark: {
+      const WallTime tomorrow = s.now().wall + 24 * 3'600'000LL;
+      return s.store.park(by, f.until.ms > 0 ? f.until : tomorrow, routing::kAsQueueSays.weight, answer(f));
+    }
     case Kind::kTransfer: return s.store.transfer({by, f.to_queue, f.to_agent, 45'000, f.warm}, answer(f));
     case Kind::kTake:
     case Kind::kAssign:
@@ -237,15 +233,6 @@ void DeskSession::handle(const desk::Frame& f) {
     case Kind::kRead: return mark(f);
     default: return;
   }
-}
-
-void DeskSession::put_aside(const desk::Frame& f, const routing::Command& by, const routing::QueueState& queue) {
-  Services& s = deps_.services;
-  if (f.kind == desk::Frame::Kind::kResolve) {
-    return s.store.close(by, f.code, {queue.wrap_ms, queue.weight_of("wrapup")}, answer(f));
-  }
-  const WallTime tomorrow = s.now().wall + 24 * 3'600'000LL;
-  s.store.park(by, f.until.ms > 0 ? f.until : tomorrow, queue.weight_of("parked"), answer(f));
 }
 
 // His own, or, of who may, another's.

@@ -60,7 +60,6 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   void catch_up(std::int64_t after);
   void welcome(const routing::DeskView& view, const routing::Replay& replay, bool asked);
   void handle(const desk::Frame& frame);
-  void put_aside(const desk::Frame& f, const routing::Command& by, const routing::QueueState& queue);
   void set_availability(const desk::Frame& frame);
   void direct(const desk::Frame& frame);
   void watch(const desk::Frame& frame);

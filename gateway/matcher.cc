@@ -1,6 +1,7 @@
 #include "gateway/matcher.h"
 
 #include <algorithm>
+#include <asio/post.hpp>
 #include <charconv>
 #include <utility>
 
@@ -9,12 +10,21 @@
 namespace belfry::gateway {
 namespace {
 
-constexpr int kMatchBatch = 64;
+// Offers in the store's hands at a time, and how few make room for the next: a batch shares one flush of the disk, and nobody
+// else's call stands behind more than a batch.
+constexpr int kMatchBatch = 256;
+constexpr int kMatchAgain = 128;
 constexpr std::int64_t kTick = 100;
 // After an outage every shard gets one lease time to say that it lives before anything of it is swept.
 constexpr std::int64_t kGrace = kLeaseTtl + 500;
-// A new picture is taken at most so often: after an offer was refused, and after a queue was changed.
+// A new picture is taken at most so often: after an offer was refused, and after a queue was changed. A refusal of what was
+// refused before and is proposed still calls for one: by then the stream has told why, if it ever does.
 constexpr std::int64_t kSyncAtMostEvery = 5'000;
+constexpr std::int64_t kStillRefused = 1'000;
+constexpr std::size_t kRefusedKept = 1'000;
+constexpr std::size_t kReadAtOnce = 1'000;  // entries of the stream
+// Conversations of a new picture taken in one loop turn: a millisecond or two.
+constexpr std::size_t kBuildAtOnce = 1'000;
 constexpr std::int64_t kSyncAfterChange = 200;
 
 }  // namespace
@@ -36,6 +46,10 @@ void Matcher::on_lease(bool held, Instant until) {
 bool Matcher::owner() const { return held_ && deps_.now().mono < until_; }
 
 void Matcher::on_store_up() {
+  if (next_) {  // what was read of the store before is worth nothing
+    next_.reset();
+    syncing_ = false;
+  }
   store_up_since_ = deps_.now().mono;
   resync();
 }
@@ -60,10 +74,34 @@ void Matcher::resync() {
       return;
     }
     ++counts_.snapshots;
-    deps_.mirror.reset(std::move(*snapshot));
-    read();
-    match();
+    syncing_ = true;
+    to_add_ = std::exchange(snapshot->waiting, {});
+    next_ = std::make_unique<routing::Mirror>();
+    next_->reset(std::move(*snapshot));
+    build();
   });
+}
+
+void Matcher::build() {
+  if (!next_ || stopped_) return;
+  for (std::size_t i = 0; i < kBuildAtOnce && !to_add_.empty(); ++i) {
+    next_->add(std::move(to_add_.back()));
+    to_add_.pop_back();
+  }
+  if (!to_add_.empty()) return asio::post(deps_.loop, [this] { build(); });
+  to_add_ = {};
+  std::swap(deps_.mirror, *next_);
+  old_ = std::move(next_);
+  fade();
+  syncing_ = false;
+  refused_.clear();
+  caught_up_ = false;
+  read();
+}
+
+void Matcher::fade() {
+  if (old_ && old_->fade(kBuildAtOnce)) return asio::post(deps_.loop, [this] { fade(); });
+  old_.reset();
 }
 
 void Matcher::read() {
@@ -71,24 +109,30 @@ void Matcher::read() {
   reading_ = true;
   const std::string key = routing::key_of(deps_.prefix, "ev");
   const std::string from = deps_.mirror.stream_id();
-  deps_.stream.command(
-      routing::encode({"XREAD", "COUNT", "1000", "BLOCK", "1000", "STREAMS", key, from}),
-      [this, from](Result<routing::Value> reply) {
-        reading_ = false;
-        if (!reply || reply->is_error()) return;  // on_stream_up reads again
-        // A snapshot taken meanwhile is newer than what this read began from.
-        if (reply->is_array() && !reply->array.empty() && reply->array[0].array.size() == 2 && deps_.mirror.stream_id() == from) {
-          for (const routing::Value& entry : reply->array[0].array[1].array) {
-            if (!deps_.mirror.apply(entry)) changed_ = true;
-          }
-          match();
-        }
-        read();
-      });
+  const std::string wait = caught_up_ ? "1000" : "1";  // ms; what is there already comes at once
+  deps_.stream.command(routing::encode({"XREAD", "COUNT", std::to_string(kReadAtOnce), "BLOCK", wait, "STREAMS", key, from}),
+                       [this, from](Result<routing::Value> reply) {
+                         reading_ = false;
+                         if (!reply || reply->is_error()) return;  // on_stream_up reads again
+                         // A snapshot taken meanwhile is newer than what this read began from.
+                         if (deps_.mirror.stream_id() == from) {
+                           std::size_t count = 0;
+                           if (reply->is_array() && !reply->array.empty() && reply->array[0].array.size() == 2) {
+                             for (const routing::Value& entry : reply->array[0].array[1].array) {
+                               if (!deps_.mirror.apply(entry)) changed_ = true;
+                               ++count;
+                             }
+                           }
+                           const bool was_behind = !caught_up_;
+                           caught_up_ = caught_up_ || count < kReadAtOnce;
+                           if (count > 0 || was_behind) match();
+                         }
+                         read();
+                       });
 }
 
 void Matcher::match() {
-  if (!owner() || !deps_.mirror.ready() || matching_ >= kMatchBatch) return;
+  if (!owner() || !caught_up_ || matching_ > kMatchAgain) return;
   for (const routing::Offer& offer : deps_.mirror.match(deps_.now().wall, kMatchBatch - matching_)) {
     ++matching_;
     deps_.store.offer(offer, [this, offer](const Result<routing::Outcome>& out) {
@@ -98,11 +142,19 @@ void Matcher::match() {
       } else {
         ++counts_.offers_refused;
         deps_.mirror.failed(offer);
-        sync_wanted_ = true;
+        refused(offer);
       }
-      if (matching_ == 0 && out) match();
+      if ((matching_ == kMatchAgain || matching_ == 0) && out) match();
     });
   }
+}
+
+void Matcher::refused(const routing::Offer& offer) {
+  const Instant now = deps_.now().mono;
+  if (refused_.size() >= kRefusedKept) sync_wanted_ = true;
+  const auto [it, is_new] = refused_.try_emplace({offer.conversation, offer.agent}, now);
+  if (!is_new && now - it->second > kStillRefused) sync_wanted_ = true;
+  if (sync_wanted_) refused_.clear();
 }
 
 void Matcher::tick() {

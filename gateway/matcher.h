@@ -8,7 +8,10 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gateway/redis_link.h"
 #include "gateway/services.h"
@@ -47,6 +50,9 @@ class Matcher {
  private:
   void read();
   void resync();
+  void build();
+  void fade();
+  void refused(const routing::Offer& offer);
   void match();
   void tick();
   void sweep();
@@ -63,6 +69,12 @@ class Matcher {
   Instant store_up_since_;
   Instant last_sync_;
   bool sync_wanted_ = false;
+  // A picture under way: those who wait are added a few at a time, and the old one goes as slowly.
+  std::unique_ptr<routing::Mirror> next_, old_;
+  std::vector<routing::Waiting> to_add_;
+  bool caught_up_ = false;  // with the stream, since the last picture
+  // Refused pairs of conversation and agent, since when: the stream tells why within moments, or our picture is wrong.
+  std::map<std::pair<std::string, std::string>, Instant> refused_;
   bool changed_ = false;  // a queue: its settings are read anew
   int matching_ = 0;      // offers in the store's hands
   bool sweeping_ = false;

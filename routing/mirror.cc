@@ -12,6 +12,8 @@ namespace {
 constexpr std::int64_t kPromiseMs = 5'000;
 // Of one call of match(): how many may be looked at that nobody can take just now (excluded agents, a sticky one awaited).
 constexpr int kFruitless = 2'000;
+// Of one call of match(): how many go on to their next step. A crowd that came together gets there together.
+constexpr int kWidened = 2'000;
 
 std::int64_t to_int(std::string_view text) {
   std::int64_t value = 0;
@@ -65,6 +67,7 @@ void Mirror::reset(Snapshot snapshot) {
   waiting_.clear();
   widening_.clear();
   promises_.clear();
+  present_ = 0;
   stream_id_ = std::move(snapshot.stream_id);
   for (QueueState& queue : snapshot.queues) {
     Line& line = lines_[queue.id];
@@ -74,6 +77,7 @@ void Mirror::reset(Snapshot snapshot) {
   for (AgentState& agent : snapshot.agents) {
     for (const std::string& queue : agent.queues) line(queue);
     Person& person = people_[agent.id];
+    stand(person);  // a snapshot may hold him twice
     person.state = std::move(agent);
     person.load = person.state.load;
     person.last = person.state.last_assigned;
@@ -82,6 +86,19 @@ void Mirror::reset(Snapshot snapshot) {
   }
   for (Waiting& waiting : snapshot.waiting) add_waiting(std::move(waiting));
   ready_ = true;
+}
+
+bool Mirror::fade(std::size_t most) {
+  for (; most > 0 && !waiting_.empty(); --most) {
+    take_out(waiting_.begin()->second);
+    waiting_.erase(waiting_.begin());
+  }
+  for (; most > 0 && !widening_.empty(); --most) widening_.erase(widening_.begin());
+  for (; most > 0 && !people_.empty(); --most) {
+    stand(people_.begin()->second);
+    people_.erase(people_.begin());
+  }
+  return !waiting_.empty() || !widening_.empty() || !people_.empty();
 }
 
 // ---- agents ----
@@ -102,6 +119,7 @@ void Mirror::give_chairs(Person& person) {
 
 void Mirror::sit(Person& person) {
   person.counted = is_present(person.state);
+  if (person.counted) ++present_;
   person.seated = person.counted && person.state.load + kWeight <= person.state.capacity;
   for (const Chair& chair : person.chairs) {
     if (person.counted) ++chair.pool->present;
@@ -115,6 +133,7 @@ void Mirror::stand(Person& person) {
     if (person.counted) --chair.pool->present;
     if (person.seated) chair.pool->free.erase({&person.state, chair.relaxed, chair.levels});
   }
+  if (person.counted) --present_;
   person.counted = person.seated = false;
 }
 
@@ -143,7 +162,7 @@ void Mirror::promise(const Waiting& waiting, const std::string& id, WallTime now
   show(person);
 }
 
-void Mirror::drop_promise(const std::string& conversation) {
+void Mirror::drop_promise(const std::string& conversation, std::string_view shown_after) {
   const auto it = promises_.find(conversation);
   if (it == promises_.end()) return;
   const Promise was = std::move(it->second);
@@ -152,7 +171,7 @@ void Mirror::drop_promise(const std::string& conversation) {
   if (person == people_.end()) return;
   person->second.promised -= was.weight;
   --person->second.promises;
-  show(person->second);
+  if (was.agent != shown_after) show(person->second);
 }
 
 // ---- who waits ----
@@ -166,7 +185,10 @@ void Mirror::put(Item& item, Pool& pool) {
 void Mirror::put_back(Item& item) {
   Line& its = line(item.what.queue);
   put(item, *its.pools.front());
-  if (its.pools.size() > 1) widening_.insert({0, item.what.conversation});
+  if (its.pools.size() == 1) return;
+  // Around the clock the next step's time is known at once.
+  const std::int64_t then = its.settings.hours ? 0 : item.what.since + its.settings.steps.front().after_ms;
+  widening_.insert({then, item.what.conversation});
 }
 
 void Mirror::take_out(Item& item) {
@@ -181,8 +203,8 @@ void Mirror::add_waiting(Waiting waiting) {
   put_back(item);
 }
 
-void Mirror::drop_waiting(const std::string& conversation) {
-  drop_promise(conversation);
+void Mirror::drop_waiting(const std::string& conversation, std::string_view shown_after) {
+  drop_promise(conversation, shown_after);
   const auto it = waiting_.find(conversation);
   if (it == waiting_.end()) return;
   take_out(it->second);
@@ -191,7 +213,7 @@ void Mirror::drop_waiting(const std::string& conversation) {
 
 // Who has waited long enough for the next step goes on to it.
 void Mirror::widen(WallTime now) {
-  while (!widening_.empty() && widening_.begin()->first <= now.ms) {
+  for (int most = kWidened; most > 0 && !widening_.empty() && widening_.begin()->first <= now.ms; --most) {
     const std::string conversation = widening_.extract(widening_.begin()).value().second;
     const auto it = waiting_.find(conversation);
     if (it == waiting_.end()) continue;
@@ -231,7 +253,7 @@ bool Mirror::apply(const Value& stream_entry) {
     add_waiting({conversation, std::string(field("q")), std::string(field("n")), to_int(field("g")), to_int(field("e")),
                  to_int(field("w")), to_int(since.empty() ? field("t") : since), std::string(field("y")), to_int(field("nf"))});
   } else if (kind == "offered" || kind == "assigned") {
-    drop_waiting(conversation);
+    drop_waiting(conversation, agent);
     set_load(agent, to_int(field("l")), to_int(field("t")));
     if (const std::string from(field("fa")); !from.empty()) set_load(from, to_int(field("fl")), 0);
   } else if (kind == "closed") {
@@ -409,10 +431,6 @@ WallTime Mirror::oldest_in(std::string_view queue) const {
     if (next == nullptr || first.what.eff < next->what.eff) next = &first;
   }
   return next == nullptr ? WallTime{} : WallTime{next->what.since};
-}
-std::size_t Mirror::ready_agents() const {
-  return static_cast<std::size_t>(
-      std::count_if(people_.begin(), people_.end(), [](const auto& p) { return is_present(p.second.state); }));
 }
 
 }  // namespace belfry::routing

@@ -25,6 +25,10 @@ namespace belfry::routing {
 class Mirror {
  public:
   void reset(Snapshot snapshot);
+  // The same in pieces, so that a hundred thousand who wait do not hold the shard up: reset() without them, then so many at a
+  // time, all before the stream is read on. `fade` takes a mirror that is no longer wanted to pieces; false once nothing is left.
+  void add(Waiting waiting) { add_waiting(std::move(waiting)); }
+  bool fade(std::size_t most);
   // One entry of the stream: its id, then its fields and values in turn. False: it asks for a new snapshot.
   bool apply(const Value& stream_entry);
   const std::string& stream_id() const { return stream_id_; }
@@ -44,7 +48,7 @@ class Mirror {
   const AgentState* agent(std::string_view id) const;
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t waiting_in(std::string_view queue) const;
-  std::size_t ready_agents() const;
+  std::size_t ready_agents() const { return present_; }
   std::vector<const QueueState*> queues() const;  // by id
   std::vector<const AgentState*> agents() const;
   // Since when the next of this queue waits; 0: nobody does.
@@ -102,7 +106,7 @@ class Mirror {
   void set_load(const std::string& agent, std::int64_t load, std::int64_t last);
 
   void add_waiting(Waiting waiting);
-  void drop_waiting(const std::string& conversation);
+  void drop_waiting(const std::string& conversation, std::string_view shown_after = {});
   void put(Item& item, Pool& pool);
   void put_back(Item& item);
   void take_out(Item& item);
@@ -110,15 +114,17 @@ class Mirror {
 
   std::optional<Seat> seat_in(const Line& line, const Pool& pool, const Waiting& waiting, WallTime now, bool& sticky) const;
   void promise(const Waiting& waiting, const std::string& agent, WallTime now);
-  void drop_promise(const std::string& conversation);
+  // `shown_after`: an agent whom the caller shows anyway.
+  void drop_promise(const std::string& conversation, std::string_view shown_after = {});
 
   bool ready_ = false;
+  std::size_t present_ = 0;  // agents
   std::string stream_id_ = "0-0";
   std::unordered_map<std::string, Person> people_;
   std::map<std::string, Line, std::less<>> lines_;                      // by queue
   std::map<std::string, std::vector<Pool*>, std::less<>> answered_by_;  // queue -> the pools that its members may answer
   std::unordered_map<std::string, Item> waiting_;
-  std::set<Place> widening_;  // when a conversation's next step comes in force; at once for one that match() has not seen
+  std::set<Place> widening_;  // when a conversation's next step comes in force; at once where only match() can tell
   std::unordered_map<std::string, Promise> promises_;  // by conversation
 };
 

@@ -106,6 +106,8 @@ struct Wrap {
   std::int64_t ms = 0;  // 0: closed at once
   int weight = kWrapWeight;
 };
+// Time and weight of wrap-up, and the weight of what is parked, as the conversation's queue has them.
+inline constexpr Wrap kAsQueueSays{-1, -1};
 struct Transfer {
   Command by;
   std::string to_queue, to_agent;  // one of them

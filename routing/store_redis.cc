@@ -471,24 +471,13 @@ class RedisStore final : public Store {
     });
   }
   void snapshot(Done<Snapshot> done) override {
-    call("snapshot", {}, [done = std::move(done)](Result<Value> reply) {
+    call("snapshot", {}, [this, done = std::move(done)](Result<Value> reply) {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));
-      if (!reply->is_array() || reply->array.size() < 4) return done(odd("snapshot"));
-      Snapshot out;
-      out.stream_id = text_of(reply->array[0]);
-      const auto& agents = reply->array[1].array;
-      for (std::size_t i = 0; i + 8 < agents.size(); i += 9) {
-        out.agents.push_back({text_of(agents[i]), text_of(agents[i + 1]), int_of(agents[i + 2]), int_of(agents[i + 3]),
-                              int_of(agents[i + 4]), int_of(agents[i + 5]), int_of(agents[i + 6]), split_list(agents[i + 7].text),
-                              parse_skills(agents[i + 8].text)});
-      }
-      const auto& waiting = reply->array[2].array;
-      for (std::size_t i = 0; i + 8 < waiting.size(); i += 9) {
-        out.waiting.push_back({text_of(waiting[i]), text_of(waiting[i + 2]), text_of(waiting[i + 5]), int_of(waiting[i + 1]),
-                               int_of(waiting[i + 3]), int_of(waiting[i + 4]), int_of(waiting[i + 6]), text_of(waiting[i + 7]),
-                               int_of(waiting[i + 8])});
-      }
-      const auto& queues = reply->array[3].array;
+      if (!reply->is_array() || reply->array.size() < 2) return done(odd("snapshot"));
+      const auto picture = std::make_shared<Picture>();
+      picture->done = std::move(done);
+      picture->out.stream_id = text_of(reply->array[0]);
+      const auto& queues = reply->array[1].array;
       for (std::size_t i = 0; i + 12 < queues.size(); i += 13) {
         QueueState queue;
         queue.id = text_of(queues[i]);
@@ -502,13 +491,53 @@ class RedisStore final : public Store {
         queue.steps = parse_steps(queues[i + 8].text);
         queue.hours = hours_of(queues[i + 9].text, queues[i + 10].text, queues[i + 11].text);
         queue.weights = parse_weights(queues[i + 12].text);
-        out.queues.push_back(std::move(queue));
+        picture->left.push_back({"waiting", "0", queue.id});
+        picture->out.queues.push_back(std::move(queue));
       }
-      done(std::move(out));
+      picture->left.push_back({"agents", "0"});
+      go_on(picture);
     });
   }
 
  private:
+  // A snapshot under way. The next pages are asked for when some have come, so that others' calls go between.
+  struct Picture {
+    Snapshot out;
+    std::vector<std::vector<std::string>> left;  // arguments of the calls to make: what, cursor, queue
+    std::size_t flying = 0;
+    Done<Snapshot> done;  // empty once told
+  };
+  static constexpr std::size_t kPagesAtOnce = 4;
+
+  void go_on(const std::shared_ptr<Picture>& picture) {
+    if (picture->left.empty() && picture->flying == 0) return std::exchange(picture->done, nullptr)(std::move(picture->out));
+    while (!picture->left.empty() && picture->flying < kPagesAtOnce) {
+      const auto next = std::make_shared<std::vector<std::string>>(std::move(picture->left.back()));
+      picture->left.pop_back();
+      ++picture->flying;
+      call_list("snapshot", *next, [this, picture, next](Result<Value> reply) {
+        --picture->flying;
+        if (!picture->done) return;
+        if (reply && (!reply->is_array() || reply->array.size() < 2)) reply = odd("snapshot");
+        if (!reply) return std::exchange(picture->done, nullptr)(tl::unexpected(std::move(reply.error())));
+        add_rows(picture->out, next->front() == "agents", reply->array[1].array);
+        (*next)[1] = text_of(reply->array[0]);
+        if ((*next)[1] != "0") picture->left.push_back(std::move(*next));
+        go_on(picture);
+      });
+    }
+  }
+  static void add_rows(Snapshot& out, bool agents, const std::vector<Value>& row) {
+    for (std::size_t i = 0; agents && i + 8 < row.size(); i += 9) {
+      out.agents.push_back({text_of(row[i]), text_of(row[i + 1]), int_of(row[i + 2]), int_of(row[i + 3]), int_of(row[i + 4]),
+                            int_of(row[i + 5]), int_of(row[i + 6]), split_list(row[i + 7].text), parse_skills(row[i + 8].text)});
+    }
+    for (std::size_t i = 0; !agents && i + 8 < row.size(); i += 9) {
+      out.waiting.push_back({text_of(row[i]), text_of(row[i + 2]), text_of(row[i + 5]), int_of(row[i + 1]), int_of(row[i + 3]),
+                             int_of(row[i + 4]), int_of(row[i + 6]), text_of(row[i + 7]), int_of(row[i + 8])});
+    }
+  }
+
   using Parse = Result<Outcome> (*)(const Value&, const char*);
 
   static std::function<void(Result<Value>)> outcome(const char* function, Done<Outcome> done, Parse parse) {

@@ -60,7 +60,7 @@ class Redis:
         self.sock = str(sock)
 
     def cli(self, *words, text=None):
-        return subprocess.run(["redis-cli", "-s", self.sock, *words], capture_output=True, text=True, input=text).stdout.strip()
+        return subprocess.run(["redis-cli", "-s", self.sock, *words], capture_output=True, text=True, errors="replace", input=text).stdout.strip()
 
     def info(self, section, name):
         return re.search(rf"{name}:([\d.]+)", self.cli("INFO", section)).group(1)
@@ -82,12 +82,12 @@ class Redis:
 
 
 class House:
-    def __init__(self, fsync="always", shards=0, redis="embedded"):
+    def __init__(self, fsync="always", shards=0, redis="embedded", more=""):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="belfry_bench_"))
         for name in ("secret", "verify", "token"):
             (self.home / name).write_text("bench-" + name)
             (self.home / name).chmod(0o600)
-        (self.home / "belfry.toml").write_text(CONFIG.format(home=self.home, shards=shards, fsync=fsync, redis=redis, number=NUMBER))
+        (self.home / "belfry.toml").write_text(CONFIG.format(home=self.home, shards=shards, fsync=fsync, redis=redis, number=NUMBER) + more)
         self.belfryd, found = start([BIN / "belfryd", "--config", self.home / "belfry.toml"],
                                     r"listening public=http://127\.0\.0\.1:(\d+),https://127\.0\.0\.1:(\d+)", self.home / "belfryd.log")
         self.desk = f"http://127.0.0.1:{found.group(1)}"

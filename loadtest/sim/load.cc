@@ -57,16 +57,17 @@ std::uint64_t mix(std::uint64_t value) {  // splitmix64: spreads sequence number
 // One request with its slots. Every connection has a copy of the bytes; the offsets are common.
 struct Template {
   std::string bytes;
-  std::size_t body = 0, signature = 0, contact = 0, name = 0, from = 0, id = 0, mark = 0, number = 0;
+  std::size_t body = 0, signature = 0, contact = 0, name = 0, from = 0, id = 0, mark = 0, number = 0, account = 0;
 };
 
 Template build_template(const Url& url, const std::string& pnid, std::size_t size, const std::string& nonce) {
   const std::string stamp = std::to_string(wall_ms() / 1000);
+  Template out;
   std::string body =
       R"({"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[{"value":{"messaging_product":"whatsapp",)"
-      R"("metadata":{"display_phone_number":"15550783881","phone_number_id":")" +
-      pnid + R"("},"contacts":[{"profile":{"name":"Citizen )";
-  Template out;
+      R"("metadata":{"display_phone_number":"15550783881","phone_number_id":")";
+  out.account = body.size();
+  body += pnid + R"("},"contacts":[{"profile":{"name":"Citizen )";
   out.name = body.size();
   body += R"(0000000"},"wa_id":")";
   out.contact = body.size();
@@ -94,7 +95,7 @@ Template build_template(const Url& url, const std::string& pnid, std::size_t siz
   out.signature = head.size();
   head += std::string(64, '0') + "\r\n\r\n";
   out.body = head.size();
-  for (auto* slot : {&out.name, &out.contact, &out.from, &out.id, &out.mark, &out.number}) *slot += head.size();
+  for (auto* slot : {&out.name, &out.contact, &out.from, &out.id, &out.mark, &out.number, &out.account}) *slot += head.size();
   out.bytes = head + body;
   return out;
 }
@@ -108,6 +109,7 @@ struct Plan {
   double rate = 0;             // 0: closed loop
   std::uint64_t citizens = 1;  // 0: another one for each message
   std::uint64_t first_citizen = 0;
+  std::vector<std::string> accounts;  // their phone_number_ids, as long as each other; citizens are spread over them
   double duplicates = 0, bad = 0;
   bool retry = false;
   std::int64_t timeout_ns = 0, give_up_ns = 0;
@@ -360,6 +362,8 @@ class Generator {
     char* const out = line.out.data();
     const auto citizen =
         plan_.first_citizen + (plan_.citizens == 0 ? line.number : mix(line.number ^ (seed_ << 20)) % plan_.citizens);
+    const std::string& account = plan_.accounts[citizen % plan_.accounts.size()];
+    std::memcpy(out + form_.account, account.data(), account.size());
     put_digits(out + form_.name, 7, citizen);
     put_digits(out + form_.contact + 4, 8, citizen);
     put_digits(out + form_.from + 4, 8, citizen);
@@ -672,7 +676,7 @@ int load_role(const Arguments& arguments) {
       .add("--give-up", "T", "30s", "end when no connection has worked for so long")
       .section("What is sent")
       .add("--app-secret-file", "FILE", "", "signs the webhooks")
-      .add("--phone-number-id", "ID", "106540352242922", "the number they are for")
+      .add("--phone-number-id", "ID", "106540352242922", "the number they are for; or several, with commas between")
       .add("--size", "BYTES", "900", "of the JSON body")
       .add("--citizens", "N", "20000", "different senders; 0: another one for each message")
       .add("--first-citizen", "N", "0", "numbers them from there, for loads beside each other")
@@ -722,8 +726,15 @@ int load_role(const Arguments& arguments) {
   std::string nonce =
       to_hex(fixed_seed && !options.on("--unique") ? sha256("load " + std::to_string(seed)).substr(0, 10) : random_bytes(10));
   Signer signer(read_secret(options.required("--app-secret-file"), "--app-secret-file"));
-  auto form = build_template(plan.url, options.text("--phone-number-id"),
-                             static_cast<std::size_t>(options.number("--size", 1, 3'000'000)), nonce);
+  std::istringstream numbers(options.text("--phone-number-id"));
+  for (std::string number; std::getline(numbers, number, ',');) plan.accounts.push_back(number);
+  if (plan.accounts.empty()) throw Refusal("--phone-number-id is empty; give the number that the webhooks are for");
+  for (const std::string& number : plan.accounts) {
+    if (number.size() != plan.accounts.front().size())
+      throw Refusal("--phone-number-id: several numbers must be as long as each other");
+  }
+  auto form =
+      build_template(plan.url, plan.accounts.front(), static_cast<std::size_t>(options.number("--size", 1, 3'000'000)), nonce);
 
   const Trust trust{options.on("--insecure"), options.text("--ca-file")};
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> tls(nullptr, SSL_CTX_free);

@@ -202,18 +202,27 @@ local function decline(keys, a)
   return {'ok', requeue(T, now, a[2], c, 'declined', true, a[5])}
 end
 
+-- What a queue's weights say of a state.
+local function weight_in(weights, what, otherwise)
+  return tonumber(string.match(',' .. (weights or ''), ',' .. what .. '=(%d+)') or otherwise)
+end
+
 -- close(now, conv, gen, agent, code, wrap_ms, wrap_weight, client_id) -> ok gen state | stale ...
--- An active conversation goes to wrap-up, or to closed if wrap_ms is 0 or it is spam; one in wrap-up is closed. agent '' is the house
--- itself.
+-- An active conversation goes to wrap-up, or to closed if wrap_ms is 0 or it is spam; one in wrap-up is closed. wrap_ms below 0: time
+-- and weight are its queue's. agent '' is the house itself.
 local function close(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
   local c = read(T, conv)
   if not c then return {'missing'} end
   if c.gen ~= a[3] or c.state == 'closed' or (agent ~= '' and c.own ~= agent) then return stale(c.gen, c.state, c.own) end
-  local wrap = tonumber(a[6])
+  local wrap, weight = tonumber(a[6]), tonumber(a[7])
+  if wrap < 0 then
+    local r = call('HMGET', T .. ':queue:' .. c.q, 'wrap_ms', 'weights')
+    wrap, weight = tonumber(r[1] or 60000), weight_in(r[2], 'wrapup', 3)
+  end
   if c.state == 'active' and wrap > 0 and a[5] ~= 'spam' then
-    local gen, weight = tonumber(c.gen) + 1, tonumber(a[7])
+    local gen = tonumber(c.gen) + 1
     disinvite(T, now, conv, c, gen, 'wrapup')
     call('HSET', T .. ':conv:' .. conv, 'state', 'wrapup', 'gen', gen, 'wt', weight, 'code', a[5])
     local load = call('HINCRBY', T .. ':agent:' .. c.own, 'load', weight - tonumber(c.wt))
@@ -226,7 +235,7 @@ local function close(keys, a)
 end
 
 -- park(now, conv, gen, agent, until_ms, client_id, weight) -> ok gen | stale ...   Waiting for the citizen: it weighs less, or nothing,
--- until it wakes.
+-- until it wakes. weight below 0: its queue's.
 local function park(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
@@ -234,8 +243,10 @@ local function park(keys, a)
   if not c then return no end
   local gen = tonumber(c.gen) + 1
   disinvite(T, now, conv, c, gen, 'parked')
-  call('HSET', T .. ':conv:' .. conv, 'state', 'parked', 'gen', gen, 'wt', a[7])
-  local load = call('HINCRBY', T .. ':agent:' .. agent, 'load', tonumber(a[7]) - tonumber(c.wt))
+  local weight = tonumber(a[7])
+  if weight < 0 then weight = weight_in(call('HGET', T .. ':queue:' .. c.q, 'weights'), 'parked', 0) end
+  call('HSET', T .. ':conv:' .. conv, 'state', 'parked', 'gen', gen, 'wt', weight)
+  local load = call('HINCRBY', T .. ':agent:' .. agent, 'load', weight - tonumber(c.wt))
   call('ZADD', T .. ':dl', tonumber(a[5]), 'park|' .. conv .. '|' .. gen)
   tell(T, now, agent, 'c', conv, gen, 'parked', '')
   transition(T, now, 'parked', conv, gen, agent, c.q, {'l', load})

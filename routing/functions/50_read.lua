@@ -92,32 +92,40 @@ local function conversations(keys, a)
   return out
 end
 
--- snapshot() -> the stream's last id, then agents and waiting conversations as flat arrays: what a mirror starts from.
+-- snapshot() -> the stream's last id, then the queues as a flat array: what a mirror starts from. Then page by page, for one call that
+-- reads a hundred thousand would stand before everybody for a second:
+-- snapshot('agents', cursor) and snapshot('waiting', cursor, queue) -> the next cursor ('0': that was all), then a flat array
 -- agents: id avail ses load cap gen last queues skills; waiting: conv gen queue eff weight excl since sticky failures
 -- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps hours zone emergency weights
+-- What is there all the while is in some page, or in two; what changes meanwhile stands in the stream after that id.
+local PAGE = '200'
+local AGENT = {'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues', 'skills'}
+local QUEUE = {'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency', 'weights'}
+
+local function append_row(out, id, r, size)
+  local at = #out + 1
+  out[at] = id
+  for i = 1, size do out[at + i] = r[i] or '' end
+end
+
 local function snapshot(keys, a)
-  local T = keys[1]
-  local last = call('XREVRANGE', T .. ':ev', '+', '-', 'COUNT', 1)
-  local agents, waiting, queues = {}, {}, {}
-  for _, id in ipairs(call('SMEMBERS', T .. ':agents')) do
-    local r = call('HMGET', T .. ':agent:' .. id, 'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues', 'skills')
-    local at = #agents
-    agents[at + 1] = id
-    for i = 1, 8 do agents[at + 1 + i] = r[i] or '' end
-  end
-  for _, q in ipairs(call('SMEMBERS', T .. ':queues')) do
-    local r = call('HMGET', T .. ':queue:' .. q, 'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency', 'weights')
-    local at = #queues
-    queues[at + 1] = q
-    for i = 1, 12 do queues[at + 1 + i] = r[i] or '' end
-    for _, conv in ipairs(call('ZRANGE', T .. ':q:' .. q, 0, -1)) do
+  local T, out = keys[1], {}
+  if a[1] == 'agents' then
+    local found = call('SSCAN', T .. ':agents', a[2], 'COUNT', PAGE)
+    for _, id in ipairs(found[2]) do append_row(out, id, call('HMGET', T .. ':agent:' .. id, unpack(AGENT)), #AGENT) end
+    return {found[1], out}
+  elseif a[1] == 'waiting' then
+    local found = call('ZSCAN', T .. ':q:' .. a[3], a[2], 'COUNT', PAGE)
+    for i = 1, #found[2], 2 do
+      local conv = found[2][i]
       local c = call('HMGET', T .. ':conv:' .. conv, 'gen', 'eff', 'wt', 'excl', 'enq', 'first', 'stk', 'nf')
-      at = #waiting
-      waiting[at + 1], waiting[at + 2], waiting[at + 3], waiting[at + 4], waiting[at + 5], waiting[at + 6], waiting[at + 7], waiting[at + 8],
-        waiting[at + 9] = conv, c[1] or '', q, c[2] or '', c[3] or '', c[4] or '', c[5] or c[6] or '', c[7] or '', c[8] or ''
+      append_row(out, conv, {c[1], a[3], c[2], c[3], c[4], c[5] or c[6], c[7], c[8]}, 8)
     end
+    return {found[1], out}
   end
-  return {#last > 0 and last[1][1] or '0-0', agents, waiting, queues}
+  local last = call('XREVRANGE', T .. ':ev', '+', '-', 'COUNT', 1)
+  for _, q in ipairs(call('SMEMBERS', T .. ':queues')) do append_row(out, q, call('HMGET', T .. ':queue:' .. q, unpack(QUEUE)), #QUEUE) end
+  return {#last > 0 and last[1][1] or '0-0', out}
 end
 
 redis.register_function{function_name = 'card_' .. VERSION, callback = card, flags = {'no-writes'}}

@@ -61,13 +61,20 @@ void Memory::close(const Command& by, std::string_view code, const Wrap& wrap, D
   Conversation* c = look(w_.conversations, by.conversation);
   if (c == nullptr) return done(missing());
   if (c->gen != by.gen || c->state == "closed" || (!by.agent.empty() && c->owner != by.agent)) return done(stale(*c));
-  if (c->state == "active" && wrap.ms > 0 && code != "spam") {
+  std::int64_t ms = wrap.ms;
+  int weight = wrap.weight;
+  if (ms < 0) {
+    const std::string says = queue_field(c->queue, "wrap_ms");
+    ms = says.empty() ? 60'000 : number(says);
+    weight = weight_in(c->queue, "wrapup", kWrapWeight);
+  }
+  if (c->state == "active" && ms > 0 && code != "spam") {
     ++c->gen;
     disinvite(*c, "wrapup");
     c->state = "wrapup";
     c->code = std::string(code);
-    const std::int64_t load = reweigh(*c, wrap.weight);
-    add_deadline(now_ + wrap.ms, {"wrap", c->id, text(c->gen)});
+    const std::int64_t load = reweigh(*c, weight);
+    add_deadline(now_ + ms, {"wrap", c->id, text(c->gen)});
     tell(c->owner, 'c', *c, c->gen, "wrapup", "");
     transition("wrapup", *c, c->owner, {{"l", text(load)}, {"x", c->code}});
   } else {
@@ -86,7 +93,7 @@ void Memory::park(const Command& by, WallTime until, int weight, Done<Outcome> d
   ++c->gen;
   disinvite(*c, "parked");
   c->state = "parked";
-  const std::int64_t load = reweigh(*c, weight);
+  const std::int64_t load = reweigh(*c, weight < 0 ? weight_in(c->queue, "parked", kParkWeight) : weight);
   add_deadline(until.ms, {"park", c->id, text(c->gen)});
   tell(by.agent, 'c', *c, c->gen, "parked", "");
   transition("parked", *c, by.agent, {{"l", text(load)}});
@@ -125,6 +132,18 @@ void Memory::transfer(const Transfer& what, Done<Outcome> done) {
     give(*c, what.to_agent, what.ttl_ms, false, "transfer");
   }
   done(ok(c->gen));
+}
+
+std::string Memory::queue_field(const std::string& id, const std::string& field) const {
+  const auto* queue = look(w_.queues, id);
+  const std::string* value = queue != nullptr ? look(*queue, field) : nullptr;
+  return value != nullptr ? *value : std::string();
+}
+
+int Memory::weight_in(const std::string& queue, const std::string& what, int otherwise) const {
+  const auto weights = parse_weights(queue_field(queue, "weights"));
+  const auto it = weights.find(what);
+  return it != weights.end() ? it->second : otherwise;
 }
 
 bool Memory::is_queue(const std::string& id) const {

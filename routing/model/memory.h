@@ -196,6 +196,8 @@ class Memory final : public MemoryStore {
   void opens(Conversation& c);
   void missed(const std::string& id);
   bool is_queue(const std::string& id) const;
+  int weight_in(const std::string& queue, const std::string& what, int otherwise) const;
+  std::string queue_field(const std::string& id, const std::string& field) const;  // "" if it is not there
   // Directives: one function each.
   Outcome hand_to(Conversation& c, const Directive& what);
   Outcome move_to(Conversation& c, const Directive& what);

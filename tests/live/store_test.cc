@@ -21,6 +21,7 @@
 #include <optional>
 #include <random>
 #include <sstream>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -1229,6 +1230,19 @@ TEST(StoreNamed, TwoFirstMessagesOpenOneConversation) {
   EXPECT_EQ(out[0].ref.conversation, out[1].ref.conversation);
   EXPECT_NE(out[0].kind, out[1].kind);
   EXPECT_EQ(out[0].ref.n + out[1].ref.n, 3);
+}
+
+// More than a page of each: all are in the picture, and what its pages say of one queue is not said of another.
+TEST(StoreNamed, ASnapshotOfManyPagesIsWhole) {
+  Named t;
+  for (int i = 0; i < 700; ++i) {
+    t.ingest(t.message("x" + std::to_string(i), "m" + std::to_string(i)));
+    t.now += 1;
+  }
+  const Snapshot picture = t.snapshot();
+  std::set<std::string> seen;
+  for (const Waiting& each : picture.waiting) seen.insert(each.conversation);
+  EXPECT_EQ(seen.size(), 700U);
 }
 
 TEST(StoreNamed, ARequeuedConversationKeepsItsPlace) {

@@ -85,6 +85,36 @@ TEST(Mirror, NobodyWaitsBehindOneThatCannotBeTaken) {
   EXPECT_EQ(shown(mirror.match(WallTime{kStart + 1000}, 10)), std::vector<std::string>{"1 to ana"});
 }
 
+// As the matcher builds it: who waits comes later, the old one is swapped away and goes in pieces.
+TEST(Mirror, IsBuiltAndTakenApartInPieces) {
+  Mirror old;
+  old.reset({"1-0", {agent("ana", {"water"})}, {waiting("1", "water", 1)}, {}});
+  old.match(WallTime{kStart}, 1);
+  Mirror fresh;
+  fresh.reset({"2-0", {agent("ana", {"water"}), agent("bob", {"water"})}, {}, {}});
+  fresh.add(waiting("3", "water", 3));
+  fresh.add(waiting("2", "water", 2));
+  std::swap(old, fresh);
+  int turns = 1;
+  while (fresh.fade(1)) ++turns;
+  EXPECT_EQ(turns, 2) << "a conversation and an agent";
+  EXPECT_EQ(fresh.waiting(), 0U);
+  EXPECT_EQ(fresh.ready_agents(), 0U);
+  EXPECT_EQ(old.stream_id(), "2-0");
+  EXPECT_EQ(old.ready_agents(), 2U);
+  EXPECT_EQ(shown(old.match(WallTime{kStart}, 10)), (std::vector<std::string>{"2 to ana", "3 to bob"}));
+}
+
+// A page of agents may say one twice.
+TEST(Mirror, AnAgentToldTwiceIsOne) {
+  Mirror mirror;
+  mirror.reset({"0-0", {agent("ana", {"water"}, 0, 10), agent("ana", {"water"}, 0, 10)}, {waiting("1", "water", 1)}, {}});
+  EXPECT_EQ(mirror.ready_agents(), 1U);
+  mirror.apply(stream_entry(1, {{"k", "agent"}, {"a", "ana"}, {"q", "water"}, {"av", "paused"}, {"se", "1"}, {"cp", "10"}}));
+  EXPECT_TRUE(mirror.match(WallTime{kStart}, 10).empty());
+  EXPECT_EQ(mirror.ready_agents(), 0U);
+}
+
 TEST(Mirror, TakesAtMostWhatIsAskedFor) {
   Mirror mirror;
   mirror.reset({"0-0", {agent("ana", {"water"})}, {waiting("1", "water", 1), waiting("2", "water", 2)}, {}});
