@@ -471,7 +471,7 @@ class RedisStore final : public Store {
     });
   }
   void snapshot(Done<Snapshot> done) override {
-    call("snapshot", {}, [this, done = std::move(done)](Result<Value> reply) {
+    call("snapshot", {}, [this, done = std::move(done)](Result<Value> reply) mutable {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));
       if (!reply->is_array() || reply->array.size() < 2) return done(odd("snapshot"));
       const auto picture = std::make_shared<Picture>();
