@@ -384,6 +384,22 @@ std::vector<const QueueState*> Mirror::queues() const {
   for (const auto& [id, its] : lines_) out.push_back(&its.settings);
   return out;
 }
+std::vector<const AgentState*> Mirror::agents() const {
+  std::vector<const AgentState*> out;
+  out.reserve(people_.size());
+  for (const auto& [id, person] : people_) out.push_back(&person.state);
+  return out;
+}
+std::vector<const Waiting*> Mirror::all_waiting() const {
+  std::vector<const Waiting*> out;
+  out.reserve(waiting_.size());
+  for (const auto& [id, item] : waiting_) out.push_back(&item.what);
+  return out;
+}
+const Waiting* Mirror::waiting_of(const std::string& conversation) const {
+  const auto it = waiting_.find(conversation);
+  return it == waiting_.end() ? nullptr : &it->second.what;
+}
 std::size_t Mirror::ready_agents() const {
   return static_cast<std::size_t>(
       std::count_if(people_.begin(), people_.end(), [](const auto& p) { return is_present(p.second.state); }));

@@ -16,6 +16,7 @@
 #include "belfry/result.h"
 #include "routing/calendar.h"
 #include "routing/demand.h"
+#include "routing/service_level.h"
 
 namespace belfry::routing {
 
@@ -150,6 +151,7 @@ struct Card {
   std::string conversation, state, owner, queue, channel, account, contact, name, address, why;
   std::int64_t gen = 0, n = 0, open = 0;
   WallTime first, window_until, given, last;
+  WallTime first_reply, unanswered, closed;  // of an agent; the citizen's oldest message since a reply; 0: none
   std::string last_entry;
 };
 struct DeskView {
@@ -227,6 +229,7 @@ struct QueueState {
   std::vector<Skill> skills;
   std::vector<Step> steps;
   std::optional<Calendar> hours;  // none: always open
+  Goals goals;
 };
 // What a queue's fields (`hours`, `zone`, `emergency`) say of its opening. What cannot be read any more, a zone that the machine
 // has lost, counts as always open: citizens wait for nobody's mistake.
@@ -306,6 +309,9 @@ class Store : public LaneStore {
                          Done<Beat> done) = 0;
   virtual void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) = 0;
   virtual void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) = 0;  // gen: how many deadlines were due
+  // What a clock of a conversation came to is told once, as an entry `sla` of the transition stream: `predicted` or `breached`.
+  // kStale: the clock does not run any more. kRefused, told: it was told before, or worse.
+  virtual void sla_tell(std::string_view conversation, const Term& term, Done<Outcome> done) = 0;
   // The end of memory. `before`: of the time of closing, or of archive_later.
   virtual void archive_due(WallTime before, int most, Done<std::vector<Due>> done) = 0;
   virtual void archive_later(const std::vector<std::string>& conversations, WallTime at, Done<Outcome> done) = 0;

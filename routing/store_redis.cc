@@ -120,7 +120,7 @@ Result<Ingested> ingested(const Value& reply) {
 }
 
 std::optional<Card> card_from(const Value& v) {
-  if (!v.is_array() || v.array.size() < 18) return std::nullopt;
+  if (!v.is_array() || v.array.size() < 21) return std::nullopt;
   const auto& a = v.array;
   Card card;
   card.conversation = text_of(a[0]);
@@ -140,7 +140,10 @@ std::optional<Card> card_from(const Value& v) {
   card.address = text_of(a[14]);
   card.open = int_of(a[15]);
   card.why = text_of(a[16]);
-  card.last_entry = a[17].text;
+  card.first_reply = WallTime{int_of(a[17])};
+  card.unanswered = WallTime{int_of(a[18])};
+  card.closed = WallTime{int_of(a[19])};
+  card.last_entry = a[20].text;
   return card;
 }
 
@@ -341,6 +344,12 @@ class RedisStore final : public Store {
   void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) override {
     call("sweep", {now(), std::to_string(most), std::to_string(ttl_ms)}, outcome("sweep", std::move(done), with_gen));
   }
+  void sla_tell(std::string_view conversation, const Term& term, Done<Outcome> done) override {
+    call("sla_tell",
+         {now(), conversation, name_of(term.clock), name_of(term.state), std::to_string(term.since.ms),
+          std::to_string(term.due.value_or(WallTime{}).ms)},
+         outcome("sla_tell", std::move(done), with_gen));
+  }
   void archive_due(WallTime before, int most, Done<std::vector<Due>> done) override {
     call("archive_due", {std::to_string(before.ms), std::to_string(most)}, [done = std::move(done)](Result<Value> reply) {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));
@@ -475,7 +484,7 @@ class RedisStore final : public Store {
                                int_of(waiting[i + 3]), int_of(waiting[i + 4]), int_of(waiting[i + 6]), text_of(waiting[i + 7])});
       }
       const auto& queues = reply->array[3].array;
-      for (std::size_t i = 0; i + 11 < queues.size(); i += 12) {
+      for (std::size_t i = 0; i + 12 < queues.size(); i += 13) {
         QueueState queue;
         queue.id = text_of(queues[i]);
         queue.auto_accept = queues[i + 1].text == "auto";
@@ -487,6 +496,7 @@ class RedisStore final : public Store {
         queue.skills = parse_skills(queues[i + 7].text);
         queue.steps = parse_steps(queues[i + 8].text);
         queue.hours = hours_of(queues[i + 9].text, queues[i + 10].text, queues[i + 11].text);
+        queue.goals = parse_goals(queues[i + 12].text);
         out.queues.push_back(std::move(queue));
       }
       done(std::move(out));

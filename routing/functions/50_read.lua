@@ -1,6 +1,7 @@
 -- Reading, in one call each: what a desk needs to draw itself.
 
-local CARD = {'state', 'gen', 'own', 'q', 'ch', 'acct', 'contact', 'nm', 'first', 'win', 'n', 'given', 'last', 'addr', 'open', 'why'}
+local CARD = {'state', 'gen', 'own', 'q', 'ch', 'acct', 'contact', 'nm', 'first', 'win', 'n', 'given', 'last', 'addr', 'open', 'why',
+  'fr', 'una', 'closed'}
 
 -- One conversation: id, the fields of CARD in order, then its last entry.
 local function card_of(T, conv)
@@ -93,7 +94,7 @@ end
 
 -- snapshot() -> the stream's last id, then agents and waiting conversations as flat arrays: what a mirror starts from.
 -- agents: id avail ses load cap gen last queues skills; waiting: conv gen queue eff weight excl since sticky
--- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps hours zone emergency
+-- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps hours zone emergency sla
 local function snapshot(keys, a)
   local T = keys[1]
   local last = call('XREVRANGE', T .. ':ev', '+', '-', 'COUNT', 1)
@@ -105,10 +106,10 @@ local function snapshot(keys, a)
     for i = 1, 8 do agents[at + 1 + i] = r[i] or '' end
   end
   for _, q in ipairs(call('SMEMBERS', T .. ':queues')) do
-    local r = call('HMGET', T .. ':queue:' .. q, 'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency')
+    local r = call('HMGET', T .. ':queue:' .. q, 'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency', 'sla')
     local at = #queues
     queues[at + 1] = q
-    for i = 1, 11 do queues[at + 1 + i] = r[i] or '' end
+    for i = 1, 12 do queues[at + 1 + i] = r[i] or '' end
     for _, conv in ipairs(call('ZRANGE', T .. ':q:' .. q, 0, -1)) do
       local c = call('HMGET', T .. ':conv:' .. conv, 'gen', 'eff', 'wt', 'excl', 'enq', 'first', 'stk')
       at = #waiting
