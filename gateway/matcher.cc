@@ -61,6 +61,7 @@ void Matcher::resync() {
     }
     ++counts_.snapshots;
     deps_.mirror.reset(std::move(*snapshot));
+    if (deps_.on_snapshot) deps_.on_snapshot(deps_.mirror.stream_id());
     read();
     match();
   });
@@ -81,6 +82,7 @@ void Matcher::read() {
           for (const routing::Value& entry : reply->array[0].array[1].array) {
             if (!deps_.mirror.apply(entry)) changed_ = true;
           }
+          if (deps_.on_entries) deps_.on_entries(reply->array[0].array[1].array);
           match();
         }
         read();

@@ -44,9 +44,8 @@ Lineup::Lineup(const std::vector<const QueueState*>& queues, const std::vector<c
   }
   for (const Waiting* each : waiting) lines_[each->queue].items.push_back({each->eff, each->since, each->conversation});
   for (auto& [id, line] : lines_) {
-    std::sort(line.items.begin(), line.items.end(), [](const Item& a, const Item& b) {
-      return a.eff != b.eff ? a.eff < b.eff : a.conversation < b.conversation;
-    });
+    std::sort(line.items.begin(), line.items.end(),
+              [](const Item& a, const Item& b) { return a.eff != b.eff ? a.eff < b.eff : a.conversation < b.conversation; });
     line.sinces.reserve(line.items.size());
     for (const Item& item : line.items) line.sinces.push_back(item.since);
     std::sort(line.sinces.begin(), line.sinces.end());
@@ -143,7 +142,8 @@ std::vector<Place> Lineup::places(std::string_view queue, const std::optional<st
   for (; i < line->items.size() && out.size() < most; ++i) {
     const Item& item = line->items[i];
     auto ahead = static_cast<double>(i);
-    for (const auto& [other, part] : line->others) ahead += part * static_cast<double>(before(*other, item.eff, item.conversation));
+    for (const auto& [other, part] : line->others)
+      ahead += part * static_cast<double>(before(*other, item.eff, item.conversation));
     out.push_back({item.conversation, item.eff, item.since, ahead});
   }
   return out;

@@ -13,9 +13,9 @@
 // in its position already, and he must not be counted twice. Of one who may help only at a later step, it is 1 part of his own
 // queues and this one (Google CCAI counts shared agents by fraction).
 //
-// Worked: 4 agents of 1 slot, all busy, AHT 100 s; they alone serve two queues with 10 waiting each, in turn. The last of them has
-// position 20 and waits 100 * 20 / 4 = 500 s. Had the other queue 12 agents more, a quarter of its slots would be shared: position
-// 10 + 10/4 = 12, wait 300 s.
+// Worked: 4 agents of 1 slot, all busy, AHT 100 s; they alone serve two queues with 10 waiting each, in turn. The last of them
+// has position 20 and waits 100 * 20 / 4 = 500 s. Had the other queue 12 agents more, a quarter of its slots would be shared:
+// position 10 + 10/4 = 12, wait 300 s.
 #pragma once
 
 #include <cstdint>

@@ -2,9 +2,9 @@
 // many were answered in time, and how wrong we were when we told somebody his wait. Pure; every shard watches the same stream and
 // so comes to the same numbers.
 //
-// A wait is counted in the queue's open time, from the moment a conversation joined the queue (transferred or lost by an agent, it
-// waits anew; a declined offer does not end a wait) until an agent accepted. A handle is an agent's stint, from accepted to closed
-// or given back, wrap-up included, parked time not.
+// A wait is counted in the queue's open time, from the moment a conversation joined the queue (transferred or lost by an agent,
+// it waits anew; a declined offer does not end a wait) until an agent accepted. A handle is an agent's stint, from accepted to
+// closed or given back, wrap-up included, parked time not.
 #pragma once
 
 #include <array>
@@ -34,10 +34,11 @@ StreamId parse_stream_id(std::string_view text);
 
 class Pace {
  public:
-  static constexpr std::size_t kFollowed = 200'000;  // conversations; one beyond that counts in no number, and `unfollowed` says so
-  static constexpr std::size_t kWaits = 200;         // of a queue
-  static constexpr std::int64_t kWindowMs = 3'600'000;  // of the service level, in steps of five minutes
-  static constexpr std::int64_t kShortMs = 10'000;      // who leaves sooner has abandoned nothing
+  static constexpr std::size_t kFollowed =
+      200'000;                                // conversations; one beyond that counts in no number, and `unfollowed` says so
+  static constexpr std::size_t kWaits = 200;  // of a queue
+  static constexpr std::int64_t kWindowMs = 3'600'000;                   // of the service level, in steps of five minutes
+  static constexpr std::int64_t kShortMs = 10'000;                       // who leaves sooner has abandoned nothing
   using FindQueue = std::function<const QueueState*(std::string_view)>;  // settings now: hours, goals
 
   explicit Pace(FindQueue find, std::size_t most = kFollowed) : find_(std::move(find)), most_(most) {}

@@ -60,7 +60,8 @@ std::string write_goals(const Goals& goals) {
 std::string wrong_with(const Goals& goals) {
   for (const Name& name : kNames) {
     const std::int64_t ms = goals.*name.ms;
-    if (ms < 0 || ms > kLongestGoal || (ms > 0 && ms < 1'000)) return "asks for " + std::string(name.word) + " outside of 1 second to 30 days";
+    if (ms < 0 || ms > kLongestGoal || (ms > 0 && ms < 1'000))
+      return "asks for " + std::string(name.word) + " outside of 1 second to 30 days";
   }
   if (goals.within_percent < 0 || goals.within_percent > 100) return "wants a share that is none of 1 to 100 percent";
   if (goals.within_percent > 0 && goals.in_time_ms() == 0)
@@ -74,26 +75,19 @@ std::string wrong_with(const Goals& goals) {
 
 std::string_view name_of(Clock clock) {
   switch (clock) {
-    case Clock::kFirstReply:
-      return "first_reply";
-    case Clock::kNextReply:
-      return "next_reply";
-    case Clock::kResolve:
-      break;
+    case Clock::kFirstReply: return "first_reply";
+    case Clock::kNextReply: return "next_reply";
+    case Clock::kResolve: break;
   }
   return "resolve";
 }
 
 std::string_view name_of(TermState state) {
   switch (state) {
-    case TermState::kMet:
-      return "met";
-    case TermState::kDue:
-      return "due";
-    case TermState::kPredicted:
-      return "predicted";
-    case TermState::kBreached:
-      break;
+    case TermState::kMet: return "met";
+    case TermState::kDue: return "due";
+    case TermState::kPredicted: return "predicted";
+    case TermState::kBreached: break;
   }
   return "breached";
 }
@@ -153,10 +147,9 @@ std::optional<WallTime> next_look(const Goals& goals, const std::optional<Calend
   const auto at = [&](std::optional<WallTime> when) {
     if (when && (!next || *when < *next)) next = when;
   };
+  if (goals.next_reply_ms > 0) at(after_open_ms(hours, now, std::max(kLookAtMostEvery, goals.next_reply_ms * 4 / 5)));
   for (const Term& term : terms) {
-    if (term.state == TermState::kMet && term.clock == Clock::kNextReply) {
-      at(after_open_ms(hours, now, std::max(kLookAtMostEvery, goals.next_reply_ms * 4 / 5)));
-    } else if (term.state == TermState::kPredicted) {
+    if (term.state == TermState::kPredicted) {
       if (term.due) at(WallTime{term.due->ms + 1});
     } else if (term.state == TermState::kDue) {
       at(after_open_ms(hours, now, std::max(kLookAtMostEvery, (term.left_ms - term.expected_ms) / 2)));

@@ -36,7 +36,8 @@ struct Goals {
   friend bool operator==(const Goals&, const Goals&) = default;
 };
 inline constexpr std::int64_t kLongestGoal = 30LL * 24 * 3'600'000;
-// As the store keeps them: answer=60000,first_reply=300000,within=80. What cannot be read is left out: whoever writes checks first.
+// As the store keeps them: answer=60000,first_reply=300000,within=80. What cannot be read is left out: whoever writes checks
+// first.
 Goals parse_goals(std::string_view text);
 std::string write_goals(const Goals& goals);
 // Why these goals cannot be; empty if they can.
@@ -73,8 +74,8 @@ std::vector<Term> terms_of(const Goals& goals, const std::optional<Calendar>& ho
                            WallTime now);
 
 // When to look again: at the latest when a clock is over, and before that often enough (half of what is left to the prediction,
-// at least a second) for a wait that grows not to go unseen. A next reply that nobody owes yet is looked for so often that one
-// asked for right after this look is seen before its prediction. None: nothing can change but by a change of the queue.
+// at least a second) for a wait that grows not to go unseen. Whether a next reply is owed is looked at so often that
+// one asked for right after this look is seen before its prediction. None: nothing can change but by a change of the queue.
 std::optional<WallTime> next_look(const Goals& goals, const std::optional<Calendar>& hours, const Course& course,
                                   const std::vector<Term>& terms, WallTime now);
 

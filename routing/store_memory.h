@@ -47,10 +47,10 @@ struct Conversation {
   std::int64_t first = 0, since = 0, window_until = 0, given = 0, last = 0, accepted = 0, closed = 0;
   std::int64_t first_reply = 0, unanswered = 0;  // of an agent; the citizen's oldest message since a reply
   std::map<std::string, std::string> told;       // clock -> since|predicted or breached
-  std::string sticky;        // who had the citizen's last conversation
-  std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
-  std::deque<Held> hold;     // those that wait for it
-  std::vector<LogLine> log;  // entry n is log[n - 1]
+  std::string sticky;                            // who had the citizen's last conversation
+  std::int64_t turn = 0;                         // the outbound entry in flight, or about to be; 0: none
+  std::deque<Held> hold;                         // those that wait for it
+  std::vector<LogLine> log;                      // entry n is log[n - 1]
 };
 
 struct Contact {

@@ -146,6 +146,21 @@ bool Body::objects(std::string_view member, std::size_t max_items, const std::fu
   return true;
 }
 
+bool Body::object(std::string_view member, const std::function<void(Body& inner)>& read) {
+  const auto value = find(member, false);
+  if (!value) return false;
+  simdjson::dom::object object;
+  if (value->get(object) != simdjson::SUCCESS) {
+    complain(member, "must be an object");
+    return false;
+  }
+  Body body(object);
+  read(body);
+  body.complain_of_members();
+  for (auto& [inner, what] : body.complaints_) complain(std::string(member) + "." + inner, std::move(what));
+  return true;
+}
+
 void Body::complain_of_members() {
   std::vector<std::string_view> seen;
   for (const auto field : *object_) {
