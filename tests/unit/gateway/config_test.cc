@@ -159,7 +159,7 @@ mode = "auto"
 wrapup = "0s"
 hours = "mon-fri 08:00-17:00; 12-25 closed"
 zone = "Europe/Berlin"
-sla = "5m"
+sla = { answer = "60s", first_reply = "5m", next_reply = "10m", resolve = "8h", within_percent = 80 }
 steps = [{ after = "30s", lower_levels = 1 }, { after = "1m", drop = ["billing"], add = "back" }]
 [alerts]
 approvals = 1
@@ -208,6 +208,7 @@ format = "json"
   EXPECT_EQ(c.queues[0].steps.size(), 2U);
   EXPECT_EQ(c.queues[0].steps[1].add, "back");
   EXPECT_EQ(c.queues[0].wrapup_ms, 0);
+  EXPECT_EQ(c.queues[0].goals, (routing::Goals{60'000, 300'000, 600'000, 28'800'000, 80}));
   EXPECT_EQ(c.media.max, 16LL << 20);
   EXPECT_EQ(c.limits.idle_timeout_ms, 120'000);
   EXPECT_EQ(c.limits.disk_reserve, 2LL << 30);
