@@ -28,7 +28,7 @@ namespace belfry::routing {
 // The place of an entry in the stream: "1700000000000-3".
 struct StreamId {
   std::uint64_t ms = 0, n = 0;
-  friend auto operator<=>(const StreamId&, const StreamId&) = default;
+  friend auto operator<=>(const StreamId&, const StreamId&) = default;  // NOLINT: clang-tidy 14 takes <=> for a null pointer
 };
 StreamId parse_stream_id(std::string_view text);
 

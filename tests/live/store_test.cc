@@ -224,7 +224,7 @@ std::string show(const Snapshot& s) {  // without the stream's id, which is Redi
   for (const auto& q : s.queues) {
     std::ostringstream out;
     out << "queue " << q.id << " " << q.name << " " << q.auto_accept << " " << q.offer_ms << " " << q.wrap_ms << " " << q.priority
-        << " " << q.sticky_ms << " " << write_steps(q.steps) << " "
+        << " " << q.sticky_ms << " " << write_steps(q.steps) << " " << write_goals(q.goals) << " "
         << (q.hours ? q.hours->write() + " " + q.hours->zone() : "always");
     if (q.hours && q.hours->emergency()) out << " " << write_emergency(*q.hours->emergency());
     for (const auto& skill : q.skills) out << " " << skill.id << ":" << skill.level;
@@ -1558,7 +1558,9 @@ TEST(StoreNamed, TheClocksAreTakenFromWhatIsKept) {
   t.ingest(t.message("x", "4"));
   EXPECT_EQ(card().unanswered.ms, asked) << "the oldest one counts";
 
-  const auto tell = [&](Clock clock, TermState state, std::int64_t since) { return t.sla_tell(by.conversation, clock, state, since); };
+  const auto tell = [&](Clock clock, TermState state, std::int64_t since) {
+    return t.sla_tell(by.conversation, clock, state, since);
+  };
   EXPECT_EQ(tell(Clock::kFirstReply, TermState::kBreached, began).what, What::kStale) << "she replied";
   EXPECT_EQ(tell(Clock::kNextReply, TermState::kPredicted, asked - 1).what, What::kStale) << "of another question";
   EXPECT_EQ(tell(Clock::kNextReply, TermState::kPredicted, asked).what, What::kOk);

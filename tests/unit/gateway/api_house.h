@@ -422,7 +422,8 @@ class ApiHouse : public ::testing::Test {
                     "t.0",
                     [] { return std::int64_t{1}; }};
   Metrics metrics{1};
-  WaitingRoom room{WaitingRoom::Deps{mirror, redis.carry(), "belfry", metrics, [this] { return now(); }, [] { return true; }, {}}};
+  WaitingRoom room{
+      WaitingRoom::Deps{mirror, redis.carry(), "belfry", metrics, [this] { return now(); }, [] { return true; }, {}}};
   Auth auth{services, AuthOptions{"https://chat.city.example"}};
   std::unique_ptr<MediaStore> media;
   std::unique_ptr<Api> api;

@@ -427,20 +427,23 @@ TEST_F(ApiTest, TransitionsArePagedAndFiltered) {
 }
 
 TEST_F(ApiTest, GoalsAreCheckedAndKept) {
-  const Answer made = as(admin, request("PUT", "/api/v1/queues/hall",
-                                        R"({"sla":{"answer_s":60,"first_reply_s":300,"next_reply_s":600,"resolve_s":28800,"within_percent":80}})"));
+  const Answer made = as(
+      admin, request("PUT", "/api/v1/queues/hall",
+                     R"({"sla":{"answer_s":60,"first_reply_s":300,"next_reply_s":600,"resolve_s":28800,"within_percent":80}})"));
   EXPECT_EQ(made.status, 200) << made.body;
-  EXPECT_EQ(made.json["sla"].dump(), R"({"answer_s":60,"first_reply_s":300,"next_reply_s":600,"resolve_s":28800,"within_percent":80})");
+  EXPECT_EQ(made.json["sla"].dump(),
+            R"({"answer_s":60,"first_reply_s":300,"next_reply_s":600,"resolve_s":28800,"within_percent":80})");
   struct Wrong {
     const char* sla;
     const char* says;
   };
-  for (const auto& [sla, says] : {Wrong{R"("5m")", "`sla` must be an object"}, Wrong{R"([])", "`sla` must be an object"},
-                                  Wrong{R"({"first_reply_s":0})", "`sla.first_reply_s` must be a whole number from 1"},
-                                  Wrong{R"({"resolve_s":-1})", "`sla.resolve_s` must be"}, Wrong{R"({"resolve_s":"8h"})", "`sla.resolve_s` must be"},
-                                  Wrong{R"({"first_replie_s":9})", "`sla.first_replie_s` is not known"},
-                                  Wrong{R"({"within_percent":80})", "without saying what that is"},
-                                  Wrong{R"({"answer_s":9,"first_reply_s":3})", "longer than the first reply"}}) {
+  for (const auto& [sla, says] :
+       {Wrong{R"("5m")", "`sla` must be an object"}, Wrong{R"([])", "`sla` must be an object"},
+        Wrong{R"({"first_reply_s":0})", "`sla.first_reply_s` must be a whole number from 1"},
+        Wrong{R"({"resolve_s":-1})", "`sla.resolve_s` must be"}, Wrong{R"({"resolve_s":"8h"})", "`sla.resolve_s` must be"},
+        Wrong{R"({"first_replie_s":9})", "`sla.first_replie_s` is not known"},
+        Wrong{R"({"within_percent":80})", "without saying what that is"},
+        Wrong{R"({"answer_s":9,"first_reply_s":3})", "longer than the first reply"}}) {
     const Answer wrong = as(admin, request("PUT", "/api/v1/queues/hall", std::string(R"({"sla":)") + sla + "}"));
     EXPECT_EQ(wrong.status, 422) << sla;
     EXPECT_NE(wrong.json["detail"].get<std::string>().find(says), std::string::npos) << wrong.body;
@@ -467,7 +470,8 @@ TEST_F(ApiTest, WhoWaitsAndHowItStands) {
   const std::string path = "/api/v1/conversations/" + one["conversation"].get<std::string>();
   EXPECT_EQ(as(admin, request("GET", path)).json["sla"], one["sla"]);
   wall.ms += 150'001;
-  EXPECT_EQ(as(admin, request("GET", path)).json["sla"]["first_reply"]["state"], "predicted") << "half of it is over, and nobody is there";
+  EXPECT_EQ(as(admin, request("GET", path)).json["sla"]["first_reply"]["state"], "predicted")
+      << "half of it is over, and nobody is there";
   wall.ms += 150'000;
   EXPECT_EQ(as(admin, request("GET", path)).json["sla"]["first_reply"]["state"], "breached");
   EXPECT_EQ(as(admin, request("GET", path)).json["sla"]["resolve"]["state"], "due");

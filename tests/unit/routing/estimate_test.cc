@@ -51,9 +51,9 @@ struct Town {
 
 TEST(WaitFormula, WorkedExamples) {
   EXPECT_EQ(wait_ms(90'000, 1, 0, 1), 90'000);
-  EXPECT_EQ(wait_ms(90'000, 3, 1, 2), 90'000);   // one is served at once, two share two slots
+  EXPECT_EQ(wait_ms(90'000, 3, 1, 2), 90'000);  // one is served at once, two share two slots
   EXPECT_EQ(wait_ms(100'000, 20, 0, 4), 500'000);
-  EXPECT_EQ(wait_ms(90'000, 2, 5, 5), 0);        // a free slot for each
+  EXPECT_EQ(wait_ms(90'000, 2, 5, 5), 0);  // a free slot for each
   EXPECT_EQ(wait_ms(90'000, 1, 0, 0), std::nullopt);
   EXPECT_EQ(wait_ms(90'000, 1e18, 0, 1), 30LL * 24 * 3'600'000);
 }
@@ -112,8 +112,8 @@ TEST(Lineup, WhoServesIsReadySkilledAndCountsHisFreeSlots) {
   pipes.steps = {{60'000, 2, {}, ""}, {120'000, 0, {"water"}, "hall"}};
   town.queue("hall");
   town.agent({"pipes"}, 3, 1).skills = {{"water", 4}};
-  town.agent({"pipes"}, 3).skills = {{"water", 1}};   // good enough at the first step: half, for he has no other queue
-  town.agent({"hall"}, 4);                            // may help at the second
+  town.agent({"pipes"}, 3).skills = {{"water", 1}};  // good enough at the first step: half, for he has no other queue
+  town.agent({"hall"}, 4);                           // may help at the second
   town.agent({"pipes"}, 9).availability = "paused";
   town.agent({"pipes"}, 9).sessions = 0;
   town.agent({}, 9);

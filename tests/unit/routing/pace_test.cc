@@ -23,8 +23,8 @@ struct Stream {
   static Value text(std::string words) { return {.kind = Value::Kind::kString, .text = std::move(words)}; }
   Value entry(const std::string& kind, int conversation, int gen, const std::string& queue, const Fields& more) {
     Value list{.kind = Value::Kind::kArray};
-    Fields fields{{"k", kind}, {"v", std::to_string(conversation)}, {"g", std::to_string(gen)}, {"a", "ana"}, {"q", queue},
-                  {"t", std::to_string(now)}};
+    Fields fields{{"k", kind},  {"v", std::to_string(conversation)}, {"g", std::to_string(gen)}, {"a", "ana"},
+                  {"q", queue}, {"t", std::to_string(now)}};
     fields.insert(fields.end(), more.begin(), more.end());
     for (const auto& [name, value] : fields) {
       list.array.push_back(text(name));

@@ -18,7 +18,8 @@ std::optional<Calendar> office() { return Calendar::parse("mon-fri 08:00-17:00",
 
 std::string said(const std::vector<Term>& terms) {
   std::string out;
-  for (const Term& t : terms) out += std::string(out.empty() ? "" : " ") + std::string(name_of(t.clock)) + ":" + std::string(name_of(t.state));
+  for (const Term& t : terms)
+    out += std::string(out.empty() ? "" : " ") + std::string(name_of(t.clock)) + ":" + std::string(name_of(t.state));
   return out;
 }
 Outlook held() { return {}; }
@@ -32,7 +33,8 @@ TEST(Goals, AreReadAsTheyAreWritten) {
   EXPECT_EQ(write_goals({}), "");
   EXPECT_EQ(parse_goals(""), Goals{});
   EXPECT_EQ(parse_goals("first_reply=300000"), (Goals{.first_reply_ms = 300'000}));
-  EXPECT_EQ(parse_goals("first_reply=-1,next_reply=5m,within=101,what=3,,resolve=9000000000,answer=1000"), (Goals{.answer_ms = 1'000}));
+  EXPECT_EQ(parse_goals("first_reply=-1,next_reply=5m,within=101,what=3,,resolve=9000000000,answer=1000"),
+            (Goals{.answer_ms = 1'000}));
 }
 
 TEST(Goals, ThatCannotBe) {
@@ -50,7 +52,9 @@ TEST(Goals, ThatCannotBe) {
 TEST(Terms, TheFirstReply) {
   const Goals goals{.first_reply_ms = 10 * kMinute};
   Course course{.first = kFriday};
-  const auto at = [&](std::int64_t ms, const Outlook& outlook) { return said(terms_of(goals, kAlways, course, outlook, kFriday + ms)); };
+  const auto at = [&](std::int64_t ms, const Outlook& outlook) {
+    return said(terms_of(goals, kAlways, course, outlook, kFriday + ms));
+  };
   // A fifth of the goal is always expected: 8 of 10 minutes may pass.
   EXPECT_EQ(at(8 * kMinute, held()), "first_reply:due");
   EXPECT_EQ(at(8 * kMinute + 1, held()), "first_reply:predicted");
@@ -108,13 +112,15 @@ TEST(Terms, ClosedHoursDoNotCount) {
   const auto terms = terms_of(goals, hours, course, held(), kFriday + kHour);
   EXPECT_EQ(terms[0].due, kMonday + kHour);
   EXPECT_EQ(terms[0].left_ms, kHour);
-  EXPECT_EQ(said(terms_of(goals, hours, course, nobody(), kFriday + 30 * kHour)), "first_reply:due") << "nothing is predicted on Saturday";
+  EXPECT_EQ(said(terms_of(goals, hours, course, nobody(), kFriday + 30 * kHour)), "first_reply:due")
+      << "nothing is predicted on Saturday";
   EXPECT_EQ(said(terms_of(goals, hours, course, held(), kMonday + 37 * kMinute)), "first_reply:predicted");
   EXPECT_EQ(said(terms_of(goals, hours, course, held(), kMonday + kHour + 1)), "first_reply:breached");
   // Due exactly when it closes: a reply on Saturday comes too late, one at the stroke does not.
   const Goals hour{.first_reply_ms = kHour};
   EXPECT_EQ(said(terms_of(hour, hours, {.first = kFriday, .first_reply = kFriday + kHour}, held(), kMonday)), "first_reply:met");
-  EXPECT_EQ(said(terms_of(hour, hours, {.first = kFriday, .first_reply = kFriday + 20 * kHour}, held(), kMonday)), "first_reply:breached");
+  EXPECT_EQ(said(terms_of(hour, hours, {.first = kFriday, .first_reply = kFriday + 20 * kHour}, held(), kMonday)),
+            "first_reply:breached");
   const std::optional<Calendar> never = Calendar::parse("never", "UTC").value();
   EXPECT_EQ(said(terms_of(goals, never, course, nobody(), kFriday + 900 * kHour)), "first_reply:due");
   EXPECT_FALSE(terms_of(goals, never, course, nobody(), kFriday)[0].due);
