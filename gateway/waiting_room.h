@@ -91,7 +91,7 @@ class WaitingRoom {
   Deps deps_;
   routing::Pace pace_;
   routing::Lineup lineup_;
-  Instant lined_up_, line_up_after_;
+  Instant line_up_after_, longest_after_;
   bool catching_ = false;
   std::optional<std::string> catch_to_;  // a newer picture came meanwhile
   bool has_history_ = false;

@@ -99,6 +99,7 @@ TEST(Lineup, AnotherQueueCountsByThePartOfItsSlotsThatIsShared) {
   // 10 of the west, a quarter of whose slots serve the east too.
   EXPECT_DOUBLE_EQ(east[0].ahead, 2.5);
   EXPECT_EQ(east[0].position(), 3);
+  EXPECT_DOUBLE_EQ(line.ahead("east", 2'000, east[0].conversation), 2.5);
   EXPECT_EQ(east[9].position(), 12);
   EXPECT_EQ(wait_ms(100'000, static_cast<double>(east[9].position()), 0, line.staff("east").slots), 300'000);
   // Who comes later elsewhere is before nobody here.

@@ -112,7 +112,7 @@ TEST(Terms, ClosedHoursDoNotCount) {
   const auto terms = terms_of(goals, hours, course, held(), kFriday + kHour);
   EXPECT_EQ(terms[0].due, kMonday + kHour);
   EXPECT_EQ(terms[0].left_ms, kHour);
-  EXPECT_EQ(said(terms_of(goals, hours, course, nobody(), kFriday + 30 * kHour)), "first_reply:due")
+  EXPECT_EQ(said(terms_of(goals, hours, course, waits(90 * kMinute), kFriday + 30 * kHour)), "first_reply:due")
       << "nothing is predicted on Saturday";
   EXPECT_EQ(said(terms_of(goals, hours, course, held(), kMonday + 37 * kMinute)), "first_reply:predicted");
   EXPECT_EQ(said(terms_of(goals, hours, course, held(), kMonday + kHour + 1)), "first_reply:breached");
