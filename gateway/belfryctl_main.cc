@@ -252,6 +252,8 @@ std::string line_of(const json& t) {
   add("queue", "queue");
   add("availability", "availability");
   add("load", "load");
+  add("clock", "clock");
+  add("due", "due");
   add("why", "why");
   if (t.contains("reasons")) out += " reasons=" + t.at("reasons").dump();
   return out;
@@ -285,6 +287,14 @@ std::string sentence_of(const json& t) {
     return out + (idle < 0 ? ", and never given one before." : ", last given one " + std::to_string(idle / 1000) + " s before.");
   }
   if (kind == "accepted") return agent + " accepted it.";
+  if (kind == "sla") {
+    const std::map<std::string, std::string> clocks{
+        {"first_reply", "The first reply"}, {"next_reply", "The next reply"}, {"resolve", "The end"}};
+    const auto clock = clocks.find(t.value("clock", ""));
+    return (clock != clocks.end() ? clock->second : std::string("Something")) +
+           (why == "breached" ? " was due at " : " will be late for ") + t.value("due", "") +
+           (why == "breached" ? " and is late." : ", as it looks.");
+  }
   if (kind == "requeued") {
     const std::map<std::string, std::string> reasons{{"declined", agent + " declined it"},
                                                      {"timeout", agent + " did not answer the offer in time"},
@@ -339,7 +349,7 @@ struct Options {
   bool as_json = false;
   std::string id, login, name, password_file, role, agent, mode, availability, file, account;
   std::vector<std::string> queues, roles, skills, steps;
-  std::string hours, zone, state, reason;
+  std::string hours, zone, state, reason, sla;
   std::optional<int> capacity, offer_timeout, wrapup, priority, sticky, for_s;
   int last = 20;
   bool once = false;
@@ -419,6 +429,29 @@ json step_of(const std::string& said) {
   return step;
 }
 
+// "first_reply=5m resolve=8h within=80" as the API takes it; whether it makes sense is checked there.
+json sla_of(const std::string& said) {
+  json sla = json::object();
+  if (said == "none") return sla;
+  std::istringstream words(said);
+  for (std::string word; words >> word;) {
+    const auto equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (name == "within") {
+      const bool digits = !value.empty() && value.size() <= 3 && value.find_first_not_of("0123456789") == std::string::npos;
+      sla["within_percent"] = digits ? json(std::stoi(value)) : json(value);
+    } else if (name == "answer" || name == "first_reply" || name == "next_reply" || name == "resolve") {
+      const auto ms = belfry::gateway::parse_duration_ms(value);
+      if (!ms || *ms % 1000 != 0) throw Failure{"--sla " + word + " is no duration of whole seconds, as in " + name + "=5m"};
+      sla[name + "_s"] = *ms / 1000;
+    } else {
+      throw Failure{"--sla has a word that is none of answer=, first_reply=, next_reply=, resolve=, within=: " + word};
+    }
+  }
+  return sla;
+}
+
 void queue_put(const Options& o, Client& client, bool is_new) {
   json body = json::object();
   if (!o.name.empty()) body["name"] = o.name;
@@ -430,6 +463,7 @@ void queue_put(const Options& o, Client& client, bool is_new) {
   if (o.sticky) body["sticky_s"] = *o.sticky;
   if (!o.hours.empty()) body["hours"] = o.hours;
   if (!o.zone.empty()) body["zone"] = o.zone;
+  if (!o.sla.empty()) body["sla"] = sla_of(o.sla);
   for (const std::string& step : o.steps) body["steps"].push_back(step_of(step));
   const auto plain_id = belfry::parse_queue_id(o.id);
   if (!plain_id) {
@@ -714,6 +748,10 @@ int main(int argc, char** argv) {
     sub->add_option("--sticky", o.sticky, "seconds for which the agent of the citizen's last conversation is waited for");
     sub->add_option("--step", o.steps,
                     "what it asks for less after so many seconds: '60 lower=1', '120 drop=pipes', '240 add=overflow'; up to six");
+    sub->add_option(
+        "--sla", o.sla,
+        "what is promised in opening hours: 'answer=60s first_reply=5m next_reply=10m resolve=8h within=80' (percent of the "
+        "answers); replaces all that was; none takes it away");
     sub->add_option("--hours", o.hours, "when it is open, as in 'mon-fri 08:00-17:00; 12-25 closed'; needs --zone");
     sub->add_option("--zone", o.zone, "of the hours, as in Europe/Berlin");
   };

@@ -113,7 +113,8 @@ void Bootstrap::make_queues(std::size_t index) {
                                  {"sticky_ms", std::to_string(queue.sticky_ms)},
                                  {"steps", routing::write_steps(queue.steps)},
                                  {"hours", queue.hours},
-                                 {"zone", queue.zone}};
+                                 {"zone", queue.zone},
+                                 {"sla", routing::write_goals(queue.goals)}};
     // A skill named here is there from now on; its name may be given later.
     for (const routing::Skill& skill : routing::parse_skills(join_list(queue.skills))) {
       link_.command(routing::encode({"HSETNX", routing::key_of(config_.redis.prefix, "skills"), skill.id, skill.id}),

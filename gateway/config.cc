@@ -840,7 +840,7 @@ class Loader {
                   "write it as in \"mon-fri 08:00-17:00; 12-25 closed\" with zone = \"Europe/Berlin\"");
         }
       }
-      s.duration("sla", q.sla_ms, 0, 30LL * 86'400'000);
+      goals(s, q.goals);
       steps(s, q);
       s.require({"id"});
       unique(s, "a queue", q.id, queues);
@@ -972,6 +972,28 @@ class Loader {
       s.finish();
     }
     above.finish();
+  }
+
+  // A duration alone is that of the first reply.
+  void goals(Section& s, routing::Goals& out) {
+    const auto* node = s.find("sla");
+    if (node == nullptr) return;
+    routing::Goals said;
+    if (node->is_table()) {
+      Section table(problems_, s.full("sla"), {node->as_table()});
+      constexpr std::int64_t kMost = routing::kLongestGoal;
+      table.duration("answer", said.answer_ms, 1'000, kMost);
+      table.duration("first_reply", said.first_reply_ms, 1'000, kMost);
+      table.duration("next_reply", said.next_reply_ms, 1'000, kMost);
+      table.duration("resolve", said.resolve_ms, 1'000, kMost);
+      table.number("within_percent", said.within_percent, 1, 100);
+      table.finish();
+    } else {
+      s.duration("sla", said.first_reply_ms, 0, routing::kLongestGoal);
+    }
+    if (const std::string wrong = routing::wrong_with(said); !wrong.empty())
+      return s.wrong(*node, "sla", wrong, "write for example { answer = \"60s\", first_reply = \"5m\", within_percent = 80 }");
+    out = said;
   }
 
   void steps(Section& s, QueueConfig& q) {

@@ -15,6 +15,7 @@
 #include "belfry/private.h"
 #include "routing/calendar.h"
 #include "routing/demand.h"
+#include "routing/service_level.h"
 
 namespace belfry::gateway {
 
@@ -130,7 +131,7 @@ struct QueueConfig {
   std::int64_t wrapup_ms = 60'000;
   std::string hours;           // see routing/timetable.h; empty: always open
   std::string zone = "UTC";    // of the hours, an IANA name
-  std::int64_t sla_ms = 0;     // first answer, in business time; 0: none
+  routing::Goals goals;        // key `sla`, in opening hours
   std::int64_t sticky_ms = 0;  // for so long the agent of the last conversation is waited for
   std::vector<routing::Step> steps;
 };

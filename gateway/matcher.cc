@@ -93,6 +93,7 @@ void Matcher::build() {
   std::swap(deps_.mirror, *next_);
   old_ = std::move(next_);
   fade();
+  if (deps_.on_snapshot) deps_.on_snapshot(deps_.mirror.stream_id());
   syncing_ = false;
   refused_.clear();
   caught_up_ = false;
@@ -122,6 +123,7 @@ void Matcher::read() {
                                if (!deps_.mirror.apply(entry)) changed_ = true;
                                ++count;
                              }
+                             if (deps_.on_entries) deps_.on_entries(reply->array[0].array[1].array);
                            }
                            const bool was_behind = !caught_up_;
                            caught_up_ = caught_up_ || count < kReadAtOnce;

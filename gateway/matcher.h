@@ -29,6 +29,9 @@ class Matcher {
     routing::Mirror& mirror;
     std::string prefix;
     std::function<Now()> now;
+    // The mirror was made anew as of this entry of the stream; these were read after it.
+    std::function<void(const std::string& stream_id)> on_snapshot;
+    std::function<void(const std::vector<routing::Value>& entries)> on_entries;
   };
   explicit Matcher(Deps deps);
 

@@ -23,6 +23,7 @@ namespace belfry::gateway {
 constexpr std::int64_t kLeaseTtl = 4'000;
 
 class HttpClient;
+class WaitingRoom;
 class WorkPool;
 struct Config;
 
@@ -69,6 +70,7 @@ struct Services {
   std::string shard;                                          // "host.0"
   std::function<std::int64_t()> shard_epoch;                  // 0 until the store knows this shard
   std::function<Level()> level = [] { return Level::kAll; };  // how much may be taken on
+  WaitingRoom* waiting_room = nullptr;                        // places and estimates; none in a test without
 };
 
 }  // namespace belfry::gateway

@@ -20,6 +20,8 @@
 #include "gateway/outgoing.h"
 #include "gateway/public_site.h"
 #include "gateway/shard_metrics.h"
+#include "gateway/sla_timers.h"
+#include "gateway/waiting_room.h"
 #include "gateway/webhook.h"
 #include "gateway/work_pool.h"
 
@@ -99,6 +101,8 @@ struct Shard::Body {
   Webhook webhook;
   PublicSite site;
   Matcher matcher;
+  WaitingRoom room;
+  SlaTimers sla;
   Archiver archiver;
   std::vector<std::unique_ptr<Listener>> listeners;
   asio::steady_timer beat_timer;
@@ -181,12 +185,22 @@ Shard::Body::Body(const Plan& p, int i)
       site(PublicSite::Deps{services, webhook, api, auth, hub, p.files, p.public_origin,
                             [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
                             [this](const std::string& agent, const std::string& session) { end_session(agent, session); }}),
-      matcher(Matcher::Deps{loop, *store, stream, mirror, prefix, read_clock}),
+      matcher(Matcher::Deps{loop, *store, stream, mirror, prefix, read_clock,
+                            [this](const std::string& stream_id) {
+                              room.on_snapshot(stream_id);
+                              sla.on_snapshot();
+                            },
+                            [this](const std::vector<routing::Value>& entries) { room.on_entries(entries); }}),
+      room(WaitingRoom::Deps{mirror, services.carry, prefix, p.metrics, read_clock, [this] { return matcher.owner(); },
+                             [this](const routing::Value& entry) { sla.on_entry(entry); }}),
+      sla(SlaTimers::Deps{loop, *store, mirror, room, services.carry, prefix, p.metrics, read_clock,
+                          [this] { return matcher.owner(); }}),
       archiver(Archiver::Deps{loop, *store, p.work, read_clock, p.config.server.state_dir + "/archive",
                               p.config.retention.closed_days, p.config.retention.archive_months}),
       beat_timer(loop),
       stop_timer(loop),
       metrics(p.metrics) {
+  services.waiting_room = &room;
   commands.on_up = [this] { on_store_up(); };
   commands.on_down = [this](const Error& why) { on_store_down(why); };
   commands.on_replicas = [this](bool kept) {
@@ -262,6 +276,7 @@ void Shard::Body::beat_later() {
 }
 
 void Shard::Body::publish_counts() {
+  room.publish();
   metrics.publish({webhook.counts(), outgoing->counts(), matcher.counts(), media->counts(), webhook.open_tokens(),
                    outgoing->in_flight(), site.desks(), commands.outstanding(), redis_up, leased, matcher.owner(),
                    mirror.waiting(), mirror.ready_agents(), matcher.unaccounted(), archiver.counts(),
@@ -417,6 +432,7 @@ void Shard::start() {
   b.subscriber.start();
   b.stream.start();
   b.matcher.start();
+  b.sla.start();
   b.archiver.start();
   b.beat_later();
 }
@@ -427,6 +443,7 @@ void Shard::stop(std::function<void()> done) {
   b.stopped = std::move(done);
   b.stop_by = read_clock().mono + 7'000;
   b.matcher.stop();
+  b.sla.stop();
   b.archiver.stop();
   b.site.close_desks(1001, "the gateway restarts");
   // Desks first: a listener that stops closes its sockets at once, answered or not.

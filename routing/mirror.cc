@@ -432,5 +432,15 @@ WallTime Mirror::oldest_in(std::string_view queue) const {
   }
   return next == nullptr ? WallTime{} : WallTime{next->what.since};
 }
+std::vector<const Waiting*> Mirror::all_waiting() const {
+  std::vector<const Waiting*> out;
+  out.reserve(waiting_.size());
+  for (const auto& [id, item] : waiting_) out.push_back(&item.what);
+  return out;
+}
+const Waiting* Mirror::waiting_of(const std::string& conversation) const {
+  const auto it = waiting_.find(conversation);
+  return it == waiting_.end() ? nullptr : &it->second.what;
+}
 
 }  // namespace belfry::routing

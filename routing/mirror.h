@@ -50,9 +50,12 @@ class Mirror {
   std::size_t waiting_in(std::string_view queue) const;
   std::size_t ready_agents() const { return present_; }
   std::vector<const QueueState*> queues() const;  // by id
-  std::vector<const AgentState*> agents() const;
   // Since when the next of this queue waits; 0: nobody does.
   WallTime oldest_in(std::string_view queue) const;
+  // As it is now, in no order: for estimates. They live until the mirror changes.
+  std::vector<const AgentState*> agents() const;
+  std::vector<const Waiting*> all_waiting() const;
+  const Waiting* waiting_of(const std::string& conversation) const;
 
  private:
   using Place = std::pair<std::int64_t, std::string>;  // eff, conversation

@@ -17,6 +17,7 @@
 #include "belfry/result.h"
 #include "routing/calendar.h"
 #include "routing/demand.h"
+#include "routing/service_level.h"
 
 namespace belfry::routing {
 
@@ -194,6 +195,7 @@ struct Card {
   std::int64_t gen = 0, n = 0, open = 0;
   std::int64_t eff = 0;  // its place: lower is sooner
   WallTime first, window_until, given, last;
+  WallTime first_reply, unanswered, closed;  // of an agent; the citizen's oldest message since a reply; 0: none
   std::string last_entry;
 };
 struct DeskView {
@@ -274,6 +276,7 @@ struct QueueState {
   std::optional<Calendar> hours;                    // none: always open
   std::map<std::string, int, std::less<>> weights;  // by channel, and of `wrapup` and `parked`; what is not there weighs as usual
   int weight_of(std::string_view channel) const;
+  Goals goals;
 };
 // "wa=10,wrapup=3": what cannot be read is left out.
 std::map<std::string, int, std::less<>> parse_weights(std::string_view list);
@@ -357,6 +360,9 @@ class Store : public LaneStore {
                          Done<Beat> done) = 0;
   virtual void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) = 0;
   virtual void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) = 0;  // gen: how many deadlines were due
+  // What a clock of a conversation came to is told once, as an entry `sla` of the transition stream: `predicted` or `breached`.
+  // kStale: the clock does not run any more. kRefused, told: it was told before, or worse.
+  virtual void sla_tell(std::string_view conversation, const Term& term, Done<Outcome> done) = 0;
   // The end of memory. `before`: of the time of closing, or of archive_later.
   virtual void archive_due(WallTime before, int most, Done<std::vector<Due>> done) = 0;
   virtual void archive_later(const std::vector<std::string>& conversations, WallTime at, Done<Outcome> done) = 0;

@@ -45,9 +45,11 @@ struct Conversation {
   std::string excluded;  // "ana:<until>,bob:<until>": not to be offered it again before then
   std::int64_t gen = 1, weight = 0, base = 0, eff = 0, open = 0;
   std::int64_t first = 0, since = 0, window_until = 0, given = 0, last = 0, accepted = 0, closed = 0;
-  std::string sticky;        // who had the citizen's last conversation
-  std::string invited;       // whom its owner invited to take it over
-  std::string into;          // the conversation it was merged into
+  std::int64_t first_reply = 0, unanswered = 0;  // of an agent; the citizen's oldest message since a reply
+  std::map<std::string, std::string> told;       // clock -> since|predicted or breached
+  std::string sticky;                            // who had the citizen's last conversation
+  std::string invited;                           // whom its owner invited to take it over
+  std::string into;                              // the conversation it was merged into
   std::int64_t failures = 0, arrived = 0, opens = 0;
   std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
   std::deque<Held> hold;     // those that wait for it
@@ -125,7 +127,7 @@ struct World {
   std::map<std::string, Address> addresses;
   std::map<std::string, Agent> agents;
   std::map<std::string, std::map<std::string, std::string>> queues;
-  std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> waiting;  // queue -> eff, conversation
+  std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> waiting;     // queue -> eff, conversation
   std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> closed_for;  // queue -> when it opens, conversation
   std::set<std::string> draining;
   std::map<std::string, Shard> shards;

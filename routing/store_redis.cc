@@ -120,7 +120,7 @@ Result<Ingested> ingested(const Value& reply) {
 }
 
 std::optional<Card> card_from(const Value& v) {
-  if (!v.is_array() || v.array.size() < 21) return std::nullopt;
+  if (!v.is_array() || v.array.size() < 24) return std::nullopt;
   const auto& a = v.array;
   Card card;
   card.conversation = text_of(a[0]);
@@ -143,7 +143,10 @@ std::optional<Card> card_from(const Value& v) {
   card.eff = int_of(a[17]);
   card.invited = text_of(a[18]);
   card.into = text_of(a[19]);
-  card.last_entry = a[20].text;
+  card.first_reply = WallTime{int_of(a[20])};
+  card.unanswered = WallTime{int_of(a[21])};
+  card.closed = WallTime{int_of(a[22])};
+  card.last_entry = a[23].text;
   return card;
 }
 
@@ -354,6 +357,12 @@ class RedisStore final : public Store {
   void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) override {
     call("sweep", {now(), std::to_string(most), std::to_string(ttl_ms)}, outcome("sweep", std::move(done), with_gen));
   }
+  void sla_tell(std::string_view conversation, const Term& term, Done<Outcome> done) override {
+    call("sla_tell",
+         {now(), conversation, name_of(term.clock), name_of(term.state), std::to_string(term.since.ms),
+          std::to_string(term.due.value_or(WallTime{}).ms)},
+         outcome("sla_tell", std::move(done), with_gen));
+  }
   void archive_due(WallTime before, int most, Done<std::vector<Due>> done) override {
     call("archive_due", {std::to_string(before.ms), std::to_string(most)}, [done = std::move(done)](Result<Value> reply) {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));
@@ -478,7 +487,7 @@ class RedisStore final : public Store {
       picture->done = std::move(done);
       picture->out.stream_id = text_of(reply->array[0]);
       const auto& queues = reply->array[1].array;
-      for (std::size_t i = 0; i + 12 < queues.size(); i += 13) {
+      for (std::size_t i = 0; i + 13 < queues.size(); i += 14) {
         QueueState queue;
         queue.id = text_of(queues[i]);
         queue.auto_accept = queues[i + 1].text == "auto";
@@ -491,6 +500,7 @@ class RedisStore final : public Store {
         queue.steps = parse_steps(queues[i + 8].text);
         queue.hours = hours_of(queues[i + 9].text, queues[i + 10].text, queues[i + 11].text);
         queue.weights = parse_weights(queues[i + 12].text);
+        queue.goals = parse_goals(queues[i + 13].text);
         picture->left.push_back({"waiting", "0", queue.id});
         picture->out.queues.push_back(std::move(queue));
       }

@@ -48,7 +48,7 @@ class Body {
   // An array of objects, each read like a body of its own; its complaints name it: `steps[0].after_s`. False: there is none, or
   // it is no such array.
   bool objects(std::string_view member, std::size_t max_items, const std::function<void(Body& item)>& read);
-  // The same of one object.
+  // The same of one object; its complaints name it: `sla.resolve_s`.
   bool object(std::string_view member, const std::function<void(Body& inner)>& read);
   // Known here, and read elsewhere.
   void known(std::string_view member) { known_.emplace_back(member); }

@@ -5,6 +5,7 @@
 #include "adapters/desk/frames.h"
 #include "gateway/api/archived.h"
 #include "gateway/api/call.h"
+#include "gateway/api/waiting.h"
 #include "gateway/desk_hub.h"
 
 namespace belfry::gateway::api {
@@ -57,10 +58,12 @@ void with_card(Room& room, const CallPtr& call, std::function<void(const routing
 void get(Room& room, const CallPtr& call) {
   with_card(
       room, call,
-      [call](const routing::Card& card) {
+      [&room, call](const routing::Card& card) {
         std::string out;
         desk::append(out, view_of(card));
-        call->json(200, std::move(out));
+        out.pop_back();
+        append_sla(room, card, out);
+        call->json(200, out + "}");
       },
       [call](const ArchivedConversation& archived) { call->json(200, archived.conversation); });
 }

@@ -7,6 +7,8 @@
 #include "adapters/wire/rfc3339.h"
 #include "belfry/list.h"
 #include "gateway/api/call.h"
+#include "gateway/api/render.h"
+#include "gateway/api/waiting.h"
 
 namespace belfry::gateway::api {
 namespace {
@@ -32,6 +34,7 @@ void stats(Room& room, const CallPtr& call) {
     text(out, "id", queue_id(queue->id));
     text(out, "name", queue->name);
     plain(out, "waiting", std::to_string(mirror.waiting_in(queue->id)));
+    append_waiting(room, *queue, out);
     out += '}';
   }
   std::string out = "{\"at\":\"" + wire::rfc3339(room.services.now().wall) + "\"";
@@ -151,6 +154,10 @@ std::string transition_json(const routing::Value& entry) {
   if (!f["fa"].empty()) text(out, "from", agent_id(f["fa"]));
   if (!f["rs"].empty()) text(out, "reason", f["rs"]);
   if (!f["by"].empty()) text(out, "by", f["by"]);
+  if (f["k"] == "sla") {
+    text(out, "clock", f["c"]);
+    text(out, "due", wire::rfc3339(WallTime{to_int(f["d"])}));
+  }
   const std::string& why = f["x"];
   if (why.starts_with('{')) {
     plain(out, "reasons", why);

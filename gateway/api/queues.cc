@@ -12,6 +12,7 @@
 #include "gateway/api/named.h"
 #include "gateway/api/render.h"
 #include "routing/demand.h"
+#include "routing/service_level.h"
 
 namespace belfry::gateway::api {
 namespace {
@@ -25,7 +26,8 @@ std::vector<std::string> read_queue(Room& room, const std::string& id) {
           "priority",  "skills",
           "sticky_ms", "steps",
           "hours",     "zone",
-          "emergency", "weights"};
+          "emergency", "weights",
+          "sla"};
 }
 
 // Conversations' weights as a queue may set them: of a channel, in wrap-up and parked. Ten is one conversation.
@@ -59,6 +61,19 @@ void hours_json(std::string& out, const routing::Value& row, WallTime now) {
   if (const auto next = calendar.next_change(now)) member(out, "next_change", wire::rfc3339(*next));
 }
 
+std::string goals_json(const routing::Goals& goals) {
+  std::string out = "{";
+  const auto add = [&](std::string_view name, std::int64_t value) {
+    if (value > 0) out.append(out.size() > 1 ? ",\"" : "\"").append(name).append("\":").append(std::to_string(value));
+  };
+  add("answer_s", goals.answer_ms / 1000);
+  add("first_reply_s", goals.first_reply_ms / 1000);
+  add("next_reply_s", goals.next_reply_ms / 1000);
+  add("resolve_s", goals.resolve_ms / 1000);
+  add("within_percent", goals.within_percent);
+  return out + "}";
+}
+
 std::string queue_json(const std::string& id, const routing::Value& row, WallTime now) {
   const auto or_else = [&](std::size_t i, std::int64_t fallback) {
     return text_at(row, i).empty() ? fallback : to_int(text_at(row, i));
@@ -79,6 +94,7 @@ std::string queue_json(const std::string& id, const routing::Value& row, WallTim
   out += ']';
   if (!text_at(row, 11).empty()) out.append(",\"weights\":").append(weights_json(text_at(row, 11)));
   hours_json(out, row, now);
+  out.append(",\"sla\":").append(goals_json(routing::parse_goals(text_at(row, 12))));
   return out + "}";
 }
 
@@ -175,6 +191,24 @@ void read_hours(Body& body, Wish& wish) {
   }
 }
 
+// What is said replaces all that was; {} takes the goals away.
+void read_goals(Body& body, Wish& wish) {
+  routing::Goals goals;
+  const bool said = body.object("sla", [&](Body& inner) {
+    const auto seconds = [&](std::string_view member) {
+      return inner.integer(member, {.min = 1, .max = routing::kLongestGoal / 1000}).value_or(0) * 1000;
+    };
+    goals.answer_ms = seconds("answer_s");
+    goals.first_reply_ms = seconds("first_reply_s");
+    goals.next_reply_ms = seconds("next_reply_s");
+    goals.resolve_ms = seconds("resolve_s");
+    goals.within_percent = static_cast<int>(inner.integer("within_percent", {.min = 1, .max = 100}).value_or(0));
+  });
+  if (!said) return;
+  if (const std::string wrong = routing::wrong_with(goals); !wrong.empty()) body.complain("sla", wrong);
+  wish.fields.emplace_back("sla", routing::write_goals(goals));
+}
+
 // Open or closed whatever the hours say, until somebody says else or the time is over.
 void put_emergency(Room& room, const CallPtr& call) {
   const auto id = queue_in_path(*call);
@@ -225,6 +259,7 @@ void put_queue(Room& room, const CallPtr& call) {
   read_steps(body, *wish);
   read_hours(body, *wish);
   read_weights(body, *wish);
+  read_goals(body, *wish);
   if (auto wrong = body.finish()) return call->problem(*wrong);
   with_queues(room, call, wish->queues, [&room, call, id = *id, wish] {
     with_skills(room, call, wish->skills, [&room, call, id, wish] {

@@ -7,6 +7,8 @@
 --   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when
 --   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq stk eff wt base n open win fly excl last given
 --                                inv whom its agent invites to take it over, nf offers in a row that nobody took, arr when it was re-opened
+--                               fr first reply of an agent, una what nobody has answered yet ('' before that reply, 0: nothing)
+--                               sf sn sr what was told of its clocks: since|predicted or breached
 --   T:log:<id>           list    immutable entries; entry n is at index n-1
 --   T:st:<id>            string  one state byte per entry that we send, forward only; nought, or past its end: inbound, or a note
 --   T:pid:<id>           hash    n -> the provider's id of what we sent, f<n> -> why it failed

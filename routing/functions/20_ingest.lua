@@ -100,13 +100,13 @@ local function ingest(keys, a)
   local contact, conv = contact_of(T, here, main, aliases, a[13])
   local c
   if conv then
-    c = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'win')
+    c = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'win', 'una')
     if not c[1] or c[1] == 'closed' then c = nil end
   end
   if not c and contact then
     local open = call('HGET', T .. ':contact:' .. contact, here)
     if open then
-      c = call('HMGET', T .. ':conv:' .. open, 'state', 'gen', 'own', 'win')
+      c = call('HMGET', T .. ':conv:' .. open, 'state', 'gen', 'own', 'win', 'una')
       if not c[1] or c[1] == 'closed' then
         c = nil
       else
@@ -120,7 +120,11 @@ local function ingest(keys, a)
     local state, gen, own, win = c[1], c[2], c[3] or '', c[4] or '0'
     local n = int(call('RPUSH', T .. ':log:' .. conv, entry))
     if tonumber(window) > tonumber(win) then win = window end
-    call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock)
+    if c[5] == '0' and a[10] ~= '' then
+      call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock, 'una', clock)
+    else
+      call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock)
+    end
     if (a[13] or '') ~= '' then call('HSET', T .. ':conv:' .. conv, 'addr', main) end  -- that is where he is to be answered now
     if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.' .. n) end
     if own ~= '' then
@@ -159,7 +163,7 @@ local function ingest(keys, a)
   -- Who knows this citizen goes first: the matcher asks him.
   if state == 'queued' and (sticky == '' or sticky == agent) and hinted(T, agent, agent_gen, queue, weight) then gen, state, own = '2', auto == '1' and 'active' or 'offered', agent end
   -- What each message reads and writes stands first: a small hash is searched from its beginning.
-  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', own, 'win', window, 'n', '1', 'last', clock, 'q', queue,
+  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', own, 'win', window, 'una', '', 'n', '1', 'last', clock, 'q', queue,
     'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', eff, 'wt', weight, 'base', weight)
   if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.1') end
   if state == 'after_hours' then

@@ -59,7 +59,7 @@ local function reply(keys, a)
       return {'repeat', c, tonumber(n)}
     end
   end
-  local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'acct', 'fly', 'win', 'addr')
+  local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'acct', 'fly', 'win', 'addr', 'fr', 'una')
   local state, gen, own, account, fly = r[1], r[2], r[3], r[4], r[5]
   if not state then return {'missing'} end
   if agent ~= '' and (state ~= 'active' or own ~= agent or gen ~= a[3]) then return stale(gen, state, own) end
@@ -83,6 +83,8 @@ local function reply(keys, a)
       call('PUBLISH', T .. ':lane:' .. account, '')
     end
   end
+  -- The clocks of its queue's goals: an agent has answered all there is.
+  if agent ~= '' and r[9] ~= '0' then call('HSET', ck, 'una', '0', 'fr', r[8] or clock) end
   if a[5] ~= '' then call('SET', once, conv .. '.' .. n, 'PX', 86400000) end
   if own ~= '' then tell(T, now, own, 'm', conv, n, 'q', r[6] or '0', a[6]) end
   return {'ok', conv, n, claimed and 1 or 0, r[7]}

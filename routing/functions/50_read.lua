@@ -1,6 +1,7 @@
 -- Reading, in one call each: what a desk needs to draw itself.
 
-local CARD = {'state', 'gen', 'own', 'q', 'ch', 'acct', 'contact', 'nm', 'first', 'win', 'n', 'given', 'last', 'addr', 'open', 'why', 'eff', 'inv', 'into'}
+local CARD = {'state', 'gen', 'own', 'q', 'ch', 'acct', 'contact', 'nm', 'first', 'win', 'n', 'given', 'last', 'addr', 'open', 'why',
+  'eff', 'inv', 'into', 'fr', 'una', 'closed'}
 
 -- One conversation: id, the fields of CARD in order, then its last entry.
 local function card_of(T, conv)
@@ -96,11 +97,11 @@ end
 -- reads a hundred thousand would stand before everybody for a second:
 -- snapshot('agents', cursor) and snapshot('waiting', cursor, queue) -> the next cursor ('0': that was all), then a flat array
 -- agents: id avail ses load cap gen last queues skills; waiting: conv gen queue eff weight excl since sticky failures
--- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps hours zone emergency weights
+-- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps hours zone emergency weights sla
 -- What is there all the while is in some page, or in two; what changes meanwhile stands in the stream after that id.
 local PAGE = '200'
 local AGENT = {'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues', 'skills'}
-local QUEUE = {'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency', 'weights'}
+local QUEUE = {'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency', 'weights', 'sla'}
 
 local function append_row(out, id, r, size)
   local at = #out + 1

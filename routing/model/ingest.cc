@@ -94,6 +94,7 @@ Ingested Memory::ingested(const Ingest& what) {
     if (what.has_media) w_.media[what.account].push_back({{c.id, n}, now_});
     c.window_until = std::max(c.window_until, what.window_until.ms);
     c.last = now_;
+    if (c.first_reply > 0 && c.unanswered == 0 && what.may_open) c.unanswered = now_;
     if (!what.old_address.empty()) c.address = addresses[0];
     if (!c.owner.empty()) {
       tell(c.owner, 'm', c, n, "i", text(c.window_until), what.entry);

@@ -89,6 +89,9 @@ inline Card card_of(const Conversation& c) {
   card.window_until = WallTime{c.window_until};
   card.given = WallTime{c.given};
   card.last = WallTime{c.last};
+  card.first_reply = WallTime{c.first_reply};
+  card.unanswered = WallTime{c.unanswered};
+  card.closed = WallTime{c.closed};
   if (!c.log.empty()) card.last_entry = c.log.back().entry;
   return card;
 }
@@ -149,6 +152,7 @@ class Memory final : public MemoryStore {
                  Done<Beat> done) override;
   void node_stop(std::string_view shard, std::int64_t epoch, Done<Outcome> done) override;
   void sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) override;
+  void sla_tell(std::string_view conversation, const Term& term, Done<Outcome> done) override;
   void archive_due(WallTime before, int most, Done<std::vector<Due>> done) override;
   void archive_later(const std::vector<std::string>& conversations, WallTime at, Done<Outcome> done) override;
   void archive_done(const Archived& what, Done<Outcome> done) override;

@@ -102,6 +102,7 @@ void Memory::snapshot(Done<Snapshot> done) {
     queue.steps = parse_steps(field("steps"));
     queue.hours = hours_of(field("hours"), field("zone"), field("emergency"));
     queue.weights = parse_weights(field("weights"));
+    queue.goals = parse_goals(field("sla"));
     out.queues.push_back(std::move(queue));
     const auto* waiting = look(w_.waiting, id);
     if (waiting == nullptr) continue;

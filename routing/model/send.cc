@@ -286,6 +286,10 @@ Outcome Memory::replied(const Reply& what) {
       if (on_lane) on_lane(c->account);
     }
   }
+  if (as_owner) {
+    if (c->first_reply == 0) c->first_reply = now_;
+    c->unanswered = 0;
+  }
   remember(what.author, what.client_id, ref);
   if (!c->owner.empty()) tell(c->owner, 'm', *c, n, "q", text(c->window_until), what.entry);
   Outcome out = ok();

@@ -162,8 +162,8 @@ std::string show(const Card& c) {
   out << c.conversation << " " << c.state << " own " << c.owner << " q " << c.queue << " ch " << c.channel << " acct "
       << c.account << " contact " << c.contact << " nm " << c.name << " addr " << c.address << " why " << c.why << " gen "
       << c.gen << " n " << c.n << " open " << c.open << " first " << c.first.ms << " win " << c.window_until.ms << " given "
-      << c.given.ms << " last " << c.last.ms << " eff " << c.eff << " inv " << c.invited << " into " << c.into << " "
-      << show(c.last_entry) << "\n";
+      << c.given.ms << " last " << c.last.ms << " eff " << c.eff << " inv " << c.invited << " into " << c.into << " fr "
+      << c.first_reply.ms << " una " << c.unanswered.ms << " closed " << c.closed.ms << " " << show(c.last_entry) << "\n";
   return out.str();
 }
 std::string show(const std::vector<Card>& cards) {
@@ -225,7 +225,7 @@ std::string show(const Snapshot& s) {  // without the stream's id, which is Redi
   for (const auto& q : s.queues) {
     std::ostringstream out;
     out << "queue " << q.id << " " << q.name << " " << q.auto_accept << " " << q.offer_ms << " " << q.wrap_ms << " " << q.priority
-        << " " << q.sticky_ms << " " << write_steps(q.steps) << " "
+        << " " << q.sticky_ms << " " << write_steps(q.steps) << " " << write_goals(q.goals) << " "
         << (q.hours ? q.hours->write() + " " + q.hours->zone() : "always");
     if (q.hours && q.hours->emergency()) out << " " << write_emergency(*q.hours->emergency());
     for (const auto& skill : q.skills) out << " " << skill.id << ":" << skill.level;
@@ -616,6 +616,16 @@ class Driver : public Pair {
   Outcome archive_done(const Archived& what) {
     return ask<Outcome>("archive_done " + what.conversation + "@" + std::to_string(what.gen) + " " + what.states,
                         [&](Store& s, auto done) { s.archive_done(what, done); });
+  }
+  Outcome sla_tell(const std::string& conversation, Clock clock, TermState state, std::int64_t since) {
+    Term term;
+    term.clock = clock;
+    term.state = state;
+    term.since = WallTime{since};
+    term.due = WallTime{since + 300'000};
+    return ask<Outcome>("sla_tell " + conversation + " " + std::string(name_of(clock)) + " " + std::string(name_of(state)) + " " +
+                            std::to_string(since),
+                        [&](Store& s, auto done) { s.sla_tell(conversation, term, done); });
   }
   Outcome recount(const std::string& conversation) {
     return ask<Outcome>("recount " + conversation, [&](Store& s, auto done) { s.recount(conversation, done); });
@@ -1027,14 +1037,28 @@ class Fuzz : public Driver {
                                       {"hours", one_in(2) ? "" : "mon-fri 08:00-17:00"},
                                       {"zone", one_in(2) ? "" : "Europe/Berlin"},
                                       {"weights", one_in(2) ? "" : "wa=10,wrapup=3,parked=5"},
+                                      {"sla", one_in(2) ? "" : "first_reply=300000,within=80"},
                                       {"emergency", one_in(2) ? "" : "closed|5||flood, as told"}}));
     if (dice <= 98) return pass_time();
-    if (dice == 99) return void(cards({"1", "7", "none"}));
+    if (dice == 99 && one_in(3)) return void(cards({"1", "7", "none"}));
+    if (dice == 99 || one_in(3)) return tell_of_a_clock();
     const model::Conversation* c = some_conversation();
     if (c != nullptr) entries(c->id, {1, 3, 99});
     page("nothing", 0, 10);
     desk("nobody");
     replay(any(agents_), between(0, 600));
+  }
+
+  // Of one that runs, as a rule.
+  void tell_of_a_clock() {
+    for (int i = 0; i < 6; ++i) {
+      const model::Conversation* c = some_conversation();
+      if (c == nullptr) return void(sla_tell("999", Clock::kResolve, TermState::kBreached, 1));
+      const auto clock = static_cast<Clock>(between(0, 2));
+      std::int64_t since = clock == Clock::kNextReply ? c->unanswered : c->first;
+      if (one_in(10)) since = one_in(2) ? 0 : since + 1;
+      sla_tell(c->id, clock, one_in(2) ? TermState::kPredicted : TermState::kBreached, since);
+    }
   }
 
   std::mt19937_64 chance_;
@@ -1570,6 +1594,60 @@ TEST(StoreNamed, AnOpenConversationFollowsTheCitizenToHisNewNumber) {
   const Outcome said = t.answer(by, "to his new number", true);
   EXPECT_EQ(said.address, "wa:p:new");
   EXPECT_EQ(t.cards({by.conversation}).at(0).address, "wa:p:new");
+}
+
+TEST(StoreNamed, TheClocksAreTakenFromWhatIsKept) {
+  Named t;
+  const std::int64_t began = t.now;
+  const Command by = t.with_ana("x");
+  const auto card = [&] { return t.cards({by.conversation}).at(0); };
+  EXPECT_EQ(card().first_reply.ms, 0);
+  EXPECT_EQ(card().unanswered.ms, 0);
+  t.now += 1'000;
+  t.ingest(t.message("x", "2"));
+  EXPECT_EQ(card().unanswered.ms, 0) << "before the first reply the clock is the first message's";
+  t.note(by, "", "ana", "note");
+  t.answer({by.conversation, 0, ""}, "from a program");
+  EXPECT_EQ(card().first_reply.ms, 0) << "neither a note nor a program replies";
+  t.now += 1'000;
+  const std::int64_t replied = t.now;
+  t.answer(by, "here I am");
+  t.now += 1'000;
+  t.answer(by, "how can I help?");
+  EXPECT_EQ(card().first_reply.ms, replied);
+  t.now += 1'000;
+  const std::int64_t asked = t.now;
+  t.ingest(t.message("x", "3"));
+  t.now += 1'000;
+  t.ingest(t.message("x", "4"));
+  EXPECT_EQ(card().unanswered.ms, asked) << "the oldest one counts";
+
+  const auto tell = [&](Clock clock, TermState state, std::int64_t since) {
+    return t.sla_tell(by.conversation, clock, state, since);
+  };
+  EXPECT_EQ(tell(Clock::kFirstReply, TermState::kBreached, began).what, What::kStale) << "she replied";
+  EXPECT_EQ(tell(Clock::kNextReply, TermState::kPredicted, asked - 1).what, What::kStale) << "of another question";
+  EXPECT_EQ(tell(Clock::kNextReply, TermState::kPredicted, asked).what, What::kOk);
+  EXPECT_EQ(tell(Clock::kNextReply, TermState::kPredicted, asked).why, "told");
+  EXPECT_EQ(tell(Clock::kNextReply, TermState::kBreached, asked).what, What::kOk);
+  EXPECT_EQ(tell(Clock::kNextReply, TermState::kBreached, asked).why, "told");
+  EXPECT_EQ(tell(Clock::kNextReply, TermState::kPredicted, asked).why, "told") << "not after its breach";
+  EXPECT_EQ(t.sla_tell("99", Clock::kResolve, TermState::kBreached, began).what, What::kMissing);
+  t.now += 1'000;
+  t.answer(by, "yes");
+  EXPECT_EQ(card().unanswered.ms, 0);
+  EXPECT_EQ(tell(Clock::kNextReply, TermState::kPredicted, 0).what, What::kStale);
+  Ingest edit = t.message("x", "5");
+  edit.may_open = false;
+  t.ingest(edit);
+  EXPECT_EQ(card().unanswered.ms, 0) << "a change of what he said asks nothing new";
+  t.now += 1'000;
+  t.ingest(t.message("x", "6"));
+  EXPECT_EQ(tell(Clock::kNextReply, TermState::kPredicted, t.now).what, What::kOk) << "another question, another clock";
+  EXPECT_EQ(tell(Clock::kResolve, TermState::kPredicted, card().first.ms).what, What::kOk);
+  t.close(by, "", 0);
+  EXPECT_EQ(card().closed.ms, t.now);
+  EXPECT_EQ(tell(Clock::kResolve, TermState::kBreached, card().first.ms).what, What::kStale);
 }
 
 TEST(StoreNamed, AChangeOfAClosedConversationJoinsItsLog) {

@@ -83,6 +83,8 @@ class Replay:
         self.kinds[kind] += 1
         if kind == "agent":
             return self._agent(item)
+        if kind == "sla":  # tells of a clock; nothing moved
+            return None
         if "conversation" not in item:
             return None
         self.why[f"{kind}:{item.get('why', '')}"] += 1

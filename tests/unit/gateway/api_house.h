@@ -23,6 +23,7 @@
 #include "gateway/config.h"
 #include "gateway/http_call.h"
 #include "gateway/media_store.h"
+#include "gateway/waiting_room.h"
 #include "gateway/work_pool.h"
 #include "routing/record.h"
 #include "routing/store_memory.h"
@@ -293,6 +294,7 @@ class ApiHouse : public ::testing::Test {
     options.media = media.get();
     options.max_media = 1 << 20;
     api = std::make_unique<Api>(services, auth, options);
+    services.waiting_room = &room;
     services.store.queue_put("hall", {{"name", "Town hall"}}, [](auto) {});
   }
   ~ApiHouse() override {
@@ -426,6 +428,9 @@ class ApiHouse : public ::testing::Test {
                     [this] { return store_up; },
                     "t.0",
                     [] { return std::int64_t{1}; }};
+  Metrics metrics{1};
+  WaitingRoom room{
+      WaitingRoom::Deps{mirror, redis.carry(), "belfry", metrics, [this] { return now(); }, [] { return true; }, {}}};
   Auth auth{services, AuthOptions{"https://chat.city.example"}};
   std::unique_ptr<MediaStore> media;
   std::unique_ptr<Api> api;

@@ -300,7 +300,7 @@ TEST_F(ApiTest, QueuesSkillsAccounts) {
   EXPECT_EQ(
       made.json,
       json::parse(
-          R"({"id":"queue_water","name":"Waterworks","mode":"auto","offer_timeout_s":30,"wrapup_s":0,"priority":0,"skills":["pipes:2"],"sticky_s":0,"steps":[],"hours":"always","zone":"UTC","open":true,"open_why":"regular"})"));
+          R"({"id":"queue_water","name":"Waterworks","mode":"auto","offer_timeout_s":30,"wrapup_s":0,"priority":0,"skills":["pipes:2"],"sticky_s":0,"steps":[],"hours":"always","zone":"UTC","open":true,"open_why":"regular","sla":{}})"));
   const char* const steps =
       R"([{"after_s":30,"lower_levels":1,"drop":[]},{"after_s":60,"lower_levels":0,"drop":["pipes"],"add":"queue_hall"}])";
   EXPECT_EQ(
@@ -426,6 +426,58 @@ TEST_F(ApiTest, TransitionsArePagedAndFiltered) {
   EXPECT_EQ(as(admin, request("GET", "/api/v1/audit/transitions?last=0")).code(), "invalid_parameter");
 }
 
+TEST_F(ApiTest, GoalsAreCheckedAndKept) {
+  const Answer made = as(
+      admin, request("PUT", "/api/v1/queues/hall",
+                     R"({"sla":{"answer_s":60,"first_reply_s":300,"next_reply_s":600,"resolve_s":28800,"within_percent":80}})"));
+  EXPECT_EQ(made.status, 200) << made.body;
+  EXPECT_EQ(made.json["sla"].dump(),
+            R"({"answer_s":60,"first_reply_s":300,"next_reply_s":600,"resolve_s":28800,"within_percent":80})");
+  struct Wrong {
+    const char* sla;
+    const char* says;
+  };
+  for (const auto& [sla, says] :
+       {Wrong{R"("5m")", "`sla` must be an object"}, Wrong{R"([])", "`sla` must be an object"},
+        Wrong{R"({"first_reply_s":0})", "`sla.first_reply_s` must be a whole number from 1"},
+        Wrong{R"({"resolve_s":-1})", "`sla.resolve_s` must be"}, Wrong{R"({"resolve_s":"8h"})", "`sla.resolve_s` must be"},
+        Wrong{R"({"first_replie_s":9})", "`sla.first_replie_s` is not known"},
+        Wrong{R"({"within_percent":80})", "without saying what that is"},
+        Wrong{R"({"answer_s":9,"first_reply_s":3})", "longer than the first reply"}}) {
+    const Answer wrong = as(admin, request("PUT", "/api/v1/queues/hall", std::string(R"({"sla":)") + sla + "}"));
+    EXPECT_EQ(wrong.status, 422) << sla;
+    EXPECT_NE(wrong.json["detail"].get<std::string>().find(says), std::string::npos) << wrong.body;
+  }
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/hall")).json["sla"]["answer_s"], 60) << "nothing was changed";
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/hall", R"({"sla":{}})")).json["sla"].dump(), "{}");
+}
+
+TEST_F(ApiTest, WhoWaitsAndHowItStands) {
+  as(admin, request("PUT", "/api/v1/queues/hall", R"({"sla":{"first_reply_s":300,"resolve_s":3600}})"));
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/hall/waiting")).status, 503) << "no snapshot yet";
+  citizen_writes("hello");
+  store->snapshot([&](Result<routing::Snapshot> snapshot) { mirror.reset(std::move(*snapshot)); });
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/none/waiting")).status, 404);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/queues/hall/waiting?after=1.x")).status, 422);
+  EXPECT_EQ(send(request("GET", "/api/v1/queues/hall/waiting")).status, 401);
+  const Answer list = as(admin, request("GET", "/api/v1/queues/hall/waiting"));
+  ASSERT_EQ(list.json["items"].size(), 1U) << list.body;
+  const auto one = list.json["items"][0];
+  EXPECT_EQ(one["position"], 1);
+  EXPECT_TRUE(one["estimate"].is_null());
+  EXPECT_EQ(one["sla"]["first_reply"]["state"], "due");
+  EXPECT_EQ(list.body.find("hello"), std::string::npos);
+  const std::string path = "/api/v1/conversations/" + one["conversation"].get<std::string>();
+  EXPECT_EQ(as(admin, request("GET", path)).json["sla"], one["sla"]);
+  wall.ms += 150'001;
+  EXPECT_EQ(as(admin, request("GET", path)).json["sla"]["first_reply"]["state"], "predicted")
+      << "half of it is over, and nobody is there";
+  wall.ms += 150'000;
+  EXPECT_EQ(as(admin, request("GET", path)).json["sla"]["first_reply"]["state"], "breached");
+  EXPECT_EQ(as(admin, request("GET", path)).json["sla"]["resolve"]["state"], "due");
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/stats")).json["queues"][0]["overdue"], 1);
+}
+
 TEST_F(ApiTest, StatsComeFromTheMirror) {
   EXPECT_EQ(as(admin, request("GET", "/api/v1/stats")).status, 503) << "no snapshot yet";
   citizen_writes("hello");
@@ -435,6 +487,9 @@ TEST_F(ApiTest, StatsComeFromTheMirror) {
   EXPECT_EQ(stats.json["queues"][0]["waiting"], 1);
   EXPECT_EQ(stats.json["queues"][0]["id"], "queue_hall");
   EXPECT_EQ(as(admin, request("GET", "/api/v1/status")).json["ready"], true);
+  EXPECT_TRUE(stats.json["queues"][0]["estimate"].is_null());
+  EXPECT_EQ(stats.json["queues"][0]["slots"], 0);
+  EXPECT_FALSE(stats.json["queues"][0]["service_level"].contains("percent")) << "no goal";
   const Answer choice = as(admin, request("GET", "/api/v1/queues/queue_hall/choice"));
   EXPECT_TRUE(choice.json["agent"].is_null());
   EXPECT_EQ(choice.json["queue"], "queue_hall");
@@ -470,7 +525,7 @@ TEST_F(ApiTest, TheDescriptionIsTrue) {
     }
     EXPECT_EQ(described, allowed) << path;
   }
-  EXPECT_EQ(operations, 34);
+  EXPECT_EQ(operations, 35);
 }
 
 }  // namespace

@@ -159,7 +159,7 @@ mode = "auto"
 wrapup = "0s"
 hours = "mon-fri 08:00-17:00; 12-25 closed"
 zone = "Europe/Berlin"
-sla = "5m"
+sla = { answer = "60s", first_reply = "5m", next_reply = "10m", resolve = "8h", within_percent = 80 }
 steps = [{ after = "30s", lower_levels = 1 }, { after = "1m", drop = ["billing"], add = "back" }]
 [alerts]
 approvals = 1
@@ -208,6 +208,7 @@ format = "json"
   EXPECT_EQ(c.queues[0].steps.size(), 2U);
   EXPECT_EQ(c.queues[0].steps[1].add, "back");
   EXPECT_EQ(c.queues[0].wrapup_ms, 0);
+  EXPECT_EQ(c.queues[0].goals, (routing::Goals{60'000, 300'000, 600'000, 28'800'000, 80}));
   EXPECT_EQ(c.media.max, 16LL << 20);
   EXPECT_EQ(c.limits.idle_timeout_ms, 120'000);
   EXPECT_EQ(c.limits.disk_reserve, 2LL << 30);
@@ -302,6 +303,14 @@ TEST_F(ConfigTest, Mistakes) {
       {"[[queue]]\nid = \"a\"\nsteps = [{ after = \"60s\" }, { after = \"30s\", dorp = [] }]\n",
        "belfry.toml:3:29: [[queue]] \"a\" steps are not in order; each step comes after the one before; let `after` grow\n"
        "belfry.toml:3:46: [[queue]] \"a\" steps dorp is unknown; did you mean \"drop\"; correct the name\n"},
+      {"[[queue]]\nid = \"a\"\nsla = { first_reply = \"5 minutes\", resolv = \"8h\" }\n",
+       "belfry.toml:3:23: [[queue]] \"a\" sla first_reply is \"5 minutes\", which is no duration; a duration is a whole number "
+       "with "
+       "ms, s, m, h or d; write for example \"30s\"\n"
+       "belfry.toml:3:36: [[queue]] \"a\" sla resolv is unknown; did you mean \"resolve\"; correct the name\n"},
+      {"[[queue]]\nid = \"a\"\nsla = { within_percent = 90 }\n",
+       "belfry.toml:3:7: [[queue]] \"a\" sla wants a share of answers in time without saying what that is: add answer, or "
+       "first_reply; write for example { answer = \"60s\", first_reply = \"5m\", within_percent = 80 }\n"},
       {"[whatsapp]\nid = \"a\"\n", "belfry.toml:1:1: whatsapp is a table; there may be several; write [[whatsapp]]\n"},
       {"redis = 5\n", "belfry.toml:1:9: [redis] is a number; it must be a table; write [redis] on a line of its own\n"},
       {"[[whatsapp]]\nid = \"city\"\n",
