@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "gateway/log.h"
+#include "routing/pick.h"
 #include "routing/store_redis.h"
 
 namespace belfry::gateway {
@@ -121,6 +123,7 @@ void Matcher::read() {
                            if (reply->is_array() && !reply->array.empty() && reply->array[0].array.size() == 2) {
                              for (const routing::Value& entry : reply->array[0].array[1].array) {
                                if (!deps_.mirror.apply(entry)) changed_ = true;
+                               if (owner()) heed(entry);
                                ++count;
                              }
                              if (deps_.on_entries) deps_.on_entries(reply->array[0].array[1].array);
@@ -131,6 +134,26 @@ void Matcher::read() {
                          }
                          read();
                        });
+}
+
+void Matcher::heed(const routing::Value& entry) {
+  std::string_view kind, conversation, queue, failures, ban;
+  const auto& fields = entry.array.size() == 2 ? entry.array[1].array : entry.array;
+  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
+    const std::string_view name = fields[i].text, value = fields[i + 1].text;
+    if (name == "k") kind = value;
+    if (name == "v") conversation = value;
+    if (name == "q") queue = value;
+    if (name == "nf") failures = value;
+    if (name == "x") ban = value;
+  }
+  if (kind != "requeued" || (ban != "declined" && ban != "timeout")) return;
+  std::int64_t count = 0;
+  std::from_chars(failures.data(), failures.data() + failures.size(), count);
+  if (count == 0 || count % routing::kOffersAStep != 0) return;
+  ++counts_.offers_failed;
+  log_warning("offers_failed",
+              {{"conversation", conversation_id(conversation)}, {"queue", std::string(queue)}, {"in_a_row", count}});
 }
 
 void Matcher::match() {

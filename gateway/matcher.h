@@ -43,7 +43,7 @@ class Matcher {
   void on_store_up();
 
   struct Counts {
-    std::uint64_t offers = 0, offers_refused = 0, swept = 0, snapshots = 0, recounted = 0;
+    std::uint64_t offers = 0, offers_refused = 0, swept = 0, snapshots = 0, recounted = 0, offers_failed = 0;
   };
   const Counts& counts() const { return counts_; }
   // The sum of what counters say and bytes do not: stays 0.
@@ -52,6 +52,8 @@ class Matcher {
 
  private:
   void read();
+  // Supervisors hear of a conversation whose offers nobody takes.
+  void heed(const routing::Value& entry);
   void resync();
   void build();
   void fade();

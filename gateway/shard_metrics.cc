@@ -31,6 +31,8 @@ ShardMetrics::ShardMetrics(Metrics& m) {
       m.counter("belfry_settle_retries_total", "Answers of providers that the store could not take at first.");
   offers_.counter = m.counter("belfry_offers_total", "Conversations offered to agents by the matcher.");
   offers_refused_.counter = m.counter("belfry_offers_refused_total", "Offers the store refused because the picture was old.");
+  offers_failed_.counter =
+      m.counter("belfry_offers_failed_total", "Conversations of which three more offers in a row were declined or not answered.");
   swept_.counter = m.counter("belfry_deadlines_total", "Deadlines that came due (offers, wrap-up, parking, absence).");
   recounted_.counter = m.counter("belfry_recounts_total", "Conversations whose counters were compared with their messages.");
   media_fetched_.counter =
@@ -78,6 +80,7 @@ void ShardMetrics::publish(const Now& now) {
   settle_retries_.at(now.outgoing.settle_retries);
   offers_.at(now.matcher.offers);
   offers_refused_.at(now.matcher.offers_refused);
+  offers_failed_.at(now.matcher.offers_failed);
   swept_.at(now.matcher.swept);
   recounted_.at(now.matcher.recounted);
   media_fetched_.at(now.media.fetched);

@@ -46,7 +46,7 @@ class ShardMetrics {
   Series accepted_, refused_auth_, refused_bad_, refused_later_;
   Series messages_, duplicates_, receipts_, unmatched_, changes_, quarantined_, news_;
   Series sent_, failed_, uncertain_, returned_, settle_retries_;
-  Series offers_, offers_refused_, swept_, recounted_, media_fetched_, media_failed_;
+  Series offers_, offers_refused_, offers_failed_, swept_, recounted_, media_fetched_, media_failed_;
   Series archived_, archive_lines_, archive_failures_, no_news_;
   Gauge memory_used_, memory_max_, disk_free_, admission_level_;
   Gauge open_tokens_, in_flight_, desks_, redis_up_, leased_, outstanding_, waiting_, ready_, unaccounted_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "adapters/language/language.h"
 #include "adapters/wire/problem.h"
 #include "gateway/config.h"
 #include "routing/record.h"
@@ -166,6 +167,21 @@ void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
   }
 }
 
+// The first route that holds says where it waits, should it open a conversation.
+void Webhook::choose_queue(routing::Ingest& what, const Content& content) const {
+  const auto& routes = services_.mirror.routes();
+  if (routes.empty()) return;
+  std::string language;
+  const auto wanted = routing::languages_of(routes);
+  if (!wanted.empty()) language = language::of(content.text, wanted);
+  const routing::Arrival arrival{what.account, what.channel, language, what.addresses.front(), content.text};
+  const routing::Route* route = routing::route_of(routes, arrival);
+  // Its queue may be gone: then as if there were no route.
+  if (route == nullptr || services_.mirror.queue(route->queue) == nullptr) return;
+  what.queue = route->queue;
+  what.priority = route->life_safety ? routing::kLifeSafety : route->priority;
+}
+
 void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message, std::string of, bool may_open,
                      std::string old_address) {
   const AccountInfo* account = services_.outbox.account(message.account);
@@ -184,6 +200,7 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
   what.account = std::move(message.account);
   what.addresses = std::move(message.addresses);
   what.name = std::move(message.name);
+  if (may_open) choose_queue(what, message.content);
   routing::Entry entry;
   entry.content = std::move(message.content);
   entry.provider_id = std::move(message.provider_id);
@@ -196,7 +213,7 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
     if (const auto* queue = mirror.queue(what.queue)) {
       what.offer_ttl_ms = queue->offer_ms;
       what.auto_accept = queue->auto_accept;
-      what.priority = queue->priority;
+      if (what.priority != routing::kLifeSafety) what.priority += queue->priority;
       what.weight = queue->weight_of(what.channel);
       if (!routing::is_open(*queue, now)) what.opens = queue->hours->next_change(now).value_or(WallTime{});
     }

@@ -48,6 +48,7 @@ class Webhook {
  private:
   struct Delivery;
   void take(const std::shared_ptr<Delivery>& delivery, Event event);
+  void choose_queue(routing::Ingest& what, const Content& content) const;
   void ingest(const std::shared_ptr<Delivery>& delivery, Inbound message, std::string of, bool may_open, std::string old_address);
   void keep_aside(const std::shared_ptr<Delivery>& delivery, std::string bytes, const std::string& why);
   void kept(const std::shared_ptr<Delivery>& delivery, const Error* error);

@@ -69,6 +69,7 @@ void Mirror::reset(Snapshot snapshot) {
   promises_.clear();
   present_ = 0;
   stream_id_ = std::move(snapshot.stream_id);
+  routes_ = std::move(snapshot.routes);
   for (QueueState& queue : snapshot.queues) {
     Line& line = lines_[queue.id];
     line.settings = std::move(queue);
@@ -187,7 +188,8 @@ void Mirror::put_back(Item& item) {
   put(item, *its.pools.front());
   if (its.pools.size() == 1) return;
   // Around the clock the next step's time is known at once.
-  const std::int64_t then = its.settings.hours ? 0 : item.what.since + its.settings.steps.front().after_ms;
+  const bool at_once = its.settings.hours || item.what.failures >= kOffersAStep;
+  const std::int64_t then = at_once ? 0 : item.what.since + its.settings.steps.front().after_ms;
   widening_.insert({then, item.what.conversation});
 }
 
@@ -220,7 +222,7 @@ void Mirror::widen(WallTime now) {
     Item& item = it->second;
     const Line& its = line(item.what.queue);
     const std::int64_t waited = waited_ms(its.settings, item.what, now);
-    const std::size_t step = steps_after(its.settings.steps, waited);
+    const std::size_t step = step_of(its.settings, item.what, now);
     if (step < its.settings.steps.size()) {
       const std::int64_t left = its.settings.steps[step].after_ms - waited;
       const auto then = its.settings.hours ? its.settings.hours->add_business(now, left) : now + left;
@@ -324,7 +326,7 @@ std::optional<Seat> Mirror::seat_in(const Line& line, const Pool& pool, const Wa
 std::optional<Choice> Mirror::choose(const Waiting& waiting, WallTime now) const {
   const Line* its = find_line(waiting.queue);
   if (its == nullptr || !is_open(its->settings, now)) return std::nullopt;
-  const Pool& pool = its->answering(steps_after(its->settings.steps, waited_ms(its->settings, waiting, now)));
+  const Pool& pool = its->answering(step_of(its->settings, waiting, now));
   bool sticky = false;
   const auto seat = seat_in(*its, pool, waiting, now, sticky);
   if (!seat) return std::nullopt;

@@ -45,6 +45,7 @@ class Mirror {
   void failed(const Offer& offer);
 
   const QueueState* queue(std::string_view id) const;
+  const std::vector<Route>& routes() const { return routes_; }
   const AgentState* agent(std::string_view id) const;
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t waiting_in(std::string_view queue) const;
@@ -121,6 +122,7 @@ class Mirror {
   void drop_promise(const std::string& conversation, std::string_view shown_after = {});
 
   bool ready_ = false;
+  std::vector<Route> routes_;
   std::size_t present_ = 0;  // agents
   std::string stream_id_ = "0-0";
   std::unordered_map<std::string, Person> people_;

@@ -78,6 +78,12 @@ Reasons reasons_of(const Seat& seat, std::size_t candidates, std::size_t step, b
           sticky};
 }
 
+std::size_t step_of(const QueueState& queue, const Waiting& waiting, WallTime now) {
+  const std::size_t waited = steps_after(queue.steps, waited_ms(queue, waiting, now));
+  const auto failed = static_cast<std::size_t>(waiting.failures / kOffersAStep);
+  return std::min(std::max(waited, failed), queue.steps.size());
+}
+
 std::optional<Choice> pick(const std::vector<const AgentState*>& agents, const QueueState& queue, const Waiting& waiting,
                            WallTime now) {
   const auto demand_at = [&](std::size_t step) { return demand_of(waiting.queue, queue.skills, queue.steps, step); };
@@ -86,7 +92,7 @@ std::optional<Choice> pick(const std::vector<const AgentState*>& agents, const Q
     return fit.member && fit.skilled;
   };
   if (!is_open(queue, now)) return std::nullopt;
-  std::size_t step = steps_after(queue.steps, waited_ms(queue, waiting, now));
+  std::size_t step = step_of(queue, waiting, now);
   Demand demand = demand_at(step);
   const auto nobody_is_there = [&] {
     return std::none_of(agents.begin(), agents.end(),

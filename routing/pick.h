@@ -54,6 +54,10 @@ struct Seat {
 };
 bool better(const Seat& a, const Seat& b);
 
+// The steps of its queue that are in force for it: by its waiting, and one more for each three offers in a row that nobody took.
+inline constexpr std::int64_t kOffersAStep = 3;
+std::size_t step_of(const QueueState& queue, const Waiting& waiting, WallTime now);
+
 // For so long a wait, in opening hours, only the agent of the last conversation is asked, if the queue says so and he is there.
 bool waits_for_sticky(const QueueState& queue, const Waiting& waiting, const AgentState* sticky, WallTime now);
 Reasons reasons_of(const Seat& seat, std::size_t candidates, std::size_t step, bool sticky, WallTime now);

@@ -17,6 +17,7 @@
 #include "belfry/result.h"
 #include "routing/calendar.h"
 #include "routing/demand.h"
+#include "routing/routes.h"
 #include "routing/service_level.h"
 
 namespace belfry::routing {
@@ -293,6 +294,7 @@ struct Snapshot {
   std::vector<AgentState> agents;
   std::vector<Waiting> waiting;
   std::vector<QueueState> queues;
+  std::vector<Route> routes;
 };
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
@@ -350,6 +352,7 @@ class Store : public LaneStore {
   virtual void agent_set(std::string_view id, std::string_view availability, std::string_view reason, std::string_view by,
                          Done<Outcome> done) = 0;
   virtual void queue_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;
+  virtual void routes_put(const std::vector<Route>& routes, Done<Outcome> done) = 0;
   virtual void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent, std::string_view session_id,
                        bool open,
                        Done<Outcome> done) = 0;  // gen: the agent's present sequence

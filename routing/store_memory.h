@@ -130,6 +130,7 @@ struct World {
   std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> waiting;     // queue -> eff, conversation
   std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> closed_for;  // queue -> when it opens, conversation
   std::set<std::string> draining;
+  std::vector<Route> routes;
   std::map<std::string, Shard> shards;
   std::map<std::string, Lease> leases;
   std::map<std::string, Road> roads;

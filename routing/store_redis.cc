@@ -329,6 +329,9 @@ class RedisStore final : public Store {
   void queue_put(std::string_view id, const Fields& fields, Done<Outcome> done) override {
     call_list("queue_put", flat(id, fields), outcome("queue_put", std::move(done), with_gen));
   }
+  void routes_put(const std::vector<Route>& routes, Done<Outcome> done) override {
+    call("routes_put", {now(), write_routes(routes)}, outcome("routes_put", std::move(done), common));
+  }
   void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent, std::string_view session_id, bool open,
                Done<Outcome> done) override {
     call("session", {now(), shard, std::to_string(shard_epoch), agent, session_id, open ? "1" : "0"},
@@ -482,10 +485,11 @@ class RedisStore final : public Store {
   void snapshot(Done<Snapshot> done) override {
     call("snapshot", {}, [this, done = std::move(done)](Result<Value> reply) mutable {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));
-      if (!reply->is_array() || reply->array.size() < 2) return done(odd("snapshot"));
+      if (!reply->is_array() || reply->array.size() < 3) return done(odd("snapshot"));
       const auto picture = std::make_shared<Picture>();
       picture->done = std::move(done);
       picture->out.stream_id = text_of(reply->array[0]);
+      picture->out.routes = parse_routes(reply->array[2].text);
       const auto& queues = reply->array[1].array;
       for (std::size_t i = 0; i + 13 < queues.size(); i += 14) {
         QueueState queue;

@@ -15,6 +15,7 @@
 --   T:hold:<id>          list    outbound entries that wait for the one in flight
 --   T:q:<queue>          zset    waiting conversations by eff
 --   T:nb:<queue>         zset    those that wait for it to open, by when it will
+--   T:routes             string  which queue a new conversation goes to, a line a route
 --   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues skills roles login
 --   T:agentc:<id>        set     the conversations he holds; load is their summed weight
 --   T:inv:<id>           set     the conversations of others that he is invited to take over; they weigh nothing yet

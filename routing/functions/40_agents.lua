@@ -176,6 +176,14 @@ local function queue_put(keys, a)
   return {'ok', created}
 end
 
+-- routes_put(now, text) -> ok. All routes at once: their order counts.
+local function routes_put(keys, a)
+  local T, now = keys[1], now_of(a[1])
+  call('SET', T .. ':routes', a[2])
+  transition(T, now, 'queue', '', 0, '', '', {'x', 'routes'})
+  return {'ok'}
+end
+
 -- He was offered something and did not answer: nothing more until he says that he is there.
 local function missed(T, now, agent)
   local ak = T .. ':agent:' .. agent
@@ -264,5 +272,6 @@ redis.register_function{function_name = 'node_start_' .. VERSION, callback = nod
 redis.register_function{function_name = 'node_beat_' .. VERSION, callback = node_beat, flags = {'allow-oom'}}
 redis.register_function{function_name = 'node_stop_' .. VERSION, callback = node_stop, flags = {'allow-oom'}}
 redis.register_function('queue_put_' .. VERSION, queue_put)
+redis.register_function('routes_put_' .. VERSION, routes_put)
 redis.register_function{function_name = 'sweep_' .. VERSION, callback = sweep, flags = {'allow-oom'}}
 redis.register_function{function_name = 'recount_' .. VERSION, callback = recount, flags = {'no-writes'}}

@@ -93,7 +93,7 @@ local function conversations(keys, a)
   return out
 end
 
--- snapshot() -> the stream's last id, then the queues as a flat array: what a mirror starts from. Then page by page, for one call that
+-- snapshot() -> the stream's last id, the queues as a flat array, the routes: what a mirror starts from. Then page by page, for one call that
 -- reads a hundred thousand would stand before everybody for a second:
 -- snapshot('agents', cursor) and snapshot('waiting', cursor, queue) -> the next cursor ('0': that was all), then a flat array
 -- agents: id avail ses load cap gen last queues skills; waiting: conv gen queue eff weight excl since sticky failures
@@ -126,7 +126,7 @@ local function snapshot(keys, a)
   end
   local last = call('XREVRANGE', T .. ':ev', '+', '-', 'COUNT', 1)
   for _, q in ipairs(call('SMEMBERS', T .. ':queues')) do append_row(out, q, call('HMGET', T .. ':queue:' .. q, unpack(QUEUE)), #QUEUE) end
-  return {#last > 0 and last[1][1] or '0-0', out}
+  return {#last > 0 and last[1][1] or '0-0', out, call('GET', T .. ':routes') or ''}
 end
 
 redis.register_function{function_name = 'card_' .. VERSION, callback = card, flags = {'no-writes'}}

@@ -63,6 +63,13 @@ void Memory::queue_put(std::string_view id, const Fields& fields, Done<Outcome> 
   done(ok(created ? 1 : 0));
 }
 
+void Memory::routes_put(const std::vector<Route>& routes, Done<Outcome> done) {
+  now_ = clock_().ms;
+  w_.routes = routes;
+  if (on_transition) transition("queue", "", 0, "", "", {{"x", "routes"}});
+  done(ok());
+}
+
 void Memory::session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent_id, std::string_view session_id,
                      bool open, Done<Outcome> done) {
   now_ = clock_().ms;

@@ -145,6 +145,7 @@ class Memory final : public MemoryStore {
   void agent_set(std::string_view id, std::string_view availability, std::string_view reason, std::string_view by,
                  Done<Outcome> done) override;
   void queue_put(std::string_view id, const Fields& fields, Done<Outcome> done) override;
+  void routes_put(const std::vector<Route>& routes, Done<Outcome> done) override;
   void session(std::string_view shard, std::int64_t shard_epoch, std::string_view agent_id, std::string_view session_id,
                bool open, Done<Outcome> done) override;
   void node_start(std::string_view shard, std::int64_t ttl_ms, Done<Outcome> done) override;

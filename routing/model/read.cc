@@ -81,6 +81,7 @@ void Memory::conversations(std::string_view after, int limit, Done<Conversations
 void Memory::snapshot(Done<Snapshot> done) {
   Snapshot out;
   out.stream_id = text(transitions_) + "-0";
+  out.routes = w_.routes;
   for (const auto& [id, a] : w_.agents) {
     out.agents.push_back({id, a.availability, a.sessions, a.load, a.capacity, a.gen, a.last_assigned, split_list(a.queues),
                           parse_skills(a.skills)});

@@ -234,7 +234,7 @@ std::string show(const Snapshot& s) {  // without the stream's id, which is Redi
     lines.push_back(out.str());
   }
   std::sort(lines.begin(), lines.end());
-  std::string out;
+  std::string out = write_routes(s.routes);
   for (const auto& line : lines) out += line + "\n";
   return out;
 }
@@ -516,6 +516,9 @@ class Driver : public Pair {
     return ask<Outcome>("direct " + what.conversation + "@" + (what.gen ? std::to_string(*what.gen) : "any") + " " +
                             std::string(name_of(what.verb)) + " " + what.target + " of " + what.agent,
                         [&](Store& s, auto done) { s.direct(what, done); });
+  }
+  Outcome routes_put(const std::vector<Route>& routes) {
+    return ask<Outcome>("routes_put " + write_routes(routes), [&](Store& s, auto done) { s.routes_put(routes, done); });
   }
   Outcome reply(const Reply& what) {
     const auto out = ask<Outcome>("reply " + text(what.by) + " client_id " + what.client_id + " lane " +
@@ -1040,6 +1043,8 @@ class Fuzz : public Driver {
                                       {"sla", one_in(2) ? "" : "first_reply=300000,within=80"},
                                       {"emergency", one_in(2) ? "" : "closed|5||flood, as told"}}));
     if (dice <= 98) return pass_time();
+    if (dice == 99 && one_in(6))
+      return void(routes_put({{"w1", "wa", "es", "", {"fire", "gas leak"}, "water", between(0, 9), one_in(2)}}));
     if (dice == 99 && one_in(3)) return void(cards({"1", "7", "none"}));
     if (dice == 99 || one_in(3)) return tell_of_a_clock();
     const model::Conversation* c = some_conversation();
