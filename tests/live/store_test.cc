@@ -1800,6 +1800,119 @@ TEST(StoreNamed, AnAgentWithoutANameHasADesk) {
   EXPECT_TRUE(t.desk("nobody").missing);
 }
 
+TEST(StoreNamed, AWarmTransferKeepsTheAgentUntilTheOtherAccepts) {
+  Named t;
+  const Command by = t.with_ana("x");
+  const Outcome invited = t.transfer(by, "", "bob", true);
+  EXPECT_EQ(t.cards({by.conversation}).at(0).owner, "ana");
+  EXPECT_EQ(t.desk("bob").held.size(), 1U) << "an invitation is on his desk";
+  EXPECT_EQ(t.answer(by, "late").what, What::kStale) << "the invitation is a generation of its own";
+  EXPECT_EQ(t.accept({by.conversation, invited.gen, "cho"}).what, What::kStale) << "only he is invited";
+  const Outcome declined = t.decline({by.conversation, invited.gen, "bob"});
+  EXPECT_EQ(declined.what, What::kOk);
+  EXPECT_TRUE(t.desk("bob").held.empty());
+  // Not answered in time is a missed offer, and leaves it where it is.
+  t.transfer({by.conversation, declined.gen, "ana"}, "", "bob", true);
+  t.now += 45'000;
+  t.sweep(100);
+  EXPECT_EQ(t.cards({by.conversation}).at(0).owner, "ana");
+  EXPECT_EQ(t.desk("bob").availability, "not_responding");
+  t.agent_set("bob", "ready");
+  const Outcome again = t.transfer({by.conversation, t.cards({by.conversation}).at(0).gen, "ana"}, "", "bob", true);
+  EXPECT_EQ(t.accept({by.conversation, again.gen, "bob"}).gen, again.gen + 1);
+  EXPECT_EQ(t.cards({by.conversation}).at(0).owner, "bob");
+  EXPECT_TRUE(t.desk("ana").held.empty());
+}
+
+TEST(StoreNamed, WhatComesAfterHoursWaitsForTheOpening) {
+  Named t;
+  Ingest late = t.message("x", "1");
+  late.opens = WallTime{t.now + kHour};
+  const Ingested kept = t.ingest(late);
+  EXPECT_EQ(kept.state, "after_hours");
+  EXPECT_EQ(t.ingest(t.message("x", "2")).ref.n, 2) << "what he writes meanwhile joins it";
+  EXPECT_EQ(t.offer({kept.ref.conversation, 1, "ana", 45'000, false, "{}"}).what, What::kStale);
+  t.now += kHour;
+  t.sweep(100);
+  const auto waiting = t.snapshot().waiting;
+  ASSERT_EQ(waiting.size(), 1U);
+  EXPECT_EQ(waiting[0].eff, kStart) << "its place is from when it came";
+  EXPECT_EQ(waiting[0].since, t.now) << "its queue's steps count from the opening";
+  // Where the hours change meanwhile, the next sweep puts it in line.
+  late = t.message("y", "3");
+  late.opens = WallTime{t.now + 10 * kHour};
+  const std::string other = t.ingest(late).ref.conversation;
+  t.queue_put("water", {{"emergency", "open|1||flood"}});
+  t.sweep(100);
+  EXPECT_EQ(t.cards({other}).at(0).state, "queued");
+}
+
+TEST(StoreNamed, WhoDrainsGoesOfflineWhenAllIsDone) {
+  Named t;
+  const Command by = t.with_ana("x");
+  t.agent_set("ana", "draining");
+  const std::string next = t.ingest(t.message("y", "1")).ref.conversation;
+  EXPECT_EQ(t.offer({next, 1, "ana", 45'000, false, "{}"}).why, "not_ready");
+  t.sweep(100);
+  EXPECT_EQ(t.desk("ana").availability, "draining");
+  EXPECT_EQ(t.answer(by, "the last answer").what, What::kOk);
+  EXPECT_EQ(t.close(by, "", 0).what, What::kOk);
+  t.sweep(100);
+  EXPECT_EQ(t.desk("ana").availability, "offline");
+}
+
+TEST(StoreNamed, AReopenedConversationGoesToWhoHadIt) {
+  Named t;
+  const Command by = t.with_ana("x");
+  t.close(by, "done", 0);
+  Directive what;
+  what.verb = Directive::Verb::kReopen;
+  what.conversation = by.conversation;
+  what.by = "sue";
+  what.target = "nowhere";
+  EXPECT_EQ(t.direct(what).why, "no_queue");
+  what.target.clear();
+  t.now += kMinute;
+  EXPECT_EQ(t.direct(what).state, "queued");
+  EXPECT_EQ(t.direct(what).what, What::kStale) << "it is open";
+  const auto waiting = t.snapshot().waiting;
+  ASSERT_EQ(waiting.size(), 1U);
+  EXPECT_EQ(waiting[0].sticky, "ana");
+  EXPECT_EQ(waiting[0].eff, t.now) << "behind those who wait";
+  EXPECT_EQ(t.ingest(t.message("x", "again")).ref.conversation, by.conversation) << "what he writes goes on there";
+  // With another open one beside it, it stays closed.
+  what.verb = Directive::Verb::kClose;
+  t.direct(what);
+  t.ingest(t.message("x", "anew"));
+  what.verb = Directive::Verb::kReopen;
+  EXPECT_EQ(t.direct(what).why, "other_open");
+}
+
+TEST(StoreNamed, MergingNeedsOneCitizen) {
+  Named t;
+  const Command one = t.with_ana("x");
+  const Command other = t.with_ana("y");
+  Ingest second = t.message("x", "on the other number");
+  second.account = "w2";
+  const std::string same = t.ingest(second).ref.conversation;
+  Directive what;
+  what.verb = Directive::Verb::kMerge;
+  what.conversation = one.conversation;
+  what.by = "sue";
+  what.target = other.conversation;
+  EXPECT_EQ(t.direct(what).why, "other_contact");
+  what.target = one.conversation;
+  EXPECT_EQ(t.direct(what).why, "not_open");
+  what.target = same;
+  what.agent = "bob";
+  EXPECT_EQ(t.direct(what).what, What::kStale) << "it is not his";
+  what.agent = "ana";
+  EXPECT_EQ(t.direct(what).state, "closed");
+  const Card merged = t.cards({one.conversation}).at(0);
+  EXPECT_EQ(merged.why, "merged");
+  EXPECT_EQ(merged.into, same);
+}
+
 TEST(StoreNamed, TheHintIsHonouredOnlyIfNobodyWaits) {
   Named t;
   const std::int64_t gen = t.snapshot().agents.at(0).gen;
