@@ -65,7 +65,7 @@ std::string of(std::string_view text, const std::vector<std::string>& wanted) {
       CLD2::ExtDetectLanguageSummaryCheckUTF8(text.data(), static_cast<int>(text.size()), true, &hints, CLD2::kCLDFlagBestEffort,
                                               found.data(), percent.data(), score.data(), nullptr, &octets, &reliable, &valid);
   for (const CLD2::Language each : found) {
-    const std::string code = CLD2::LanguageCode(each);
+    std::string code = CLD2::LanguageCode(each);
     if (each != CLD2::UNKNOWN_LANGUAGE && holds(wanted, code)) return code;
   }
   if (best == CLD2::UNKNOWN_LANGUAGE) return {};
