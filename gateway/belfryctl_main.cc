@@ -348,9 +348,10 @@ struct Options {
   std::string config = "/etc/belfry/belfry.toml", socket;
   bool as_json = false;
   std::string id, login, name, password_file, role, agent, mode, availability, file, account;
-  std::vector<std::string> queues, roles, skills, steps;
-  std::string hours, zone, state, reason, sla;
-  std::optional<int> capacity, offer_timeout, wrapup, priority, sticky, for_s;
+  std::vector<std::string> queues, roles, skills, steps, weights;
+  std::string hours, zone, state, reason, sla, queue, code, into, text;
+  bool life_safety = false;
+  std::optional<int> capacity, offer_timeout, wrapup, priority, sticky, for_s, minutes;
   int last = 20;
   bool once = false;
 };
@@ -371,6 +372,13 @@ const std::vector<Column> kAgentColumns{
 const std::vector<Column> kQueueColumns{
     {"ID", "id"},     {"NAME", "name"},         {"MODE", "mode"},    {"OFFER s", "offer_timeout_s"}, {"WRAPUP s", "wrapup_s"},
     {"OPEN", "open"}, {"PRIORITY", "priority"}, {"SKILLS", "skills"}};
+const std::vector<Column> kConversationColumns{{"ID", "id"},       {"GEN", "gen"},         {"STATE", "state"}, {"OWNER", "owner"},
+                                               {"QUEUE", "queue"}, {"CHANNEL", "channel"}, {"WHY", "why"}};
+const std::vector<Column> kRouteColumns{
+    {"QUEUE", "queue"},     {"WORDS", "words"},     {"LANGUAGE", "language"}, {"ACCOUNT", "account"},
+    {"CHANNEL", "channel"}, {"CONTACT", "contact"}, {"PRIORITY", "priority"}, {"LIFE SAFETY", "life_safety"}};
+const std::vector<Column> kChangeColumns{
+    {"AT", "at"}, {"BY", "by"}, {"ACTION", "action"}, {"OBJECT", "object"}, {"WHAT", "what"}};
 const std::vector<Column> kKeyColumns{
     {"ID", "id"}, {"ROLE", "role"}, {"AGENT", "agent"}, {"NAME", "name"}, {"CREATED", "created_at"}};
 
@@ -464,6 +472,12 @@ void queue_put(const Options& o, Client& client, bool is_new) {
   if (!o.hours.empty()) body["hours"] = o.hours;
   if (!o.zone.empty()) body["zone"] = o.zone;
   if (!o.sla.empty()) body["sla"] = sla_of(o.sla);
+  for (const std::string& weight : o.weights) {
+    const auto equals = weight.find('=');
+    const json number = json::parse(equals == std::string::npos ? "" : weight.substr(equals + 1), nullptr, false);
+    if (!number.is_number()) throw Failure{"--weight " + weight + " is not like wa=1 or wrapup=0.3"};
+    body["weights"][weight.substr(0, equals)] = number;
+  }
   for (const std::string& step : o.steps) body["steps"].push_back(step_of(step));
   const auto plain_id = belfry::parse_queue_id(o.id);
   if (!plain_id) {
@@ -631,11 +645,44 @@ void simulate(const Options& o, Client& client) {
   });
 }
 
+// ------------------------------------------------------------------------------------------------------------ directing
+
+// What a supervisor may do at the desk, for whoever has only a terminal.
+void direct(const Options& o, Client& client, const std::string& verb) {
+  json body = json::object();
+  if (!o.agent.empty()) body["agent"] = o.agent;
+  if (!o.queue.empty()) body["queue"] = o.queue;
+  if (!o.code.empty()) body["code"] = o.code;
+  if (!o.into.empty()) body["into"] = o.into;
+  if (!o.text.empty()) body["text"] = o.text;
+  if (o.minutes) body["minutes"] = *o.minutes;
+  if (o.life_safety) body["life_safety"] = true;
+  const json answer = client.call("POST", "/conversations/" + escaped(conversation_of(o.id)) + "/" + verb, body);
+  if (verb == "notes") return print(o.as_json, answer, [&] { std::cout << "kept as " << plain(answer.at("id")) << "\n"; });
+  show_one(o, answer, kConversationColumns);
+}
+
+json read_json(const std::string& path) {
+  std::stringstream text;
+  if (path == "-") {
+    text << std::cin.rdbuf();
+  } else {
+    std::ifstream file(path);
+    if (!file) throw Failure{"cannot read " + path + ": " + std::strerror(errno)};
+    text << file.rdbuf();
+  }
+  return json::parse(text.str(), nullptr, false);
+}
+
 // -------------------------------------------------------------------------------------------------------------- moving
 
 // Agents, queues and skills as one file. Passwords do not leave the house: who is imported gets a new one.
 void do_export(const Options& o, Client& client) {
-  json out{{"belfry", 1}, {"queues", client.all("/queues")}, {"skills", client.all("/skills")}, {"agents", json::array()}};
+  json out{{"belfry", 1},
+           {"queues", client.all("/queues")},
+           {"skills", client.all("/skills")},
+           {"routes", client.all("/routes")},
+           {"agents", json::array()}};
   for (json agent : client.all("/agents")) {
     for (const char* live : {"load", "availability", "reason", "connected"}) agent.erase(live);
     out["agents"].push_back(std::move(agent));
@@ -655,15 +702,7 @@ void do_export(const Options& o, Client& client) {
 }
 
 void do_import(const Options& o, Client& client) {
-  std::stringstream text;
-  if (o.file == "-") {
-    text << std::cin.rdbuf();
-  } else {
-    std::ifstream file(o.file);
-    if (!file) throw Failure{"cannot read " + o.file + ": " + std::strerror(errno)};
-    text << file.rdbuf();
-  }
-  const json in = json::parse(text.str(), nullptr, false);
+  const json in = read_json(o.file);
   if (in.is_discarded() || !in.is_object() || in.value("belfry", 0) != 1)
     throw Failure{o.file + " is not a file of belfryctl export"};
   int made = 0, changed = 0;
@@ -679,6 +718,7 @@ void do_import(const Options& o, Client& client) {
       client.call("PUT", path, queue);
     }
   }
+  if (in.contains("routes")) client.call("PUT", "/routes", {{"items", in.at("routes")}});
   for (json agent : in.value("agents", json::array())) {
     const std::string path = "/agents/" + escaped(agent.at("id").get<std::string>());
     if (client.ask("GET", path, nullptr).status == 404) {
@@ -752,6 +792,8 @@ int main(int argc, char** argv) {
         "--sla", o.sla,
         "what is promised in opening hours: 'answer=60s first_reply=5m next_reply=10m resolve=8h within=80' (percent of the "
         "answers); replaces all that was; none takes it away");
+    sub->add_option("--weight", o.weights,
+                    "what a conversation weighs, as in wa=1, sms=0.5, wrapup=0.3 or parked=0; may be repeated");
     sub->add_option("--hours", o.hours, "when it is open, as in 'mon-fri 08:00-17:00; 12-25 closed'; needs --zone");
     sub->add_option("--zone", o.zone, "of the hours, as in Europe/Berlin");
   };
@@ -764,8 +806,8 @@ int main(int argc, char** argv) {
   CLI::App* set = command(agent, "set", "change one", [&](Client& c) { agent_set(o, c); });
   with_id(set, "the agent");
   about_agent(set, false);
-  set->add_option("--availability", o.availability, "ready, paused or offline")
-      ->check(CLI::IsMember({"ready", "paused", "offline"}));
+  set->add_option("--availability", o.availability, "ready, paused, draining (nothing new; offline when all is done) or offline")
+      ->check(CLI::IsMember({"ready", "paused", "draining", "offline"}));
   with_id(command(agent, "remove", "he can no longer sign in; what he holds goes back to its queue",
                   [&](Client& c) { remove(o, c, "agents"); }),
           "the agent");
@@ -785,6 +827,35 @@ int main(int argc, char** argv) {
   emergency->add_option("state", o.state, "open, closed or none")->required()->check(CLI::IsMember({"open", "closed", "none"}));
   emergency->add_option("--reason", o.reason, "why, for whoever asks later");
   emergency->add_option("--for", o.for_s, "seconds; else until further notice");
+
+  CLI::App* route = group("route", "which queue a first message goes to");
+  command(route, "list", "all of them, in their order", [&](Client& c) { show_list(o, c, "/routes", kRouteColumns); });
+  command(route, "set", "all of them anew, as `route list --json` prints them",
+          [&](Client& c) {
+            const json routes = read_json(o.file);
+            if (!routes.is_array()) throw Failure{o.file + " is no list of routes; see belfryctl route list --json"};
+            const json kept = c.call("PUT", "/routes", {{"items", routes}});
+            print(o.as_json, kept.at("items"), [&] { table(kept.at("items").get<std::vector<json>>(), kRouteColumns); });
+          })
+      ->add_option("file", o.file, "- is standard input")
+      ->required();
+
+  CLI::App* conversation = group("conversation", "what a supervisor does with one, whoever has it");
+  const auto directive = [&](const std::string& verb, const std::string& path, const std::string& what) {
+    CLI::App* sub = command(conversation, verb, what, [&o, path](Client& c) { direct(o, c, path); });
+    with_id(sub, "conv_…");
+    return sub;
+  };
+  directive("take", "take", "to an agent at once")->add_option("--agent", o.agent, "who")->required();
+  directive("assign", "assign", "offered to an agent")->add_option("--agent", o.agent, "to whom")->required();
+  directive("requeue", "requeue", "back to its queue, with its place")->add_option("--queue", o.queue, "another queue");
+  directive("close", "close", "ends it")->add_option("--code", o.code, "why, as in resolved or spam");
+  CLI::App* first = directive("priority", "priority", "another place among those that wait");
+  first->add_option("--minutes", o.minutes, "by which it counts as older than it is");
+  first->add_flag("--life-safety", o.life_safety, "before all else");
+  directive("reopen", "reopen", "a closed one waits again")->add_option("--queue", o.queue, "another queue");
+  directive("merge", "merge", "goes on in another one of the same citizen")->add_option("--into", o.into, "conv_…")->required();
+  directive("note", "notes", "whispers to the agent who has it")->add_option("text", o.text, "what")->required();
 
   const std::vector<Column> skill_columns{{"ID", "id"}, {"NAME", "name"}};
   CLI::App* skill = group("skill", "what agents can do and queues need");
@@ -814,6 +885,8 @@ int main(int argc, char** argv) {
   CLI::App* follow = command(&app, "tail", "follow the transition log", [&](Client& c) { tail(o, c); });
   follow->add_option("--last", o.last, "how many to begin with")->capture_default_str()->check(CLI::Range(1, 1000));
   follow->add_flag("--once", o.once, "do not follow");
+  command(&app, "audit", "who changed agents, queues, routes, skills and keys",
+          [&](Client& c) { show_list(o, c, "/audit/changes", kChangeColumns); });
   with_id(command(&app, "trace", "a message or a conversation: its entries, their states, its transitions",
                   [&](Client& c) { trace(o, c); }),
           "msg_… or conv_…");

@@ -116,9 +116,18 @@ def supervise(shards):
             equal(h.api("PUT", "/queues/queue_hall/emergency", {"state": "open", "reason": "flood"}).status, 200, "opened")
             until("it is in line", lambda: card(late["id"])["state"] == "queued")
 
+        # The same from a terminal.
+        text = h.ctl("conversation", "priority", conversation, "--minutes", "7")
+        assert conversation in text and "queued" in text, text
+        h.ctl("conversation", "note", conversation, "from the operator")
+        h.ctl("conversation", "close", conversation, "--code", "resolved")
+        h.ctl("queue", "set", "queue_hall", "--weight", "wa=0.5", "--weight", "wrapup=0.2")
+        equal(h.get("/queues/queue_hall")["weights"], {"wa": 0.5, "wrapup": 0.2}, "weights")
+        assert "queue.set" in h.ctl("audit") and "WORDS" in h.ctl("route", "list")
+
         # Who did it: the conversation's in the transition log, the rest in the audit log. An agent reads neither.
         log = [t for t in h.all(f"/audit/transitions?conversation={conversation}") if "by" in t]
-        equal({t["by"] for t in log}, {"agent_sue"}, "by whom")
+        equal({t["by"] for t in log}, {"agent_sue", "operator"}, "by whom")
         say("directed", [t["kind"] for t in log])
         changes = [(c["by"], c["action"], c["object"]) for c in h.all("/audit/changes")]
         paused = [t["by"] for t in h.all("/audit/transitions") if t["kind"] == "agent" and t.get("agent") == "agent_ana" and t.get("why") == "paused"]
