@@ -96,6 +96,8 @@ desk::ConversationView view_of(const routing::Card& card) {
   view.contact = card.contact;
   view.name = card.name;
   view.why = card.why;
+  view.invited = card.invited;
+  view.into = card.into;
   view.first = card.first;
   view.last = card.last;
   view.window_until = card.window_until;

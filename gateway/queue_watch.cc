@@ -10,6 +10,7 @@ std::vector<std::string> QueueWatch::news(const routing::Mirror& mirror, WallTim
   std::vector<std::string> out;
   if (!mirror.ready()) return out;
   const auto show = [&](const std::string& id, std::string frame) {
+    if (out.size() >= kAtOnce) return;
     std::string& before = shown_[id];
     if (before == frame) return;
     out.push_back(frame);

@@ -337,6 +337,8 @@ void append(std::string& out, const ConversationView& c) {
   member_int(out, "messages", c.messages);
   member_if(out, "preview", c.preview);
   member_if(out, "why", c.why);
+  member_if(out, "invited", agent_id(c.invited));
+  if (!c.into.empty()) member(out, "into", conversation_id(c.into));
   member_time(out, "first_at", c.first);
   member_time(out, "last_at", c.last);
   member_time(out, "window_until", c.window_until);

@@ -10,7 +10,7 @@ from transitions import Replay, ms
 COUNT = 4000  # the whole proof is --count 20000; this is what a build has time for
 AGENTS, CAPACITY = 200, 3
 LEASE_MS, AFTER_MS = 4000, 2000
-BATCH = 64  # offers that the matcher has under way at a time
+BATCH = 256  # offers that the matcher has under way at a time
 OFFER_S = 5
 
 

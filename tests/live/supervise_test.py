@@ -60,6 +60,7 @@ def supervise(shards):
         sue.do("transfer", conversation=conversation, gen=taken["gen"], to={"agent": "agent_bob"}, warm=True)
         offer = bob.event("offer", conversation=conversation)
         equal(card(conversation)["owner"], "agent_sue", "the owner while he is asked")
+        equal(card(conversation)["invited"], "agent_bob", "who is asked")
         sue.do("reply", conversation=conversation, gen=offer["gen"], text="One moment, I ask a colleague")
         bob.do("decline", conversation=conversation, gen=offer["gen"], reason="no pump left")
         gen = card(conversation)["gen"]
