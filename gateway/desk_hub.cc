@@ -98,6 +98,7 @@ desk::ConversationView view_of(const routing::Card& card) {
   view.why = card.why;
   view.invited = card.invited;
   view.into = card.into;
+  view.previous = card.previous;
   view.first = card.first;
   view.last = card.last;
   view.window_until = card.window_until;

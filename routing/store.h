@@ -191,8 +191,9 @@ struct Beat {
 // A conversation as a desk sees it.
 struct Card {
   std::string conversation, state, owner, queue, channel, account, contact, name, address, why;
-  std::string invited;  // whom its agent invited to take it over
-  std::string into;     // the conversation it was merged into
+  std::string invited;   // whom its agent invited to take it over
+  std::string into;      // the conversation it was merged into
+  std::string previous;  // the citizen's conversation before it
   std::int64_t gen = 0, n = 0, open = 0;
   std::int64_t eff = 0;  // its place: lower is sooner
   WallTime first, window_until, given, last;

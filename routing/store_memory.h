@@ -50,6 +50,7 @@ struct Conversation {
   std::string sticky;                            // who had the citizen's last conversation
   std::string invited;                           // whom its owner invited to take it over
   std::string into;                              // the conversation it was merged into
+  std::string previous;                          // the citizen's conversation before it
   std::int64_t failures = 0, arrived = 0, opens = 0;
   std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
   std::deque<Held> hold;     // those that wait for it
@@ -60,6 +61,7 @@ struct Contact {
   std::map<std::string, std::string> open;  // account -> open conversation
   std::string last_agent;                   // of his last conversation
   std::int64_t last_at = 0;
+  std::string latest;  // conversation that was opened
 };
 
 struct Address {

@@ -120,7 +120,7 @@ Result<Ingested> ingested(const Value& reply) {
 }
 
 std::optional<Card> card_from(const Value& v) {
-  if (!v.is_array() || v.array.size() < 24) return std::nullopt;
+  if (!v.is_array() || v.array.size() < 25) return std::nullopt;
   const auto& a = v.array;
   Card card;
   card.conversation = text_of(a[0]);
@@ -143,10 +143,11 @@ std::optional<Card> card_from(const Value& v) {
   card.eff = int_of(a[17]);
   card.invited = text_of(a[18]);
   card.into = text_of(a[19]);
-  card.first_reply = WallTime{int_of(a[20])};
-  card.unanswered = WallTime{int_of(a[21])};
-  card.closed = WallTime{int_of(a[22])};
-  card.last_entry = a[23].text;
+  card.previous = text_of(a[20]);
+  card.first_reply = WallTime{int_of(a[21])};
+  card.unanswered = WallTime{int_of(a[22])};
+  card.closed = WallTime{int_of(a[23])};
+  card.last_entry = a[24].text;
   return card;
 }
 

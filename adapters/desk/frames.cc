@@ -339,6 +339,7 @@ void append(std::string& out, const ConversationView& c) {
   member_if(out, "why", c.why);
   member_if(out, "invited", agent_id(c.invited));
   if (!c.into.empty()) member(out, "into", conversation_id(c.into));
+  if (!c.previous.empty()) member(out, "previous", conversation_id(c.previous));
   member_time(out, "first_at", c.first);
   member_time(out, "last_at", c.last);
   member_time(out, "window_until", c.window_until);

@@ -84,8 +84,9 @@ struct ConversationView {
   std::string id;  // without conv_
   std::int64_t gen = 0, messages = 0;
   std::string state, owner, queue, channel, account, contact, name, preview, why;
-  std::string invited;  // the agent who is asked to take it over
-  std::string into;     // the conversation it was merged into, without conv_
+  std::string invited;   // the agent who is asked to take it over
+  std::string into;      // the conversation it was merged into, without conv_
+  std::string previous;  // the citizen's conversation before it
   WallTime first, last, window_until, expires;
 };
 

@@ -9,12 +9,11 @@
 
 namespace belfry::gateway::api {
 
-void with_archived(Room& room, const CallPtr& call, const std::string& conversation, std::string_view kind, std::string_view word,
-                   std::function<void(const ArchivedConversation&)> then) {
+void find_archived(Room& room, const std::string& conversation, std::function<void(Result<ArchivedConversation>)> then) {
   std::int64_t id = 0;
   const auto [end, error] = std::from_chars(conversation.data(), conversation.data() + conversation.size(), id);
   if (error != std::errc{} || end != conversation.data() + conversation.size() || conversation.size() > 15 || id < 1) {
-    return call->problem(not_found(word));
+    return then(fail(Errc::kNotFound, "no such number"));
   }
   auto found = std::make_shared<Result<ArchivedConversation>>();
   const bool posted = room.services.work.post(
@@ -23,14 +22,19 @@ void with_archived(Room& room, const CallPtr& call, const std::string& conversat
         const auto line = find_in_archive(dir, id);
         *found = line ? read_archive_line(*line) : tl::unexpected(line.error());
       },
-      [call, found, kind, word, then = std::move(then)] {
-        if (!*found && (*found).error().code != Errc::kNotFound) return call->error((*found).error());
-        if (!*found || !authorize(call->subject, Action::kRead, {kind, (*found)->owner, (*found)->queue})) {
-          return call->problem(not_found(word));
-        }
-        then(**found);
-      });
-  if (!posted) call->error({Errc::kBusy, "too much work waits"});
+      [found, then] { then(std::move(*found)); });
+  if (!posted) then(fail(Errc::kBusy, "too much work waits"));
+}
+
+void with_archived(Room& room, const CallPtr& call, const std::string& conversation, std::string_view kind, std::string_view word,
+                   std::function<void(const ArchivedConversation&)> then) {
+  find_archived(room, conversation, [call, kind, word, then = std::move(then)](const Result<ArchivedConversation>& found) {
+    if (!found && found.error().code != Errc::kNotFound) return call->error(found.error());
+    if (!found || !authorize(call->subject, Action::kRead, {kind, found->owner, found->queue})) {
+      return call->problem(not_found(word));
+    }
+    then(*found);
+  });
 }
 
 std::optional<Media> archived_media(const ArchivedConversation& archived, std::int64_t n) {

@@ -12,7 +12,9 @@
 
 namespace belfry::gateway::api {
 
-// `kind`: of the object that is asked for ("messages"); `word`: how a 404 calls it. The archive is read off the loop.
+// Whatever is in the archive, whoever asks; kNotFound. The archive is read off the loop.
+void find_archived(Room& room, const std::string& conversation, std::function<void(Result<ArchivedConversation>)> then);
+// The same for one who asks. `kind`: of the object that is asked for ("messages"); `word`: how a 404 calls it.
 void with_archived(Room& room, const CallPtr& call, const std::string& conversation, std::string_view kind, std::string_view word,
                    std::function<void(const ArchivedConversation&)> then);
 std::optional<Media> archived_media(const ArchivedConversation& archived, std::int64_t n);

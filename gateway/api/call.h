@@ -55,6 +55,7 @@ std::vector<Route> session_routes();
 std::vector<Route> message_routes();
 std::vector<Route> conversation_routes();
 std::vector<Route> directive_routes();
+std::vector<Route> contact_routes();
 std::vector<Route> audit_routes();
 std::vector<Route> route_routes();  // to queues
 std::vector<Route> people_routes();

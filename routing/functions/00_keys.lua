@@ -4,9 +4,10 @@
 -- ARGV[1] is now_ms in tests, and empty in production: then Redis' own clock counts. Stored time never goes back.
 --
 --   T:addr:<address>     hash    c contact, v:<account> its latest conversation there, al the other addresses known to be his
---   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when
+--   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when, lc the latest opened
 --   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq stk eff wt base n open win fly excl last given
 --                                inv whom its agent invites to take it over, nf offers in a row that nobody took, arr when it was re-opened
+--                               prev the citizen's conversation before it, into the one it was merged into
 --                               fr first reply of an agent, una what nobody has answered yet ('' before that reply, 0: nothing)
 --                               sf sn sr what was told of its clocks: since|predicted or breached
 --   T:log:<id>           list    immutable entries; entry n is at index n-1

@@ -52,7 +52,7 @@ local function open_conversation(T, here, main, aliases, name, contact)
   local addr = T .. ':addr:' .. main
   if contact then
     call('HSET', addr, here, id)
-    call('HSET', T .. ':contact:' .. contact, 'name', name, here, id)
+    call('HSET', T .. ':contact:' .. contact, 'name', name, here, id, 'lc', id)
     return id, contact
   end
   if aliases == '' then
@@ -61,7 +61,7 @@ local function open_conversation(T, here, main, aliases, name, contact)
     call('HSET', addr, 'c', id, here, id, 'al', aliases)
     for known in string.gmatch(aliases, '[^\n]+') do call('HSET', T .. ':addr:' .. known, 'c', id) end
   end
-  call('HSET', T .. ':contact:' .. id, 'name', name, 'addr', main, here, id)
+  call('HSET', T .. ':contact:' .. id, 'name', name, 'addr', main, here, id, 'lc', id)
   return id, id
 end
 
@@ -83,11 +83,11 @@ local function came(how, conv, n, contact, gen, state, own)
   return how .. '|' .. conv .. '|' .. n .. '|' .. contact .. '|' .. gen .. '|' .. state .. '|' .. own
 end
 
--- The agent of the contact's last conversation, if that was within three days.
+-- The agent of the contact's last conversation, if that was within three days; and the conversation that was opened last.
 local STICKY_MS = 72 * 3600 * 1000
-local function sticky_of(T, now, contact)
-  local r = call('HMGET', T .. ':contact:' .. contact, 'la', 'lat')
-  return r[1] and now - tonumber(r[2]) < STICKY_MS and r[1] or ''
+local function last_of(T, now, contact)
+  local r = call('HMGET', T .. ':contact:' .. contact, 'la', 'lat', 'lc')
+  return r[1] and now - tonumber(r[2]) < STICKY_MS and r[1] or '', r[3]
 end
 
 local function ingest(keys, a)
@@ -155,7 +155,8 @@ local function ingest(keys, a)
     string.match(a[10], '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)|?(%d*)|?(%d*)$')
   local name, channel, eff = a[11], string.match(a[3], '^[^:]*'), clock
   if minutes ~= '' then eff = int(now - 60000 * tonumber(minutes)) end
-  local sticky = contact and sticky_of(T, now, contact) or ''
+  local sticky, before = '', nil
+  if contact then sticky, before = last_of(T, now, contact) end
   conv, contact = open_conversation(T, here, main, aliases, name, contact)
   call('RPUSH', T .. ':log:' .. conv, entry)
   local gen, state, own = '1', 'queued', ''
@@ -165,6 +166,7 @@ local function ingest(keys, a)
   -- What each message reads and writes stands first: a small hash is searched from its beginning.
   call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', own, 'win', window, 'una', '', 'n', '1', 'last', clock, 'q', queue,
     'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', eff, 'wt', weight, 'base', weight)
+  if before then call('HSET', T .. ':conv:' .. conv, 'prev', before) end
   if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.1') end
   if state == 'after_hours' then
     if sticky ~= '' then call('HSET', T .. ':conv:' .. conv, 'stk', sticky) end

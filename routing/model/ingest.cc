@@ -125,6 +125,7 @@ Ingested Memory::ingested(const Ingest& what) {
     if (!addresses[1].empty()) w_.addresses[addresses[0]].aliases = addresses[1] + " " + addresses[2];
   }
   model::Contact& citizen = w_.contacts[contact];
+  const std::string before = std::exchange(citizen.latest, id);
   citizen.open[what.account] = id;
   w_.addresses[addresses[0]].latest[what.account] = id;
   Conversation& c = w_.conversations[id];
@@ -136,6 +137,7 @@ Ingested Memory::ingested(const Ingest& what) {
   c.contact = contact;
   c.address = addresses[0];
   c.name = what.name;
+  c.previous = before;
   c.first = c.since = c.last = now_;
   c.eff = now_ - 60'000 * what.priority;
   c.weight = c.base = what.weight;

@@ -81,6 +81,7 @@ inline Card card_of(const Conversation& c) {
   card.why = c.why;
   card.invited = c.invited;
   card.into = c.into;
+  card.previous = c.previous;
   card.eff = c.eff;
   card.gen = c.gen;
   card.n = static_cast<std::int64_t>(c.log.size());

@@ -77,6 +77,21 @@ def a_life(shards):
         meta.citizen(who, "Me again")
         again = ana.event("offer", test=lambda f: f["contact"]["name"].endswith(who[-4:]) and f["conversation"] not in said)
         equal(again["contact"]["id"], was["contact"]["id"], "his contact")
+        # All his conversations, the live one and the archived one before it; to whoever may see one of them. Numbers get new owners:
+        # what lies beyond 90 days of silence is folded, and who unfolds it says why.
+        contact = "/contacts/" + again["contact"]["id"]
+        his = h.get(contact, key=ana_key)
+        before = his["conversations"][1]["id"]
+        equal((his["folded"], [c["id"] for c in his["conversations"]], his["conversations"][0]["previous"]), (False, [again["conversation"], before], before), "his conversations")
+        assert before in said and his["conversations"][1]["archived"], his
+        equal(h.api("GET", contact, key=bob_key).json["code"], "not_found", "to another queue's agent")
+        equal([h.api("GET", "/contacts/" + id).status for id in ("999999", "x")], [404, 404], "no such citizen")
+        redis("HSET", "{belfry}:conv:" + again["conversation"].removeprefix("conv_"), "first", int((time.time() + 91 * 86400) * 1000))
+        his = h.get(contact, key=ana_key)
+        equal((his["folded"], len(his["conversations"])), (True, 1), "after a long silence")
+        equal(h.api("POST", contact + "/unfold", {}).status, 422, "without a reason")
+        equal(len(h.api("POST", contact + "/unfold", {"reason": "he says he is the same"}, key=ana_key).json["conversations"]), 2, "unfolded")
+        equal([(c["action"], c["what"]) for c in h.all("/audit/changes") if c["object"] == again["contact"]["id"]], [("contact.unfold", "he says he is the same")], "who unfolded")
         # What was only sent ends, too.
         sent = h.api("POST", "/messages", {"account": "city", "to": "491519999999", "template": {"name": "hello", "language": {"code": "en"}}})
         equal(sent.status, 202, sent)

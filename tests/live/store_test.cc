@@ -162,8 +162,9 @@ std::string show(const Card& c) {
   out << c.conversation << " " << c.state << " own " << c.owner << " q " << c.queue << " ch " << c.channel << " acct "
       << c.account << " contact " << c.contact << " nm " << c.name << " addr " << c.address << " why " << c.why << " gen "
       << c.gen << " n " << c.n << " open " << c.open << " first " << c.first.ms << " win " << c.window_until.ms << " given "
-      << c.given.ms << " last " << c.last.ms << " eff " << c.eff << " inv " << c.invited << " into " << c.into << " fr "
-      << c.first_reply.ms << " una " << c.unanswered.ms << " closed " << c.closed.ms << " " << show(c.last_entry) << "\n";
+      << c.given.ms << " last " << c.last.ms << " eff " << c.eff << " inv " << c.invited << " into " << c.into << " prev "
+      << c.previous << " fr " << c.first_reply.ms << " una " << c.unanswered.ms << " closed " << c.closed.ms << " "
+      << show(c.last_entry) << "\n";
   return out.str();
 }
 std::string show(const std::vector<Card>& cards) {
