@@ -6,7 +6,8 @@ Pure: items in, findings out. It knows nothing but what the log says, so it must
   I3   a conversation is in one place, and goes on from where it was; generations count by one, so no transition is missing
   I5   back in the queue, it has the place it had
   I10  nobody waits while somebody free could take him: `waits` has how long both were so at the same time
-  I12  no agent is given work while another has had more than one slot less for `settled_ms` on end
+  I12  no agent is given work while another has had more than one slot less for `settled_ms` on end. Each node hints from its own mirror, so several
+       may choose the same agent at once: what he was given in the last LAG_MS does not count here, `spread` shows it
   I13  nobody is given anything who is not ready and at his desk
 """
 import bisect, calendar, collections, time
@@ -27,6 +28,7 @@ STEPS = {
 }
 BANS = ("declined", "timeout", "transferred")  # who let it go so is not asked again for BAN_MS
 BAN_MS = 120_000
+LAG_MS = 2_000
 
 _seconds = {}
 
@@ -49,12 +51,13 @@ class Conversation:
 
 
 class Agent:
-    __slots__ = ("ready", "sessions", "capacity", "queues", "held", "load", "free_since", "less_since")
+    __slots__ = ("ready", "sessions", "capacity", "queues", "held", "load", "free_since", "less_since", "raised")
 
     def __init__(self):
         self.ready, self.sessions, self.capacity, self.queues, self.held, self.load = False, 0, 0, (), {}, 0
         self.free_since = None  # since when he could take one more
         self.less_since = 0     # since when his load is not higher than it is now
+        self.raised = collections.deque()  # when it grew, and by how much, lately
 
     def free(self):
         return self.ready and self.sessions > 0 and self.load + SLOT <= self.capacity
@@ -195,6 +198,8 @@ class Replay:
             self.bad("I2", item, f"{agent} holds {a.load}")
         if a.load < old:
             a.less_since = self.now
+        elif a.load > old:
+            a.raised.append((self.now, a.load - old))
         if a.load > max(old, a.capacity):  # an administrator may lower the capacity under his feet
             self.bad("I2", item, f"{agent} can hold {a.capacity}")
         self._look(agent, a)
@@ -252,6 +257,9 @@ class Replay:
                 return self._note(length, id, agent)
 
     def _fair(self, item, agent, a, c):
+        while a.raised and self.now - a.raised[0][0] > LAG_MS:
+            a.raised.popleft()
+        unseen = sum(weight for _, weight in a.raised)
         for other in self.free:
             b = self.agents[other]
             if other == agent or c.queue not in b.queues or c.bans.get(other, 0) > self.now:
@@ -259,7 +267,7 @@ class Replay:
             # As shares of what each can carry.
             less = a.load - b.load * a.capacity / b.capacity
             self.spread = max(self.spread, less)
-            if less > SLOT and self.now - max(b.less_since, b.free_since) > self.settled_ms:
+            if less - unseen > SLOT and self.now - max(b.less_since, b.free_since) > self.settled_ms:
                 self.bad("I12", item, f"{agent} has {a.load} already, {other} has had {b.load} for {self.now - b.less_since} ms")
 
     # ---- in the end

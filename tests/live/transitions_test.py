@@ -118,9 +118,11 @@ class Breaks(unittest.TestCase):
         self.assertEqual(Log(ana=10).queued("c1", 1).wait(9000).queued("c2", 2).offered("c2", "ana").replay().waits[0][2], "c1")
 
     def test_I12_work_for_who_has_more(self):
-        log = Log(ana=50, bob=50).wait(7000).offered("c1", "ana", gen=2).offered("c2", "ana", gen=2)
-        self.assertEqual(log.broken(), [])
-        self.assertEqual(log.offered("c3", "ana", gen=2).broken(), ["I12"])
+        log = Log(ana=50, bob=50).wait(7000).offered("c1", "ana", gen=2).offered("c2", "ana", gen=2).offered("c3", "ana", gen=2)
+        self.assertEqual((log.broken(), log.replay().spread), ([], 20))  # several nodes at once
+        self.assertEqual(log.wait(2500).offered("c4", "ana", gen=2).broken(), ["I12"])
+        log = Log(ana=50, bob=50).offered("c1", "ana", gen=2).wait(7000).offered("c2", "ana", gen=2)
+        self.assertEqual(log.broken(), [])  # one slot more is nothing
 
     def test_I13_not_ready_or_not_there(self):
         self.assertEqual(Log().agent("ana", "paused").queued("c1").offered("c1", "ana").broken(), ["I13"])
