@@ -12,8 +12,8 @@ namespace belfry::gateway {
 
 class QueueWatch {
  public:
-  // Frames of the desk socket, of what is not as it was shown last; at most kAtOnce, the rest the next time. Cheap enough for once a
-  // second.
+  // Frames of the desk socket, of what is not as it was shown last; at most kAtOnce, the rest the next time. Cheap enough for
+  // once a second.
   static constexpr std::size_t kAtOnce = 500;
   std::vector<std::string> news(const routing::Mirror& mirror, WallTime now);
 
