@@ -181,7 +181,7 @@ void Memory::contact(std::string_view id, const std::vector<std::string>& portfo
   for (const std::string& given : numbers) {
     for (const std::string& d : spellings(given)) {
       at("tel:+" + d);
-      for (const std::string& portfolio : portfolios) at("wa:" + portfolio + ":" + d);
+      for (const std::string& portfolio : portfolios) at(std::string("wa:").append(portfolio).append(":").append(d));
       const auto* saying = look(w_.said, "+" + d);
       if (saying == nullptr) continue;
       for (const std::string& id_of_other : std::set<std::string, ByNumber>(saying->begin(), saying->end()))
