@@ -163,7 +163,7 @@ std::string show(const Card& c) {
       << c.account << " contact " << c.contact << " nm " << c.name << " addr " << c.address << " why " << c.why << " gen "
       << c.gen << " n " << c.n << " open " << c.open << " first " << c.first.ms << " win " << c.window_until.ms << " given "
       << c.given.ms << " last " << c.last.ms << " eff " << c.eff << " inv " << c.invited << " into " << c.into << " prev "
-      << c.previous << " fr " << c.first_reply.ms << " una " << c.unanswered.ms << " closed " << c.closed.ms << " "
+      << c.previous << " ho " << c.handed_over.ms << " fr " << c.first_reply.ms << " una " << c.unanswered.ms << " closed " << c.closed.ms << " "
       << show(c.last_entry) << "\n";
   return out.str();
 }
@@ -212,7 +212,7 @@ std::string show(const Snapshot& s) {  // without the stream's id, which is Redi
   for (const auto& a : s.agents) {
     std::ostringstream out;
     out << "agent " << a.id << " " << a.availability << " " << a.sessions << " " << a.load << "/" << a.capacity << " " << a.gen
-        << " " << a.last_assigned;
+        << " " << a.last_assigned << (a.bot ? " bot" : "");
     for (const auto& q : a.queues) out << " " << q;
     for (const auto& skill : a.skills) out << " " << skill.id << ":" << skill.level;
     lines.push_back(out.str());
@@ -390,6 +390,11 @@ class Pair {
       for (const auto& [eff, id] : waiting) values.push_back(id + "@" + std::to_string(eff));
       list("queue " + queue, "q:" + queue, values, "ZRANGE", true);
     }
+    for (const auto& [queue, waiting] : w.closed_for) {
+      values.clear();
+      for (const auto& [at, id] : waiting) values.push_back(id + "@" + std::to_string(at));
+      list("closed for " + queue, "nb:" + queue, values, "ZRANGE", true);
+    }
     for (const auto& [agent, a] : w.agents) {
       list("held by " + agent, "agentc:" + agent, {a.held.begin(), a.held.end()}, "SMEMBERS");
     }
@@ -487,6 +492,7 @@ class Driver : public Pair {
     for (const auto& address : what.addresses) text += " " + address;
     text += what.may_open ? "" : " change";
     if (what.hint) text += " hint " + what.hint->agent + "@" + std::to_string(what.hint->agent_gen);
+    if (!what.bot.empty()) text += " bot " + what.bot;
     const auto out = ask<Ingested>(text, [&](Store& s, auto done) { s.ingest(what, done); });
     if (out.kind == Ingested::Kind::kNew || out.kind == Ingested::Kind::kOk) watch->on_kept(out.ref, what.entry);
     return out;
@@ -508,10 +514,11 @@ class Driver : public Pair {
   Outcome park(const Command& by, std::int64_t until, int weight = kParkWeight) {
     return ask<Outcome>("park " + text(by), [&](Store& s, auto done) { s.park(by, WallTime{until}, weight, done); });
   }
-  Outcome transfer(const Command& by, const std::string& queue, const std::string& agent, bool warm = false) {
-    return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent + (warm ? " warm" : ""), [&](Store& s, auto done) {
-      s.transfer({by, queue, agent, 45'000, warm}, done);
-    });
+  Outcome transfer(const Command& by, const std::string& queue, const std::string& agent, bool warm = false,
+                   std::int64_t opens = 0) {
+    return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent + (warm ? " warm" : "") +
+                            (opens > 0 ? " opens " + std::to_string(opens) : std::string()),
+                        [&](Store& s, auto done) { s.transfer({by, queue, agent, 45'000, warm, WallTime{opens}}, done); });
   }
   Outcome direct(const Directive& what) {
     return ask<Outcome>("direct " + what.conversation + "@" + (what.gen ? std::to_string(*what.gen) : "any") + " " +
@@ -689,8 +696,10 @@ class Fuzz : public Driver {
 
   void run(int steps) {
     for (const char* queue : {"water", "roads"}) queue_put(queue, {{"name", queue}, {"mode", one_in(3) ? "auto" : "offer"}});
+    if (one_in(2)) agents_.push_back("eli");  // a program
     for (const std::string& agent : agents_) {
       agent_put(agent, {{"name", "N " + agent},
+                        {"bot", agent == "eli" ? "1" : ""},
                         {"cap", std::to_string(10 * between(1, 4) + (one_in(4) ? 3 : 0))},
                         {"queues", queues_of_agent()}});
       agent_set(agent, "ready");
@@ -800,6 +809,8 @@ class Fuzz : public Driver {
     in.offer_ttl_ms = 20'000;
     in.auto_accept = one_in(4);
     in.priority = one_in(3) ? between(1, 100) : 0;
+    if (one_in(5)) in.opens = WallTime{now + between(-1, 3) * kMinute};
+    if (!one_in(3)) in.bot = one_in(8) ? any(agents_) : "eli";
     ingest(in);
     sent_.push_back(in);
   }
@@ -813,7 +824,7 @@ class Fuzz : public Driver {
 
   void reply_something() {
     Reply what;
-    what.by = command_on("active");
+    what.by = command_on(one_in(3) ? "bot" : "active");
     if (one_in(6)) what.by.agent.clear();
     what.author = what.by.agent.empty() ? "key" : what.by.agent;
     what.client_id = client_id(what.author);
@@ -962,7 +973,7 @@ class Fuzz : public Driver {
     if (dice <= 36) return void(accept(command_on("offered")));
     if (dice <= 38) return void(decline(command_on("offered")));
     if (dice <= 42) {
-      Command by = command_on(one_in(3) ? "wrapup" : "active");
+      Command by = command_on(one_in(3) ? "wrapup" : one_in(5) ? "bot" : "active");
       if (one_in(12)) by.agent.clear();
       return void(close(by, one_in(3) ? "" : one_in(6) ? "spam" : "fixed", one_in(3) ? 0 : 20'000));
     }
@@ -978,12 +989,12 @@ class Fuzz : public Driver {
       }
       if (one_in(3)) return direct_something();
       const bool to_agent = one_in(2);
-      return void(transfer(command_on("active"),
+      return void(transfer(command_on(one_in(3) ? "bot" : "active"),
                            to_agent    ? ""
                            : one_in(8) ? "nowhere"
                            : one_in(4) ? ""
                                        : "roads",
-                           to_agent ? any(agents_) : "", one_in(2)));
+                           to_agent ? any(agents_) : "", one_in(2), one_in(3) ? now + between(-1, 3) * kMinute : 0));
     }
     if (dice <= 58) return reply_something();
     if (dice <= 60) {
@@ -1022,6 +1033,7 @@ class Fuzz : public Driver {
       return void(agent_set(one_in(20) ? "nobody" : any(agents_),
                             any(std::vector<std::string>{"ready", "ready", "ready", "paused", "offline", "draining"})));
     }
+    if (dice == 88 && agents_.size() > 4 && one_in(4)) return void(agent_put("eli", {{"bot", one_in(3) ? "" : "1"}}));
     if (dice == 88)
       return void(agent_put(any(agents_), {{"cap", std::to_string(between(1, 5) * 10)},
                                            {"queues", queues_of_agent()},
@@ -1073,7 +1085,7 @@ class Fuzz : public Driver {
   std::map<std::string, std::int64_t> epochs_;
   std::map<std::string, LeaseRef> leases_;
   std::map<std::string, std::vector<std::string>> used_;
-  const std::vector<std::string> agents_{"ana", "bob", "cho", "dee"};
+  std::vector<std::string> agents_{"ana", "bob", "cho", "dee"};
   const std::vector<std::string> accounts_{"w1", "w2"};
   const std::vector<std::string> shards_{"s1", "s2", "s3"};
 };
