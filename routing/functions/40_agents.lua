@@ -80,7 +80,9 @@ end
 -- Its epoch ends with it: a shard that was only slow hears `lost` at its next beat or session, starts again and tells its
 -- sessions anew. Otherwise its agents would look connected to it and be gone here.
 local function shard_gone(T, now, shard)
-  for _, member in ipairs(call('SMEMBERS', T .. ':sess:' .. shard)) do
+  local members = call('SMEMBERS', T .. ':sess:' .. shard)
+  table.sort(members)
+  for _, member in ipairs(members) do
     session_gone(T, now, string.match(member, '^(.-)|'))
   end
   call('DEL', T .. ':sess:' .. shard)

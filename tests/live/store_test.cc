@@ -279,6 +279,7 @@ class Pair {
     watch = std::make_unique<invariant::Watch>(*memory);
     memory->on_event = [this](const std::string& agent, const AgentEvent& event) {
       told_.push_back(agent + " " + show(event));
+      if (event.kind == 'r' && event.extra == "handed_over") ++tally()["unsent"];
       watch->on_event(agent, event);
     };
     memory->on_lane = [this](const std::string& account) { woken_.push_back(account); };
@@ -287,6 +288,7 @@ class Pair {
       for (const auto& [name, value] : fields) line += name + "=" + value + " ";
       changed_.push_back(line);
       watch->on_transition(fields);
+      if (fields[3].second == "eli") ++tally()["eli " + fields[0].second];
     };
   }
 
@@ -1144,7 +1146,12 @@ TEST(Store, TheModelAndRedisAnswerAlike) {
                            "orphans lost",
                            "session ok",
                            "session lost",
-                           "node_stop ok"}) {
+                           "node_stop ok",
+                           "eli bot",
+                           "eli requeued",
+                           "eli after_hours",
+                           "eli closed",
+                           "unsent"}) {
     EXPECT_GT(Fuzz::tally()[kind], 5) << kind << " in\n" << counts;
   }
 }
@@ -1835,6 +1842,164 @@ TEST(StoreNamed, AWarmTransferKeepsTheAgentUntilTheOtherAccepts) {
   EXPECT_EQ(t.accept({by.conversation, again.gen, "bob"}).gen, again.gen + 1);
   EXPECT_EQ(t.cards({by.conversation}).at(0).owner, "bob");
   EXPECT_TRUE(t.desk("ana").held.empty());
+}
+
+// A program that is there, and a conversation of its.
+struct WithBot : Named {
+  explicit WithBot(const std::string& citizen = "x") {
+    agent_put("eli", {{"name", "Eli"}, {"bot", "1"}, {"cap", "10"}});
+    session("s1", epoch, "eli", "link", true);
+    agent_set("eli", "ready");
+    by = open(citizen);
+  }
+  Command open(const std::string& citizen, std::int64_t opens = 0) {
+    Ingest in = message(citizen, "first of " + citizen);
+    in.bot = "eli";
+    in.opens = WallTime{opens};
+    in.priority = 2;
+    const Ingested out = ingest(in);
+    return {out.ref.conversation, out.gen, out.owner};
+  }
+  Card card(const Command& of) { return cards({of.conversation}).at(0); }
+  Command by;
+};
+
+TEST(StoreNamed, AProgramAnswersFirst) {
+  WithBot t;
+  EXPECT_EQ(t.card(t.by).state, "bot");
+  EXPECT_EQ(t.card(t.by).owner, "eli");
+  EXPECT_EQ(t.replay("eli", 0).events.at(0).kind, 'g');
+  EXPECT_EQ(t.replay("eli", 0).events.at(1).body.size() + 1, 1U) << "on replay a message is read from the log";
+  EXPECT_EQ(t.answer(t.by, "What is it about?").what, What::kOk);
+  EXPECT_EQ(t.card(t.by).first_reply.ms, 0) << "no person has answered";
+  EXPECT_EQ(t.ingest(t.message("x", "2")).owner, "eli");
+  EXPECT_EQ(t.replay("eli", 0).events.back().kind, 'm');
+  // It is given nothing else, and nobody can give it anything.
+  EXPECT_TRUE(t.snapshot().waiting.empty());
+  const Command other = t.with_ana("y");
+  EXPECT_EQ(t.transfer(other, "", "eli").why, "not_ready");
+  Directive take;
+  take.verb = Directive::Verb::kTake;
+  take.conversation = other.conversation;
+  take.target = "eli";
+  take.by = "sue";
+  EXPECT_EQ(t.direct(take).why, "not_ready");
+  // By night too; and without the queue's hours when it is not there.
+  EXPECT_EQ(t.card(t.open("z", t.now + kHour)).state, "bot");
+  EXPECT_EQ(t.close(t.by, "answered", 60'000).state, "closed") << "a program writes nothing up";
+  t.agent_set("eli", "paused");
+  EXPECT_EQ(t.card(t.open("v")).state, "queued");
+  EXPECT_EQ(t.card(t.open("w", t.now + kHour)).state, "after_hours");
+  EXPECT_EQ(t.open("x").agent, "") << "who closed his last conversation was no agent to ask first";
+}
+
+TEST(StoreNamed, AHandoverKeepsThePlaceAndBeginsTheWait) {
+  WithBot t;
+  t.now += 5 * kMinute;
+  EXPECT_EQ(t.transfer(t.by, "nowhere", "").why, "no_queue");
+  EXPECT_EQ(t.transfer(t.by, "water", "").gen, 2);
+  const auto waiting = t.snapshot().waiting;
+  ASSERT_EQ(waiting.size(), 1U);
+  EXPECT_EQ(waiting[0].eff, kStart - 2 * kMinute) << "by arrival and priority";
+  EXPECT_EQ(waiting[0].since, t.now);
+  EXPECT_EQ(waiting[0].excluded, "");
+  EXPECT_EQ(waiting[0].weight, kWeight);
+  EXPECT_EQ(t.card(t.by).handed_over.ms, t.now);
+  EXPECT_EQ(t.replay("eli", 0).events.back().kind, 'x');
+  EXPECT_EQ(t.answer(t.by, "too late").what, What::kStale);
+  EXPECT_EQ(t.offer({t.by.conversation, 2, "ana", 45'000, false, "{}"}).what, What::kOk);
+  EXPECT_EQ(t.accept({t.by.conversation, 3, "ana"}).gen, 4);
+
+  // To a closed queue: it waits for that to open. To an agent: offered at once, and never warm.
+  const Command night = t.open("y");
+  EXPECT_EQ(t.transfer(night, "", "", false, t.now + 10 * kMinute).gen, 2);
+  EXPECT_EQ(t.card(night).state, "after_hours");
+  t.now += 10 * kMinute;
+  t.sweep(100);
+  EXPECT_EQ(t.card(night).state, "queued");
+  const Command straight = t.open("z");
+  EXPECT_EQ(t.transfer(straight, "", "bob", true).what, What::kOk);
+  EXPECT_EQ(t.card(straight).state, "offered");
+  EXPECT_EQ(t.card(straight).owner, "bob");
+}
+
+TEST(StoreNamed, AfterTheHandoverNothingOfTheProgramIsSent) {
+  WithBot t;
+  const Outcome first = t.answer(t.by, "one", true);
+  ASSERT_TRUE(first.claimed);
+  const Outcome second = t.answer(t.by, "two");  // waits for the first
+  Reply api;
+  api.by = {t.by.conversation, 0, ""};
+  api.author = "key";
+  api.entry = "from a program of the city's";
+  const Outcome third = t.reply(api);
+  t.transfer(t.by, "water", "");
+  EXPECT_EQ(t.state_of_entry(second.ref), State::kFailed);
+  EXPECT_EQ(t.entries(t.by.conversation, {second.ref.n}).at(0).reason, "handed_over");
+  EXPECT_EQ(t.state_of_entry(third.ref), State::kQueued) << "not the program's";
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kClaimed) << "with the provider already";
+  EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty());
+  // The provider wants it later: there is no later.
+  t.put_back("w", t.lease, {{first.ref, WallTime{t.now + 1'000}}});
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kFailed);
+  const Claims next = t.claim("w", t.lease, 10);
+  ASSERT_EQ(next.items.size(), 1U);
+  EXPECT_EQ(next.items[0].ref, third.ref);
+}
+
+TEST(StoreNamed, WhatWaitedForTheProvidersRateIsNotSentAfterTheHandover) {
+  WithBot t;
+  const Outcome first = t.answer(t.by, "one", true);
+  const Outcome second = t.answer(t.by, "two");
+  t.put_back("w", t.lease, {{first.ref, WallTime{t.now + 1'000}}});
+  t.agent_set("eli", "offline");
+  EXPECT_EQ(t.card(t.by).state, "queued");
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kFailed);
+  EXPECT_EQ(t.state_of_entry(second.ref), State::kFailed);
+  t.now += 2'000;
+  EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty());
+}
+
+TEST(StoreNamed, WhatWasClaimedUnheardByAProgramIsNotSentAfterTheHandover) {
+  WithBot t;
+  const Outcome first = t.answer(t.by, "one", true);
+  t.session("s1", t.epoch, "eli", "link", false);
+  EXPECT_EQ(t.card(t.by).state, "queued") << "at once";
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kClaimed);
+  t.lease.epoch = t.renew("w", t.lease, {}).gen;
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kFailed);
+  EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty());
+}
+
+TEST(StoreNamed, NobodyIsTrappedWithAProgram) {
+  WithBot t;
+  const auto with = [&](const std::string& citizen) {
+    t.agent_set("eli", "ready");
+    return t.open(citizen);
+  };
+  t.agent_set("eli", "draining");
+  EXPECT_EQ(t.card(t.by).state, "queued");
+  const Command no_program = with("b");
+  t.agent_put("eli", {{"bot", "0"}});
+  EXPECT_EQ(t.card(no_program).state, "queued");
+  t.agent_put("eli", {{"bot", "1"}});
+  Directive what;
+  what.by = "sue";
+  for (const auto& [citizen, verb, target, state] :
+       {std::tuple{"c", Directive::Verb::kTake, "ana", "active"}, {"d", Directive::Verb::kAssign, "bob", "offered"},
+        {"e", Directive::Verb::kRequeue, "", "queued"}, {"f", Directive::Verb::kClose, "spam", "closed"}}) {
+    const Command by = with(citizen);
+    const Outcome said = t.answer(by, std::string("to ") + citizen);
+    what.verb = verb;
+    what.target = target;
+    what.conversation = by.conversation;
+    EXPECT_EQ(t.direct(what).state, state);
+    EXPECT_EQ(t.card(by).state, state);
+    EXPECT_EQ(t.state_of_entry(said.ref), State::kFailed);
+  }
+  const Command lost = with("g");
+  t.node_stop("s1", t.epoch);
+  EXPECT_EQ(t.card(lost).state, "queued");
 }
 
 TEST(StoreNamed, WhatComesAfterHoursWaitsForTheOpening) {
