@@ -3,6 +3,7 @@
 nobody is left alone with one that is gone. Usage: bot_test.py BIN_DIR"""
 import functools
 from belfry import *
+from transitions import Replay
 
 
 def programs(shards):
@@ -150,6 +151,11 @@ def programs(shards):
         h.ctl("import", h.dir / "all.json")
         equal(h.all("/routes"), [route], "imported")
         no_double_owner(h)
+        replay = Replay()
+        for item in h.all("/audit/transitions"):
+            replay.feed(item)
+        shown = {c["id"]: (c["state"], c.get("owner", "")) for c in h.all("/conversations")}
+        equal({k: v for k, v in replay.end(shown).found.items() if k != "I12"}, {}, "what the log breaks")
 
 
 if __name__ == "__main__":
