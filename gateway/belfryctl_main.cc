@@ -267,7 +267,8 @@ std::string sentence_of(const json& t) {
   const std::string why = plain(t.value("why", json("")));
   if (kind == "bot") return "It came in, and " + agent + ", a program, answers it.";
   if (kind == "after_hours")
-    return (agent.empty() ? "It came in" : agent + " handed it over") + " while " + queue + " is closed, and waits for that to open.";
+    return (agent.empty() ? "It came in" : agent + " handed it over") + " while " + queue +
+           " is closed, and waits for that to open.";
   if (kind == "queued") return "It came in and waits in " + queue + ".";
   if (kind == "offered" || kind == "assigned") {
     std::string out = (kind == "offered" ? "Offered to " : "Given to ") + agent;

@@ -56,7 +56,7 @@ struct Ingest {
   bool auto_accept = false;
   std::int64_t priority = 0;  // minutes
   int weight = kWeight;
-  WallTime opens;  // 0: its queue is open. Else what opens waits for that first, in state after_hours
+  WallTime opens;   // 0: its queue is open. Else what opens waits for that first, in state after_hours
   std::string bot;  // if it is there, it has what opens, in state bot, by day and by night
 };
 struct Ingested {

@@ -34,12 +34,12 @@ struct Person {
 };
 
 std::vector<std::string> read_person(Room& room, const std::string& id) {
-  return {"HMGET", room.commands.key("agent:" + id),
-          "name",  "login",
-          "roles", "queues",
-          "avail", "reason",
-          "ses",   "load",
-          "cap",   "removed",
+  return {"HMGET",  room.commands.key("agent:" + id),
+          "name",   "login",
+          "roles",  "queues",
+          "avail",  "reason",
+          "ses",    "load",
+          "cap",    "removed",
           "skills", "bot"};
 }
 

@@ -126,8 +126,7 @@ void append_sla(Room& room, const routing::Card& card, std::string& out) {
   routing::Outlook outlook;
   const bool waits = card.state == "queued" || card.state == "offered";
   if (room.services.waiting_room != nullptr) outlook = room.services.waiting_room->outlook(card.queue, card.conversation, waits);
-  const auto terms =
-      routing::terms_of(queue->goals, queue->hours, routing::course_of(card), outlook, room.services.now().wall);
+  const auto terms = routing::terms_of(queue->goals, queue->hours, routing::course_of(card), outlook, room.services.now().wall);
   out += ",\"sla\":{";
   for (const routing::Term& term : terms) {
     out.append(out.ends_with('{') ? "\"" : ",\"").append(routing::name_of(term.clock)).append("\":{");

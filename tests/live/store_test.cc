@@ -163,8 +163,8 @@ std::string show(const Card& c) {
       << c.account << " contact " << c.contact << " nm " << c.name << " addr " << c.address << " why " << c.why << " gen "
       << c.gen << " n " << c.n << " open " << c.open << " first " << c.first.ms << " win " << c.window_until.ms << " given "
       << c.given.ms << " last " << c.last.ms << " eff " << c.eff << " inv " << c.invited << " into " << c.into << " prev "
-      << c.previous << " ho " << c.handed_over.ms << " fr " << c.first_reply.ms << " una " << c.unanswered.ms << " closed " << c.closed.ms << " "
-      << show(c.last_entry) << "\n";
+      << c.previous << " ho " << c.handed_over.ms << " fr " << c.first_reply.ms << " una " << c.unanswered.ms << " closed "
+      << c.closed.ms << " " << show(c.last_entry) << "\n";
   return out.str();
 }
 std::string show(const std::vector<Card>& cards) {
@@ -520,7 +520,9 @@ class Driver : public Pair {
                    std::int64_t opens = 0) {
     return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent + (warm ? " warm" : "") +
                             (opens > 0 ? " opens " + std::to_string(opens) : std::string()),
-                        [&](Store& s, auto done) { s.transfer({by, queue, agent, 45'000, warm, WallTime{opens}}, done); });
+                        [&](Store& s, auto done) {
+                          s.transfer({by, queue, agent, 45'000, warm, WallTime{opens}}, done);
+                        });
   }
   Outcome direct(const Directive& what) {
     return ask<Outcome>("direct " + what.conversation + "@" + (what.gen ? std::to_string(*what.gen) : "any") + " " +
@@ -1985,9 +1987,10 @@ TEST(StoreNamed, NobodyIsTrappedWithAProgram) {
   t.agent_put("eli", {{"bot", "1"}});
   Directive what;
   what.by = "sue";
-  for (const auto& [citizen, verb, target, state] :
-       {std::tuple{"c", Directive::Verb::kTake, "ana", "active"}, {"d", Directive::Verb::kAssign, "bob", "offered"},
-        {"e", Directive::Verb::kRequeue, "", "queued"}, {"f", Directive::Verb::kClose, "spam", "closed"}}) {
+  for (const auto& [citizen, verb, target, state] : {std::tuple{"c", Directive::Verb::kTake, "ana", "active"},
+                                                     {"d", Directive::Verb::kAssign, "bob", "offered"},
+                                                     {"e", Directive::Verb::kRequeue, "", "queued"},
+                                                     {"f", Directive::Verb::kClose, "spam", "closed"}}) {
     const Command by = with(citizen);
     const Outcome said = t.answer(by, std::string("to ") + citizen);
     what.verb = verb;

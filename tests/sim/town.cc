@@ -822,7 +822,9 @@ class Town {
     if (one_in(6)) {
       const bool to_agent = one_in(2);
       const std::string other = agents_[static_cast<std::size_t>(between(0, 3))];
-      return command([=](Store& s, auto d) { s.transfer({by, to_agent ? "" : "water", to_agent ? other : "", 8 * kSecond, false, {}}, d); });
+      return command([=](Store& s, auto d) {
+        s.transfer({by, to_agent ? "" : "water", to_agent ? other : "", 8 * kSecond, false, {}}, d);
+      });
     }
     ++report_.happened["resolved"];
     command([by](Store& s, auto d) { s.close(by, "done", {3 * kSecond}, d); });
