@@ -206,7 +206,11 @@ void DeskSession::handle(const desk::Frame& f) {
       const WallTime tomorrow = s.now().wall + 24 * 3'600'000LL;
       return s.store.park(by, f.until.ms > 0 ? f.until : tomorrow, routing::kAsQueueSays.weight, answer(f));
     }
-    case Kind::kTransfer: return s.store.transfer({by, f.to_queue, f.to_agent, 45'000, f.warm}, answer(f));
+    case Kind::kTransfer: {
+      routing::Transfer what{by, f.to_queue, f.to_agent, 45'000, f.warm, {}};
+      if (const auto* queue = s.mirror.queue(f.to_queue)) what.opens = routing::opens_at(*queue, s.now().wall);
+      return s.store.transfer(what, answer(f));
+    }
     case Kind::kTake:
     case Kind::kAssign:
     case Kind::kRequeue:

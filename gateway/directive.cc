@@ -14,7 +14,8 @@ struct Refusal {
   std::string_view code, detail;
 };
 constexpr std::array kRefusals{
-    Refusal{"not_ready", 409, "not_ready", "That agent is not ready, not connected, or full. Choose another, or a queue."},
+    Refusal{"not_ready", 409, "not_ready",
+            "That agent is not ready, not connected, full, or a program. Choose another, or a queue."},
     Refusal{"excluded", 409, "excluded", "That agent let it go a moment ago. Choose another, or a queue."},
     Refusal{"no_queue", 422, "unknown_queue", "There is no such queue. See GET /api/v1/queues for those there are."},
     Refusal{"same_agent", 422, "same_agent", "He has it already. Choose another agent, or a queue."},

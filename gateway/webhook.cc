@@ -169,6 +169,7 @@ void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
 }
 
 // The first route that holds says where it waits, should it open a conversation.
+// It may go to a program first.
 void Webhook::choose_queue(routing::Ingest& what, const Content& content) const {
   const auto& routes = services_.mirror.routes();
   if (routes.empty()) return;
@@ -181,6 +182,7 @@ void Webhook::choose_queue(routing::Ingest& what, const Content& content) const 
   if (route == nullptr || services_.mirror.queue(route->queue) == nullptr) return;
   what.queue = route->queue;
   what.priority = route->life_safety ? routing::kLifeSafety : route->priority;
+  what.bot = route->bot;
 }
 
 void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message, std::string of, bool may_open,
@@ -217,7 +219,7 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
       what.auto_accept = queue->auto_accept;
       if (what.priority != routing::kLifeSafety) what.priority += queue->priority;
       what.weight = queue->weight_of(what.channel);
-      if (!routing::is_open(*queue, now)) what.opens = queue->hours->next_change(now).value_or(WallTime{});
+      what.opens = routing::opens_at(*queue, now);
     }
     what.hint = mirror.hint(what.queue, what.weight, now);
   }

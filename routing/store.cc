@@ -31,6 +31,10 @@ std::string_view name_of(Directive::Verb verb) {
   return "";
 }
 
+Course course_of(const Card& card) {
+  return {card.handed_over.ms > 0 ? card.handed_over : card.first, card.first_reply, card.unanswered, card.closed};
+}
+
 int QueueState::weight_of(std::string_view what) const {
   if (const auto it = weights.find(what); it != weights.end()) return it->second;
   return what == "wrapup" ? kWrapWeight : what == "parked" ? kParkWeight : kWeight;

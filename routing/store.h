@@ -57,7 +57,8 @@ struct Ingest {
   bool auto_accept = false;
   std::int64_t priority = 0;  // minutes
   int weight = kWeight;
-  WallTime opens;  // 0: its queue is open. Else what opens waits for that first, in state after_hours
+  WallTime opens;   // 0: its queue is open. Else what opens waits for that first, in state after_hours
+  std::string bot;  // if it is there, it has what opens, in state bot, by day and by night
 };
 struct Ingested {
   enum class Kind : std::uint8_t { kNew, kOk, kDuplicate, kNone, kFull } kind = Kind::kNone;
@@ -118,6 +119,7 @@ struct Transfer {
   std::int64_t ttl_ms = 45'000;    // of the offer to an agent
   // To an agent: he is invited, and the present one keeps it until he accepts; a decline or no answer leaves it where it is.
   bool warm = false;
+  WallTime opens;  // when the queue does, if it is closed: what a program hands over waits for that
 };
 // What somebody says who does not have the conversation: a supervisor, a program, the house. Or, with `agent`, its owner.
 struct Directive {
@@ -202,8 +204,11 @@ struct Card {
   std::int64_t eff = 0;  // its place: lower is sooner
   WallTime first, window_until, given, last;
   WallTime first_reply, unanswered, closed;  // of an agent; the citizen's oldest message since a reply; 0: none
+  WallTime handed_over;                      // by a program: since then a person owes an answer; 0: never
   std::string last_entry;
 };
+// What its queue's clocks run by: while a program has it nobody waits, and then they count from the handover.
+Course course_of(const Card& card);
 struct DeskView {
   bool missing = false;
   std::int64_t seq = 0;
@@ -263,6 +268,7 @@ struct AgentState {
   std::int64_t sessions = 0, load = 0, capacity = 0, gen = 0, last_assigned = 0;
   std::vector<std::string> queues;
   std::vector<Skill> skills;
+  bool bot = false;  // a program: it gets what a route sends to it, and is given nothing else
 };
 struct Waiting {
   std::string conversation, queue, excluded;
@@ -293,6 +299,8 @@ std::optional<Calendar> hours_of(std::string_view hours, std::string_view zone, 
 std::string write_emergency(const Emergency& emergency);
 // Offers are made only while the queue is open, and its steps count open time only.
 bool is_open(const QueueState& queue, WallTime now);
+// When it opens, if it is closed now; 0 if it is open, or nobody knows.
+WallTime opens_at(const QueueState& queue, WallTime now);
 std::int64_t waited_ms(const QueueState& queue, const Waiting& waiting, WallTime now);
 struct Snapshot {
   std::string stream_id;

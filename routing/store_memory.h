@@ -33,6 +33,7 @@ struct ByNumber {
 struct LogLine {
   State state = State::kStored;
   std::string entry, provider_id, reason;
+  bool by_bot = false;
 };
 
 struct Held {
@@ -51,7 +52,7 @@ struct Conversation {
   std::string invited;                           // whom its owner invited to take it over
   std::string into;                              // the conversation it was merged into
   std::string previous;                          // the citizen's conversation before it
-  std::int64_t failures = 0, arrived = 0, opens = 0;
+  std::int64_t failures = 0, arrived = 0, opens = 0, handed_over = 0;
   std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
   std::deque<Held> hold;     // those that wait for it
   std::vector<LogLine> log;  // entry n is log[n - 1]
@@ -85,6 +86,7 @@ struct Address {
 
 struct Agent {
   std::string availability = "offline", reason, name, roles, queues, skills;
+  bool bot = false;
   std::int64_t sessions = 0, load = 0, capacity = 50, gen = 1, seq = 0, missed = 0, last_assigned = 0, absences = 0;
   std::set<std::string, ByNumber> held, invited;
   std::deque<AgentEvent> replay;

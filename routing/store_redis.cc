@@ -120,7 +120,7 @@ Result<Ingested> ingested(const Value& reply) {
 }
 
 std::optional<Card> card_from(const Value& v) {
-  if (!v.is_array() || v.array.size() < 25) return std::nullopt;
+  if (!v.is_array() || v.array.size() < 26) return std::nullopt;
   const auto& a = v.array;
   Card card;
   card.conversation = text_of(a[0]);
@@ -147,7 +147,8 @@ std::optional<Card> card_from(const Value& v) {
   card.first_reply = WallTime{int_of(a[21])};
   card.unanswered = WallTime{int_of(a[22])};
   card.closed = WallTime{int_of(a[23])};
-  card.last_entry = a[24].text;
+  card.handed_over = WallTime{int_of(a[24])};
+  card.last_entry = a[25].text;
   return card;
 }
 
@@ -203,8 +204,10 @@ class RedisStore final : public Store {
     if (w.may_open && w.room) {
       opening = w.queue + "|" + std::to_string(w.weight) + "|" + std::to_string(w.offer_ttl_ms) + (w.auto_accept ? "|1|" : "|0|");
       opening += w.hint ? w.hint->agent + "|" + std::to_string(w.hint->agent_gen) : "|";
-      if (w.priority != 0 || w.opens.ms > 0) opening += "|" + (w.priority != 0 ? std::to_string(w.priority) : std::string());
-      if (w.opens.ms > 0) opening += "|" + std::to_string(w.opens.ms);
+      if (w.priority != 0 || w.opens.ms > 0 || !w.bot.empty())
+        opening += "|" + (w.priority != 0 ? std::to_string(w.priority) : std::string());
+      if (w.opens.ms > 0 || !w.bot.empty()) opening += "|" + (w.opens.ms > 0 ? std::to_string(w.opens.ms) : std::string());
+      if (!w.bot.empty()) opening += "|" + w.bot;
     }
     const std::string at = now();
     std::vector<std::string_view> args = {at,
@@ -258,7 +261,7 @@ class RedisStore final : public Store {
   void transfer(const Transfer& w, Done<Outcome> done) override {
     call("transfer",
          {now(), w.by.conversation, std::to_string(w.by.gen), w.by.agent, w.to_queue, w.to_agent, std::to_string(w.ttl_ms),
-          w.by.client_id, w.warm ? "1" : ""},
+          w.by.client_id, w.warm ? "1" : "", std::to_string(w.opens.ms)},
          outcome("transfer", std::move(done), with_gen));
   }
   void direct(const Directive& w, Done<Outcome> done) override {
@@ -610,9 +613,10 @@ class RedisStore final : public Store {
     }
   }
   static void add_rows(Snapshot& out, bool agents, const std::vector<Value>& row) {
-    for (std::size_t i = 0; agents && i + 8 < row.size(); i += 9) {
+    for (std::size_t i = 0; agents && i + 9 < row.size(); i += 10) {
       out.agents.push_back({text_of(row[i]), text_of(row[i + 1]), int_of(row[i + 2]), int_of(row[i + 3]), int_of(row[i + 4]),
-                            int_of(row[i + 5]), int_of(row[i + 6]), split_list(row[i + 7].text), parse_skills(row[i + 8].text)});
+                            int_of(row[i + 5]), int_of(row[i + 6]), split_list(row[i + 7].text), parse_skills(row[i + 8].text),
+                            row[i + 9].text == "1"});
     }
     for (std::size_t i = 0; !agents && i + 8 < row.size(); i += 9) {
       out.waiting.push_back({text_of(row[i]), text_of(row[i + 2]), text_of(row[i + 5]), int_of(row[i + 1]), int_of(row[i + 3]),

@@ -13,6 +13,7 @@
 --                               prev the citizen's conversation before it, into the one it was merged into
 --                               fr first reply of an agent, una what nobody has answered yet ('' before that reply, 0: nothing)
 --                               sf sn sr what was told of its clocks: since|predicted or breached
+--                               bw bx ho of a program: 35_bot.lua
 --   T:log:<id>           list    immutable entries; entry n is at index n-1
 --   T:st:<id>            string  one state byte per entry that we send, forward only; nought, or past its end: inbound, or a note
 --   T:pid:<id>           hash    n -> the provider's id of what we sent, f<n> -> why it failed
@@ -20,7 +21,7 @@
 --   T:q:<queue>          zset    waiting conversations by eff
 --   T:nb:<queue>         zset    those that wait for it to open, by when it will
 --   T:routes             string  which queue a new conversation goes to, a line a route
---   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues skills roles login
+--   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues skills roles login bot
 --   T:agentc:<id>        set     the conversations he holds; load is their summed weight
 --   T:inv:<id>           set     the conversations of others that he is invited to take over; they weigh nothing yet
 --   T:draining           zset    agents who take nothing new and go offline when their last conversation is done

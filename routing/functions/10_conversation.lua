@@ -1,10 +1,12 @@
--- The life of a conversation: (after_hours) -> queued -> offered -> active -> (parked) -> wrapup -> closed. Every change of state,
--- and every invitation, is gen + 1.
+-- The life of a conversation: (bot) -> (after_hours) -> queued -> offered -> active -> (parked) -> wrapup -> closed. Every change of
+-- state, and every invitation, is gen + 1.
 
--- Whether this agent is ready and has room for so much more; his generation; his queues.
+local bots = {} -- 35_bot.lua: what begins and what ends with a program
+
+-- Whether this agent is ready and has room for so much more; his generation; his queues. A program is given nothing.
 local function can_take(T, agent, weight)
-  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'queues')
-  local ready = r[1] == 'ready' and tonumber(r[2] or 0) > 0
+  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'queues', 'bot')
+  local ready = r[1] == 'ready' and tonumber(r[2] or 0) > 0 and r[7] ~= '1'
   return ready and tonumber(r[3] or 0) + weight <= tonumber(r[4] or 0), r[5], r[6] or ''
 end
 
@@ -61,11 +63,13 @@ end
 
 -- Back to its queue with the same place: eff never changes. Offers that nobody took are counted: after each third in a row the
 -- queue's next step is in force, and supervisors hear of it. `ban` keeps the agent who let it go from being offered it again. From an
--- agent who worked on it, its queue's steps begin anew, and he is asked first unless he passed it on.
+-- agent who worked on it, its queue's steps begin anew, and he is asked first unless he passed it on. From a program, who was to be
+-- asked first still is.
 local function requeue(T, now, conv, c, why, ban, reason)
   local ck = T .. ':conv:' .. conv
   local gen = tonumber(c.gen) + 1
   local load, failed = 0, tonumber(c.nf or 0)
+  if c.state == 'bot' then bots.silence(T, now, conv, c) end
   leave_line(T, conv, c)
   disinvite(T, now, conv, c, gen, why)
   if c.own and c.own ~= '' then
@@ -78,9 +82,10 @@ local function requeue(T, now, conv, c, why, ban, reason)
     call('HSET', ck, 'nf', failed)
   end
   local excl = c.excl or ''
-  if ban and c.own ~= '' then excl = c.own .. ':' .. int(now + 120000) .. ',' .. string.sub(excl, 1, 200) end
+  if ban and c.own ~= '' and c.state ~= 'bot' then excl = c.own .. ':' .. int(now + 120000) .. ',' .. string.sub(excl, 1, 200) end
   local since, sticky = c.enq or c.first, c.stk or ''
-  if c.state ~= 'offered' then since, sticky = clock, why ~= 'transferred' and why ~= 'directed' and c.own or '' end
+  if c.state == 'bot' then since = clock
+  elseif c.state ~= 'offered' then since, sticky = clock, why ~= 'transferred' and why ~= 'directed' and c.own or '' end
   call('HSET', ck, 'state', 'queued', 'gen', gen, 'own', '', 'wt', c.base, 'excl', excl, 'enq', since, 'stk', sticky)
   call('ZADD', T .. ':q:' .. c.q, c.eff, conv)
   transition(T, now, 'requeued', conv, gen, c.own or '', c.q, {'l', load, 'w', c.base, 'e', c.eff, 'n', excl, 's', since, 'y', sticky, 'x', why, 'nf', failed, 'rs', reason or ''})
@@ -92,6 +97,7 @@ local function shut(T, now, conv, c, why)
   local ck = T .. ':conv:' .. conv
   local gen = tonumber(c.gen) + 1
   local load, had = 0, false
+  if c.state == 'bot' then bots.silence(T, now, conv, c) end
   leave_line(T, conv, c)
   if why == '' and c.state == 'wrapup' then why = call('HGET', ck, 'code') or '' end
   if why == '' then why = 'resolved' end
@@ -99,7 +105,7 @@ local function shut(T, now, conv, c, why)
   if c.own and c.own ~= '' then
     load = let_go(T, c.own, conv, tonumber(c.wt))
     tell(T, now, c.own, 'c', conv, gen, 'closed', why)
-    had = c.state ~= 'offered' and why ~= 'spam'
+    had = c.state ~= 'offered' and c.state ~= 'bot' and why ~= 'spam'
   end
   call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', 0, 'closed', clock, 'why', why)
   local contact, here = T .. ':contact:' .. c.contact, 'v:' .. c.acct
@@ -123,11 +129,12 @@ local function read(T, conv)
   return c
 end
 
--- What an agent's command is about, if all is still as he saw it: this state, his own, his generation. Else nil and his answer.
-local function as_he_saw_it(T, a, state)
+-- What an agent's command is about, if all is still as he saw it: this state, or that other one, his own, his generation. Else nil
+-- and his answer.
+local function as_he_saw_it(T, a, state, other)
   local c = read(T, a[2])
   if not c then return nil, {'missing'} end
-  if c.state ~= state or c.own ~= a[4] or c.gen ~= a[3] then return nil, stale(c.gen, c.state, c.own) end
+  if (c.state ~= state and c.state ~= other) or c.own ~= a[4] or c.gen ~= a[3] then return nil, stale(c.gen, c.state, c.own) end
   return c
 end
 
@@ -268,17 +275,19 @@ local function wake(T, now, conv, c, why)
   return gen, 'active', c.own
 end
 
--- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms, client_id, warm 0 or 1) -> ok gen | stale ... | refused why
--- Cold: the present owner lets go now; the place in the queue is kept. Warm, to an agent: he keeps it until the other accepts.
+-- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms, client_id, warm 0 or 1, when the queue opens, if it is closed)
+-- -> ok gen | stale ... | refused why
+-- Cold: the present owner lets go now; the place in the queue is kept. Warm, to an agent: he keeps it until the other accepts; a
+-- program never does, and hands over at once. What it hands over to a closed queue waits for that to open.
 local function transfer(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
-  local c, no = as_he_saw_it(T, a, 'active')
+  local c, no = as_he_saw_it(T, a, 'active', 'bot')
   if not c then return no end
   if a[6] ~= '' then
     if a[6] == agent then return {'refused', 'same_agent'} end
     if not can_take(T, a[6], tonumber(c.base)) then return {'refused', 'not_ready'} end
-    if a[9] == '1' then
+    if a[9] == '1' and c.state ~= 'bot' then
       local gen, till = tonumber(c.gen) + 1, int(now + tonumber(a[7]))
       disinvite(T, now, conv, c, gen, 'rescinded')
       call('HSET', T .. ':conv:' .. conv, 'gen', gen, 'inv', a[6])
@@ -294,6 +303,7 @@ local function transfer(keys, a)
     c.q = a[5]
     call('HSET', T .. ':conv:' .. conv, 'q', a[5])
   end
+  if c.state == 'bot' and a[6] == '' and tonumber(a[10]) > now then return {'ok', bots.leave_until(T, now, conv, c, a[10])} end
   local gen = requeue(T, now, conv, c, 'transferred', a[6] == '')
   if a[6] ~= '' then
     call('ZREM', T .. ':q:' .. c.q, conv)

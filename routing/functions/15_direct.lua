@@ -2,8 +2,8 @@
 
 -- Whether this agent is there and has room, whatever his availability: a supervisor takes over while paused.
 local function has_room(T, agent, weight)
-  local r = call('HMGET', T .. ':agent:' .. agent, 'ses', 'load', 'cap')
-  return tonumber(r[1] or 0) > 0 and tonumber(r[2] or 0) + weight <= tonumber(r[3] or 0)
+  local r = call('HMGET', T .. ':agent:' .. agent, 'ses', 'load', 'cap', 'bot')
+  return r[4] ~= '1' and tonumber(r[1] or 0) > 0 and tonumber(r[2] or 0) + weight <= tonumber(r[3] or 0)
 end
 
 local function is_queue(T, queue) return call('EXISTS', T .. ':queue:' .. queue) == 1 end

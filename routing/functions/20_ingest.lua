@@ -3,8 +3,8 @@
 -- ARGV: 1 now  2 account  3 dedupe bucket (channel:day)  4 dedupe member  5 address  6 entry  7 window end ms (0: not extended)
 --       8 flags: m it has a media to be fetched  9 two other addresses of his, each ended by a newline, or ''
 --       10 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation|
---          priority, in minutes|when its queue opens, if it is closed; the last two may be absent. '-' if it would, but there is
---          no room for one
+--          priority, in minutes|when its queue opens, if it is closed|the program it goes to if that is there; the last three may be
+--          absent. '-' if it would, but there is no room for one
 --       11 name  12 reasons of the hint  13 an old address whose contact gets 5 and 9 (Identity); 12 and 13 may be absent
 -- An argument costs a sixth of a small command: what only an opening needs is one argument.
 -- Reads and writes: dd, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
@@ -165,8 +165,8 @@ local function ingest(keys, a)
     call('SREM', bucket, a[4])
     return 'none|' .. (contact or '')
   end
-  local queue, weight, ttl, auto, agent, agent_gen, minutes, opens =
-    string.match(a[10], '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)|?(%d*)|?(%d*)$')
+  local queue, weight, ttl, auto, agent, agent_gen, minutes, opens, bot =
+    string.match(a[10], '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)|?(%d*)|?(%d*)|?([^|]*)$')
   local name, channel, eff = a[11], string.match(a[3], '^[^:]*'), clock
   if minutes ~= '' then eff = int(now - 60000 * tonumber(minutes)) end
   local sticky, before = '', nil
@@ -174,7 +174,8 @@ local function ingest(keys, a)
   conv, contact = open_conversation(T, here, main, aliases, name, contact)
   call('RPUSH', T .. ':log:' .. conv, entry)
   local gen, state, own = '1', 'queued', ''
-  if opens ~= '' and tonumber(opens) > now then state = 'after_hours' end
+  if bot ~= '' and bots.is_there(T, bot) then state, own = 'bot', bot
+  elseif opens ~= '' and tonumber(opens) > now then state = 'after_hours' end
   -- Who knows this citizen goes first: the matcher asks him.
   if state == 'queued' and (sticky == '' or sticky == agent) and hinted(T, agent, agent_gen, queue, weight) then gen, state, own = '2', auto == '1' and 'active' or 'offered', agent end
   -- What each message reads and writes stands first: a small hash is searched from its beginning.
@@ -182,7 +183,9 @@ local function ingest(keys, a)
     'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', eff, 'wt', weight, 'base', weight)
   if before then call('HSET', T .. ':conv:' .. conv, 'prev', before) end
   if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.1') end
-  if state == 'after_hours' then
+  if state == 'bot' then
+    bots.open(T, now, conv, bot, queue, eff, sticky, window, entry)
+  elseif state == 'after_hours' then
     if sticky ~= '' then call('HSET', T .. ':conv:' .. conv, 'stk', sticky) end
     call('ZADD', T .. ':nb:' .. queue, opens, conv)
     call('ZADD', T .. ':dl', opens, 'open|' .. conv .. '|1')

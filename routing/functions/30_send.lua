@@ -63,7 +63,8 @@ local function reply(keys, a)
   local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'acct', 'fly', 'win', 'addr', 'fr', 'una')
   local state, gen, own, account, fly = r[1], r[2], r[3], r[4], r[5]
   if not state then return {'missing'} end
-  if agent ~= '' and (state ~= 'active' or own ~= agent or gen ~= a[3]) then return stale(gen, state, own) end
+  local by_bot = agent ~= '' and state == 'bot'
+  if agent ~= '' and ((state ~= 'active' and not by_bot) or own ~= agent or gen ~= a[3]) then return stale(gen, state, own) end
   if agent == '' and state == 'closed' then return stale(gen, state, own) end
   if (a[12] or '') ~= '' and a[12] ~= account then return {'refused', 'switched'} end
   if a[8] == '1' and now >= tonumber(r[6] or 0) then return {'window', tonumber(r[6] or 0)} end
@@ -85,8 +86,9 @@ local function reply(keys, a)
       call('PUBLISH', T .. ':lane:' .. account, '')
     end
   end
+  if by_bot then bots.wrote(T, conv, n, fly) end
   -- The clocks of its queue's goals: an agent has answered all there is.
-  if agent ~= '' and r[9] ~= '0' then call('HSET', ck, 'una', '0', 'fr', r[8] or clock) end
+  if agent ~= '' and not by_bot and r[9] ~= '0' then call('HSET', ck, 'una', '0', 'fr', r[8] or clock) end
   if a[5] ~= '' then call('SET', once, conv .. '.' .. n, 'PX', 86400000) end
   if own ~= '' then tell(T, now, own, 'm', conv, n, 'q', r[6] or '0', a[6]) end
   return {'ok', conv, n, claimed and 1 or 0, r[7]}
@@ -229,7 +231,7 @@ local function put_back(keys, a)
   for i = 4, #a, 3 do
     local item = a[i] .. '.' .. a[i + 1]
     local epoch, lane = string.match(call('HGET', T .. ':fly:' .. account, item) or '', '^(%d+)|(%d)$')
-    if epoch == a[3] then
+    if epoch == a[3] and not bots.is_too_late(T, now, account, a[i], a[i + 1]) then
       call('HDEL', T .. ':fly:' .. account, item)
       call('ZADD', T .. ':later:' .. account .. ':' .. lane, a[i + 2], item)
     end
@@ -277,7 +279,7 @@ local function renew(keys, a)
     if under == a[4] then
       if held[all[i]] then
         call('HSET', T .. ':fly:' .. account, all[i], (epoch + 1) .. '|' .. lane)
-      else
+      elseif not bots.is_too_late(T, now, account, string.match(all[i], '^(.+)%.(%d+)$')) then
         call('HDEL', T .. ':fly:' .. account, all[i])
         call('LPUSH', T .. ':out:' .. account .. ':' .. lane, all[i])
       end

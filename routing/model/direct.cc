@@ -39,7 +39,7 @@ Outcome Memory::hand_to(Conversation& c, const Directive& what) {
   const bool at_once = what.verb == Directive::Verb::kTake;
   const std::int64_t more = c.base - (c.owner == what.target ? c.weight : 0);
   const Agent* agent = look(w_.agents, what.target);
-  const bool room = agent != nullptr && agent->sessions > 0 && agent->load + more <= agent->capacity;
+  const bool room = agent != nullptr && !agent->bot && agent->sessions > 0 && agent->load + more <= agent->capacity;
   if (at_once ? !room : !can_take(what.target, more)) return refused("not_ready");
   requeue(c, "directed", false);
   w_.waiting[c.queue].erase({c.eff, c.id});

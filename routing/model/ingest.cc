@@ -158,7 +158,10 @@ Ingested Memory::ingested(const Ingest& what) {
   const std::string known = now_ - knows.last_at < kSticky ? knows.last_agent : "";
   append(c, State::kStored, what.entry);
   if (what.has_media) w_.media[what.account].push_back({{c.id, 1}, now_});
-  if (what.opens.ms > now_) {
+  if (is_there(what.bot)) {
+    c.sticky = known;
+    open_with(c, what.bot, what.entry);
+  } else if (what.opens.ms > now_) {
     c.state = "after_hours";
     c.sticky = known;
     c.opens = what.opens.ms;

@@ -93,6 +93,7 @@ inline Card card_of(const Conversation& c) {
   card.first_reply = WallTime{c.first_reply};
   card.unanswered = WallTime{c.unanswered};
   card.closed = WallTime{c.closed};
+  card.handed_over = WallTime{c.handed_over};
   if (!c.log.empty()) card.last_entry = c.log.back().entry;
   return card;
 }
@@ -228,6 +229,15 @@ class Memory final : public MemoryStore {
   void wake(Conversation& c, const std::string& why);
   // The last owner's name stays on it: he still hears what becomes of his messages.
   void shut(Conversation& c, std::string why);
+  // With a program.
+  bool is_there(const std::string& bot) const;
+  void open_with(Conversation& c, const std::string& bot, std::string_view entry);
+  void unsent(const MessageRef& ref);
+  // It leaves the program: what that wrote and nobody has claimed fails.
+  void silence(Conversation& c);
+  // Claimed before the handover and given back after it: it fails instead.
+  bool is_too_late(const MessageRef& ref);
+  void leave_until(Conversation& c, std::int64_t opens);
   // Answers whether the archive was to look at it.
   bool unshelve(const std::string& id);
 

@@ -149,7 +149,7 @@ void Memory::put_back(std::string_view account, const LeaseRef& lease, const std
   Road& road = w_.roads[std::string(account)];
   for (const PutBack& item : items) {
     const auto it = std::find_if(road.flights.begin(), road.flights.end(), [&](const Flight& f) { return f.ref == item.ref; });
-    if (it == road.flights.end() || it->epoch != lease.epoch) continue;
+    if (it == road.flights.end() || it->epoch != lease.epoch || is_too_late(item.ref)) continue;
     road.later[static_cast<std::size_t>(it->lane)].insert({item.not_before.ms, item_of(item.ref)});
     road.flights.erase(it);
   }
@@ -161,18 +161,16 @@ void Memory::renew(std::string_view account, const LeaseRef& lease, const std::v
   if (!owns(account, lease)) return done(lost());
   const std::int64_t epoch = ++w_.leases.at("acct:" + std::string(account)).epoch;
   Road& road = w_.roads[std::string(account)];
-  std::vector<Flight> kept;
-  for (Flight flight : road.flights) {
-    const bool mine = flight.epoch == lease.epoch;
-    const bool holds = std::find(held.begin(), held.end(), flight.ref) != held.end();
-    if (mine && !holds) {
+  const std::vector<Flight> all = road.flights;
+  for (const Flight& flight : all) {
+    if (flight.epoch != lease.epoch) continue;
+    if (std::find(held.begin(), held.end(), flight.ref) != held.end()) {
+      fly(road, flight.ref, epoch, flight.lane);
+    } else if (!is_too_late(flight.ref)) {
+      std::erase_if(road.flights, [&](const Flight& f) { return f.ref == flight.ref; });
       road.lanes[static_cast<std::size_t>(flight.lane)].push_front(flight.ref);
-      continue;
     }
-    if (mine) flight.epoch = epoch;
-    kept.push_back(flight);
   }
-  road.flights = kept;
   done(ok(epoch));
 }
 
@@ -267,7 +265,8 @@ Outcome Memory::replied(const Reply& what) {
   Conversation* c = look(w_.conversations, what.by.conversation);
   if (c == nullptr) return missing();
   const bool as_owner = !what.by.agent.empty();
-  if (as_owner && (c->state != "active" || c->owner != what.by.agent || c->gen != what.by.gen)) return stale(*c);
+  const bool by_bot = as_owner && c->state == "bot";
+  if (as_owner && ((c->state != "active" && !by_bot) || c->owner != what.by.agent || c->gen != what.by.gen)) return stale(*c);
   if (!as_owner && c->state == "closed") return stale(*c);
   if (!what.account.empty() && what.account != c->account) return refused("switched");
   if (what.needs_window && now_ >= c->window_until) return closed_window(c->window_until);
@@ -277,6 +276,7 @@ Outcome Memory::replied(const Reply& what) {
   const bool claimed = c->turn == 0 && owns(c->account, what.lease) && road.lanes[0].empty() && road.lanes[lane].empty();
   const std::int64_t n = append(*c, claimed ? State::kClaimed : State::kQueued, what.entry);
   const MessageRef ref{c->id, n};
+  c->log.back().by_bot = by_bot;
   ++c->open;
   if (c->turn != 0) {
     c->hold.push_back({static_cast<int>(lane), n});
@@ -289,7 +289,7 @@ Outcome Memory::replied(const Reply& what) {
       if (on_lane) on_lane(c->account);
     }
   }
-  if (as_owner) {
+  if (as_owner && !by_bot) {
     if (c->first_reply == 0) c->first_reply = now_;
     c->unanswered = 0;
   }

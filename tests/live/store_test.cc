@@ -163,8 +163,8 @@ std::string show(const Card& c) {
       << c.account << " contact " << c.contact << " nm " << c.name << " addr " << c.address << " why " << c.why << " gen "
       << c.gen << " n " << c.n << " open " << c.open << " first " << c.first.ms << " win " << c.window_until.ms << " given "
       << c.given.ms << " last " << c.last.ms << " eff " << c.eff << " inv " << c.invited << " into " << c.into << " prev "
-      << c.previous << " fr " << c.first_reply.ms << " una " << c.unanswered.ms << " closed " << c.closed.ms << " "
-      << show(c.last_entry) << "\n";
+      << c.previous << " ho " << c.handed_over.ms << " fr " << c.first_reply.ms << " una " << c.unanswered.ms << " closed "
+      << c.closed.ms << " " << show(c.last_entry) << "\n";
   return out.str();
 }
 std::string show(const std::vector<Card>& cards) {
@@ -226,7 +226,7 @@ std::string show(const Snapshot& s) {  // without the stream's id, which is Redi
   for (const auto& a : s.agents) {
     std::ostringstream out;
     out << "agent " << a.id << " " << a.availability << " " << a.sessions << " " << a.load << "/" << a.capacity << " " << a.gen
-        << " " << a.last_assigned;
+        << " " << a.last_assigned << (a.bot ? " bot" : "");
     for (const auto& q : a.queues) out << " " << q;
     for (const auto& skill : a.skills) out << " " << skill.id << ":" << skill.level;
     lines.push_back(out.str());
@@ -293,6 +293,7 @@ class Pair {
     watch = std::make_unique<invariant::Watch>(*memory);
     memory->on_event = [this](const std::string& agent, const AgentEvent& event) {
       told_.push_back(agent + " " + show(event));
+      if (event.kind == 'r' && event.extra == "handed_over") ++tally()["unsent"];
       watch->on_event(agent, event);
     };
     memory->on_lane = [this](const std::string& account) { woken_.push_back(account); };
@@ -301,6 +302,7 @@ class Pair {
       for (const auto& [name, value] : fields) line += name + "=" + value + " ";
       changed_.push_back(line);
       watch->on_transition(fields);
+      if (fields[3].second == "eli") ++tally()["eli " + fields[0].second];
     };
   }
 
@@ -404,6 +406,11 @@ class Pair {
       for (const auto& [eff, id] : waiting) values.push_back(id + "@" + std::to_string(eff));
       list("queue " + queue, "q:" + queue, values, "ZRANGE", true);
     }
+    for (const auto& [queue, waiting] : w.closed_for) {
+      values.clear();
+      for (const auto& [at, id] : waiting) values.push_back(id + "@" + std::to_string(at));
+      list("closed for " + queue, "nb:" + queue, values, "ZRANGE", true);
+    }
     for (const auto& [agent, a] : w.agents) {
       list("held by " + agent, "agentc:" + agent, {a.held.begin(), a.held.end()}, "SMEMBERS");
     }
@@ -501,6 +508,7 @@ class Driver : public Pair {
     for (const auto& address : what.addresses) text += " " + address;
     text += what.may_open ? "" : " change";
     if (what.hint) text += " hint " + what.hint->agent + "@" + std::to_string(what.hint->agent_gen);
+    if (!what.bot.empty()) text += " bot " + what.bot;
     const auto out = ask<Ingested>(text, [&](Store& s, auto done) { s.ingest(what, done); });
     if (out.kind == Ingested::Kind::kNew || out.kind == Ingested::Kind::kOk) watch->on_kept(out.ref, what.entry);
     return out;
@@ -522,10 +530,13 @@ class Driver : public Pair {
   Outcome park(const Command& by, std::int64_t until, int weight = kParkWeight) {
     return ask<Outcome>("park " + text(by), [&](Store& s, auto done) { s.park(by, WallTime{until}, weight, done); });
   }
-  Outcome transfer(const Command& by, const std::string& queue, const std::string& agent, bool warm = false) {
-    return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent + (warm ? " warm" : ""), [&](Store& s, auto done) {
-      s.transfer({by, queue, agent, 45'000, warm}, done);
-    });
+  Outcome transfer(const Command& by, const std::string& queue, const std::string& agent, bool warm = false,
+                   std::int64_t opens = 0) {
+    return ask<Outcome>("transfer " + text(by) + " to " + queue + "/" + agent + (warm ? " warm" : "") +
+                            (opens > 0 ? " opens " + std::to_string(opens) : std::string()),
+                        [&](Store& s, auto done) {
+                          s.transfer({by, queue, agent, 45'000, warm, WallTime{opens}}, done);
+                        });
   }
   Outcome direct(const Directive& what) {
     return ask<Outcome>("direct " + what.conversation + "@" + (what.gen ? std::to_string(*what.gen) : "any") + " " +
@@ -728,8 +739,10 @@ class Fuzz : public Driver {
 
   void run(int steps) {
     for (const char* queue : {"water", "roads"}) queue_put(queue, {{"name", queue}, {"mode", one_in(3) ? "auto" : "offer"}});
+    if (one_in(2)) agents_.push_back("eli");  // a program
     for (const std::string& agent : agents_) {
       agent_put(agent, {{"name", "N " + agent},
+                        {"bot", agent == "eli" ? "1" : ""},
                         {"cap", std::to_string(10 * between(1, 4) + (one_in(4) ? 3 : 0))},
                         {"queues", queues_of_agent()}});
       agent_set(agent, "ready");
@@ -840,6 +853,8 @@ class Fuzz : public Driver {
     in.offer_ttl_ms = 20'000;
     in.auto_accept = one_in(4);
     in.priority = one_in(3) ? between(1, 100) : 0;
+    if (one_in(5)) in.opens = WallTime{now + between(-1, 3) * kMinute};
+    if (!one_in(3)) in.bot = one_in(8) ? any(agents_) : "eli";
     ingest(in);
     sent_.push_back(in);
   }
@@ -905,7 +920,7 @@ class Fuzz : public Driver {
 
   void reply_something() {
     Reply what;
-    what.by = command_on("active");
+    what.by = command_on(one_in(3) ? "bot" : "active");
     if (one_in(6)) what.by.agent.clear();
     what.author = what.by.agent.empty() ? "key" : what.by.agent;
     what.client_id = client_id(what.author);
@@ -1058,7 +1073,7 @@ class Fuzz : public Driver {
     if (dice <= 36) return void(accept(command_on("offered")));
     if (dice <= 38) return void(decline(command_on("offered")));
     if (dice <= 42) {
-      Command by = command_on(one_in(3) ? "wrapup" : "active");
+      Command by = command_on(one_in(3) ? "wrapup" : one_in(5) ? "bot" : "active");
       if (one_in(12)) by.agent.clear();
       return void(close(by, one_in(3) ? "" : one_in(6) ? "spam" : "fixed", one_in(3) ? 0 : 20'000));
     }
@@ -1074,12 +1089,12 @@ class Fuzz : public Driver {
       }
       if (one_in(3)) return direct_something();
       const bool to_agent = one_in(2);
-      return void(transfer(command_on("active"),
+      return void(transfer(command_on(one_in(3) ? "bot" : "active"),
                            to_agent    ? ""
                            : one_in(8) ? "nowhere"
                            : one_in(4) ? ""
                                        : "roads",
-                           to_agent ? any(agents_) : "", one_in(2)));
+                           to_agent ? any(agents_) : "", one_in(2), one_in(3) ? now + between(-1, 3) * kMinute : 0));
     }
     if (dice <= 58) return reply_something();
     if (dice <= 60) {
@@ -1118,6 +1133,7 @@ class Fuzz : public Driver {
       return void(agent_set(one_in(20) ? "nobody" : any(agents_),
                             any(std::vector<std::string>{"ready", "ready", "ready", "paused", "offline", "draining"})));
     }
+    if (dice == 88 && agents_.size() > 4 && one_in(4)) return void(agent_put("eli", {{"bot", one_in(3) ? "" : "1"}}));
     if (dice == 88)
       return void(agent_put(any(agents_), {{"cap", std::to_string(between(1, 5) * 10)},
                                            {"queues", queues_of_agent()},
@@ -1169,7 +1185,7 @@ class Fuzz : public Driver {
   std::map<std::string, std::int64_t> epochs_;
   std::map<std::string, LeaseRef> leases_;
   std::map<std::string, std::vector<std::string>> used_;
-  const std::vector<std::string> agents_{"ana", "bob", "cho", "dee"};
+  std::vector<std::string> agents_{"ana", "bob", "cho", "dee"};
   const std::vector<std::string> accounts_{"w1", "w2"};
   const std::vector<std::string> shards_{"s1", "s2", "s3"};
 };
@@ -1178,7 +1194,7 @@ TEST(Store, TheModelAndRedisAnswerAlike) {
   const char* one = std::getenv("SEED");
   const char* many = std::getenv("SEEDS");
   const std::uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
-  const std::uint64_t count = one != nullptr ? 1 : many != nullptr ? std::strtoull(many, nullptr, 10) : 100;
+  const std::uint64_t count = one != nullptr ? 1 : many != nullptr ? std::strtoull(many, nullptr, 10) : 130;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     Fuzz fuzz(seed);
     fuzz.run(400);
@@ -1240,7 +1256,12 @@ TEST(Store, TheModelAndRedisAnswerAlike) {
                            "reply refused switched",
                            "switch ok",
                            "switch not_his",
-                           "switch other_open"}) {
+                           "switch other_open",
+                           "eli bot",
+                           "eli requeued",
+                           "eli after_hours",
+                           "eli closed",
+                           "unsent"}) {
     EXPECT_GT(Fuzz::tally()[kind], 5) << kind << " in\n" << counts;
   }
 }
@@ -1931,6 +1952,165 @@ TEST(StoreNamed, AWarmTransferKeepsTheAgentUntilTheOtherAccepts) {
   EXPECT_EQ(t.accept({by.conversation, again.gen, "bob"}).gen, again.gen + 1);
   EXPECT_EQ(t.cards({by.conversation}).at(0).owner, "bob");
   EXPECT_TRUE(t.desk("ana").held.empty());
+}
+
+// A program that is there, and a conversation of its.
+struct WithBot : Named {
+  explicit WithBot(const std::string& citizen = "x") {
+    agent_put("eli", {{"name", "Eli"}, {"bot", "1"}, {"cap", "10"}});
+    session("s1", epoch, "eli", "link", true);
+    agent_set("eli", "ready");
+    by = open(citizen);
+  }
+  Command open(const std::string& citizen, std::int64_t opens = 0) {
+    Ingest in = message(citizen, "first of " + citizen);
+    in.bot = "eli";
+    in.opens = WallTime{opens};
+    in.priority = 2;
+    const Ingested out = ingest(in);
+    return {out.ref.conversation, out.gen, out.owner};
+  }
+  Card card(const Command& of) { return cards({of.conversation}).at(0); }
+  Command by;
+};
+
+TEST(StoreNamed, AProgramAnswersFirst) {
+  WithBot t;
+  EXPECT_EQ(t.card(t.by).state, "bot");
+  EXPECT_EQ(t.card(t.by).owner, "eli");
+  EXPECT_EQ(t.replay("eli", 0).events.at(0).kind, 'g');
+  EXPECT_EQ(t.replay("eli", 0).events.at(1).body.size() + 1, 1U) << "on replay a message is read from the log";
+  EXPECT_EQ(t.answer(t.by, "What is it about?").what, What::kOk);
+  EXPECT_EQ(t.card(t.by).first_reply.ms, 0) << "no person has answered";
+  EXPECT_EQ(t.ingest(t.message("x", "2")).owner, "eli");
+  EXPECT_EQ(t.replay("eli", 0).events.back().kind, 'm');
+  // It is given nothing else, and nobody can give it anything.
+  EXPECT_TRUE(t.snapshot().waiting.empty());
+  const Command other = t.with_ana("y");
+  EXPECT_EQ(t.transfer(other, "", "eli").why, "not_ready");
+  Directive take;
+  take.verb = Directive::Verb::kTake;
+  take.conversation = other.conversation;
+  take.target = "eli";
+  take.by = "sue";
+  EXPECT_EQ(t.direct(take).why, "not_ready");
+  // By night too; and without the queue's hours when it is not there.
+  EXPECT_EQ(t.card(t.open("z", t.now + kHour)).state, "bot");
+  EXPECT_EQ(t.close(t.by, "answered", 60'000).state, "closed") << "a program writes nothing up";
+  t.agent_set("eli", "paused");
+  EXPECT_EQ(t.card(t.open("v")).state, "queued");
+  EXPECT_EQ(t.card(t.open("w", t.now + kHour)).state, "after_hours");
+  EXPECT_EQ(t.open("x").agent, "") << "who closed his last conversation was no agent to ask first";
+}
+
+TEST(StoreNamed, AHandoverKeepsThePlaceAndBeginsTheWait) {
+  WithBot t;
+  t.now += 5 * kMinute;
+  EXPECT_EQ(t.transfer(t.by, "nowhere", "").why, "no_queue");
+  EXPECT_EQ(t.transfer(t.by, "water", "").gen, 2);
+  const auto waiting = t.snapshot().waiting;
+  ASSERT_EQ(waiting.size(), 1U);
+  EXPECT_EQ(waiting[0].eff, kStart - 2 * kMinute) << "by arrival and priority";
+  EXPECT_EQ(waiting[0].since, t.now);
+  EXPECT_EQ(waiting[0].excluded, "");
+  EXPECT_EQ(waiting[0].weight, kWeight);
+  EXPECT_EQ(t.card(t.by).handed_over.ms, t.now);
+  EXPECT_EQ(t.replay("eli", 0).events.back().kind, 'x');
+  EXPECT_EQ(t.answer(t.by, "too late").what, What::kStale);
+  EXPECT_EQ(t.offer({t.by.conversation, 2, "ana", 45'000, false, "{}"}).what, What::kOk);
+  EXPECT_EQ(t.accept({t.by.conversation, 3, "ana"}).gen, 4);
+
+  // To a closed queue: it waits for that to open. To an agent: offered at once, and never warm.
+  const Command night = t.open("y");
+  EXPECT_EQ(t.transfer(night, "", "", false, t.now + 10 * kMinute).gen, 2);
+  EXPECT_EQ(t.card(night).state, "after_hours");
+  t.now += 10 * kMinute;
+  t.sweep(100);
+  EXPECT_EQ(t.card(night).state, "queued");
+  const Command straight = t.open("z");
+  EXPECT_EQ(t.transfer(straight, "", "bob", true).what, What::kOk);
+  EXPECT_EQ(t.card(straight).state, "offered");
+  EXPECT_EQ(t.card(straight).owner, "bob");
+}
+
+TEST(StoreNamed, AfterTheHandoverNothingOfTheProgramIsSent) {
+  WithBot t;
+  const Outcome first = t.answer(t.by, "one", true);
+  ASSERT_TRUE(first.claimed);
+  const Outcome second = t.answer(t.by, "two");  // waits for the first
+  Reply api;
+  api.by = {t.by.conversation, 0, ""};
+  api.author = "key";
+  api.entry = "from a program of the city's";
+  const Outcome third = t.reply(api);
+  t.transfer(t.by, "water", "");
+  EXPECT_EQ(t.state_of_entry(second.ref), State::kFailed);
+  EXPECT_EQ(t.entries(t.by.conversation, {second.ref.n}).at(0).reason, "handed_over");
+  EXPECT_EQ(t.state_of_entry(third.ref), State::kQueued) << "not the program's";
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kClaimed) << "with the provider already";
+  EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty());
+  // The provider wants it later: there is no later.
+  t.put_back("w", t.lease, {{first.ref, WallTime{t.now + 1'000}}});
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kFailed);
+  const Claims next = t.claim("w", t.lease, 10);
+  ASSERT_EQ(next.items.size(), 1U);
+  EXPECT_EQ(next.items[0].ref, third.ref);
+}
+
+TEST(StoreNamed, WhatWaitedForTheProvidersRateIsNotSentAfterTheHandover) {
+  WithBot t;
+  const Outcome first = t.answer(t.by, "one", true);
+  const Outcome second = t.answer(t.by, "two");
+  t.put_back("w", t.lease, {{first.ref, WallTime{t.now + 1'000}}});
+  t.agent_set("eli", "offline");
+  EXPECT_EQ(t.card(t.by).state, "queued");
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kFailed);
+  EXPECT_EQ(t.state_of_entry(second.ref), State::kFailed);
+  t.now += 2'000;
+  EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty());
+}
+
+TEST(StoreNamed, WhatWasClaimedUnheardByAProgramIsNotSentAfterTheHandover) {
+  WithBot t;
+  const Outcome first = t.answer(t.by, "one", true);
+  t.session("s1", t.epoch, "eli", "link", false);
+  EXPECT_EQ(t.card(t.by).state, "queued") << "at once";
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kClaimed);
+  t.lease.epoch = t.renew("w", t.lease, {}).gen;
+  EXPECT_EQ(t.state_of_entry(first.ref), State::kFailed);
+  EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty());
+}
+
+TEST(StoreNamed, NobodyIsTrappedWithAProgram) {
+  WithBot t;
+  const auto with = [&](const std::string& citizen) {
+    t.agent_set("eli", "ready");
+    return t.open(citizen);
+  };
+  t.agent_set("eli", "draining");
+  EXPECT_EQ(t.card(t.by).state, "queued");
+  const Command no_program = with("b");
+  t.agent_put("eli", {{"bot", "0"}});
+  EXPECT_EQ(t.card(no_program).state, "queued");
+  t.agent_put("eli", {{"bot", "1"}});
+  Directive what;
+  what.by = "sue";
+  for (const auto& [citizen, verb, target, state] : {std::tuple{"c", Directive::Verb::kTake, "ana", "active"},
+                                                     {"d", Directive::Verb::kAssign, "bob", "offered"},
+                                                     {"e", Directive::Verb::kRequeue, "", "queued"},
+                                                     {"f", Directive::Verb::kClose, "spam", "closed"}}) {
+    const Command by = with(citizen);
+    const Outcome said = t.answer(by, std::string("to ") + citizen);
+    what.verb = verb;
+    what.target = target;
+    what.conversation = by.conversation;
+    EXPECT_EQ(t.direct(what).state, state);
+    EXPECT_EQ(t.card(by).state, state);
+    EXPECT_EQ(t.state_of_entry(said.ref), State::kFailed);
+  }
+  const Command lost = with("g");
+  t.node_stop("s1", t.epoch);
+  EXPECT_EQ(t.card(lost).state, "queued");
 }
 
 TEST(StoreNamed, WhatComesAfterHoursWaitsForTheOpening) {
