@@ -118,7 +118,7 @@ struct Road {
 
 struct Deadline {
   std::string kind, id, stamp;  // offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|account|conv.n
-                                // warm|conv|gen  open|conv|gen
+                                // warm|conv|gen  open|conv|gen  back|agent|why
   std::string text() const { return kind + "|" + id + "|" + stamp; }
 };
 

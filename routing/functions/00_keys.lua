@@ -29,7 +29,7 @@
 --   T:node               zset    shard -> lease end; T:nodee hash shard -> epoch; T:sess:<shard> its sessions
 --   T:lease              hash    name -> shard|shard epoch|lease epoch|until
 --   T:dl                 zset    deadlines: offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|conv|n
---                                warm|conv|gen an invitation ends  open|conv|gen its queue opens
+--                                warm|conv|gen an invitation ends  open|conv|gen its queue opens  back|agent|why the rest of what it has
 --   T:alive             string  when a shard last started or beat
 --   T:dd:<ch>:<day>      set     inbound dedupe by the provider's own day
 --   T:ev                 stream  every transition (not ordinary messages)

@@ -6,11 +6,21 @@ local function agent_news(T, now, agent, why)
     'ag', r[5] or 0, 'la', r[6] or 0, 'sk', r[8] or '', 'bt', r[9] == '1' and '1' or '', 'x', why})
 end
 
--- Offers of an agent who left go back at once; what he is working on stays his until the deadline `gone`. A program keeps nothing.
+-- Offers of an agent who left go back at once; what he is working on stays his until the deadline `gone`. A program keeps nothing;
+-- it may have thousands, for which nobody else is to wait: the next sweeps take the rest.
+local BACK_AT_ONCE = 500
 local function withdraw_offers(T, now, agent, why)
+  local room = BACK_AT_ONCE
   for _, conv in ipairs(call('SMEMBERS', T .. ':agentc:' .. agent)) do
     local c = read(T, conv)
-    if c and (c.state == 'offered' or c.state == 'bot') then requeue(T, now, conv, c, why, false) end
+    if c and (c.state == 'offered' or c.state == 'bot') then
+      if room == 0 then
+        call('ZADD', T .. ':dl', clock, 'back|' .. agent .. '|' .. why)
+        break
+      end
+      room = room - 1
+      requeue(T, now, conv, c, why, false)
+    end
   end
   for _, conv in ipairs(call('SMEMBERS', T .. ':inv:' .. agent)) do not_taken_over(T, now, conv, read(T, conv), why) end
 end
@@ -221,6 +231,8 @@ local function sweep(keys, a)
         call('HSET', T .. ':agent:' .. id, 'avail', 'offline')
         agent_news(T, now, id, 'lost')
       end
+    elseif kind == 'back' then
+      if not bots.is_there(T, id) then withdraw_offers(T, now, id, x) end
     elseif kind == 'unc' then
       local conv, n = string.match(x, '^(.+)%.(%d+)$')
       land(T, id, conv, n)

@@ -177,9 +177,15 @@ void Memory::sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) {
 
 void Memory::withdraw_offers(const std::string& id, const std::string& why) {
   const auto held = w_.agents.at(id).held;
+  int room = kBackAtOnce;
   for (const std::string& conversation : held) {
     Conversation& c = w_.conversations.at(conversation);
-    if (c.state == "offered" || c.state == "bot") requeue(c, why, false);
+    if (c.state != "offered" && c.state != "bot") continue;
+    if (room-- == 0) {
+      add_deadline(now_, {"back", id, why});
+      break;
+    }
+    requeue(c, why, false);
   }
   const auto invited = w_.agents.at(id).invited;
   for (const std::string& conversation : invited) not_taken_over(w_.conversations.at(conversation), why);

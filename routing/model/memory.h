@@ -15,6 +15,7 @@ inline constexpr std::int64_t kAbsence = 600'000;      // an agent without a ses
 inline constexpr std::int64_t kSticky = 72 * kHour;    // so long the agent of the last conversation is asked first
 inline constexpr std::int64_t kUncertainFor = 10'000;  // then the next of the conversation may be sent
 inline constexpr std::size_t kReplayed = 500;
+inline constexpr int kBackAtOnce = 500;
 
 inline std::string text(std::int64_t number) { return std::to_string(number); }
 inline std::int64_t number(std::string_view digits) {

@@ -853,7 +853,7 @@ class Fuzz : public Driver {
     in.offer_ttl_ms = 20'000;
     in.auto_accept = one_in(4);
     in.priority = one_in(3) ? between(1, 100) : 0;
-    if (one_in(5)) in.opens = WallTime{now + between(-1, 3) * kMinute};
+    if (one_in(3)) in.opens = WallTime{now + between(-1, 3) * kMinute};
     if (!one_in(3)) in.bot = one_in(8) ? any(agents_) : "eli";
     ingest(in);
     sent_.push_back(in);
@@ -1094,7 +1094,7 @@ class Fuzz : public Driver {
                            : one_in(8) ? "nowhere"
                            : one_in(4) ? ""
                                        : "roads",
-                           to_agent ? any(agents_) : "", one_in(2), one_in(3) ? now + between(-1, 3) * kMinute : 0));
+                           to_agent ? any(agents_) : "", one_in(2), one_in(2) ? now + between(-1, 3) * kMinute : 0));
     }
     if (dice <= 58) return reply_something();
     if (dice <= 60) {
@@ -1970,6 +1970,11 @@ struct WithBot : Named {
     const Ingested out = ingest(in);
     return {out.ref.conversation, out.gen, out.owner};
   }
+  // It is ready, if it was not.
+  Command with_eli(const std::string& citizen) {
+    agent_set("eli", "ready");
+    return open(citizen);
+  }
   Card card(const Command& of) { return cards({of.conversation}).at(0); }
   Command by;
 };
@@ -2081,12 +2086,18 @@ TEST(StoreNamed, WhatWasClaimedUnheardByAProgramIsNotSentAfterTheHandover) {
   EXPECT_TRUE(t.claim("w", t.lease, 10).items.empty());
 }
 
+TEST(StoreNamed, AProgramThatHadThousandsLosesThemAFewHundredAtATime) {
+  WithBot t;
+  for (int i = 0; i < 509; ++i) t.open("c" + std::to_string(i));
+  t.session("s1", t.epoch, "eli", "link", false);
+  EXPECT_EQ(t.snapshot().waiting.size(), 500U);
+  t.sweep(100);
+  EXPECT_EQ(t.snapshot().waiting.size(), 510U);
+}
+
 TEST(StoreNamed, NobodyIsTrappedWithAProgram) {
   WithBot t;
-  const auto with = [&](const std::string& citizen) {
-    t.agent_set("eli", "ready");
-    return t.open(citizen);
-  };
+  const auto with = [&](const std::string& citizen) { return t.with_eli(citizen); };
   t.agent_set("eli", "draining");
   EXPECT_EQ(t.card(t.by).state, "queued");
   const Command no_program = with("b");
