@@ -1089,7 +1089,7 @@ class Fuzz : public Driver {
       }
       if (one_in(3)) return direct_something();
       const bool to_agent = one_in(2);
-      return void(transfer(command_on(one_in(3) ? "bot" : "active"),
+      return void(transfer(command_on(one_in(2) ? "bot" : "active"),
                            to_agent    ? ""
                            : one_in(8) ? "nowhere"
                            : one_in(4) ? ""
