@@ -208,6 +208,15 @@ void DeskSession::handle(const desk::Frame& f) {
     }
     case Kind::kTransfer: {
       routing::Transfer what{by, f.to_queue, f.to_agent, 45'000, f.warm, {}};
+      if (f.warm && f.to_agent.empty()) {
+        what.to_agent = next_to_ask(f);
+        if (what.to_agent.empty()) {
+          return nack(f.client_id,
+                      wire::problem(409, "nobody_free",
+                                    "Nobody else of that queue is free to be asked. Pass it on without `warm`: it keeps "
+                                    "its place in line."));
+        }
+      }
       if (const auto* queue = s.mirror.queue(f.to_queue)) what.opens = routing::opens_at(*queue, s.now().wall);
       return s.store.transfer(what, answer(f));
     }
@@ -238,6 +247,26 @@ void DeskSession::handle(const desk::Frame& f) {
     case Kind::kRead: return mark(f);
     default: return;
   }
+}
+
+// Warm, to a queue: the one of it who would get it now is asked first. Whom this desk asked for it in the last two minutes and
+// who let it go is not asked again.
+std::string DeskSession::next_to_ask(const desk::Frame& f) {
+  const WallTime now = deps_.services.now().wall;
+  const auto* queue = deps_.services.mirror.queue(f.to_queue);
+  if (queue == nullptr) return {};
+  const std::string until = ":" + std::to_string(now.ms + 120'000);
+  if (asked_.size() > 100) asked_.clear();
+  std::string& asked = asked_[f.conversation];
+  routing::Waiting waiting;
+  waiting.conversation = f.conversation;
+  waiting.queue = f.to_queue;
+  waiting.excluded = agent_ + until + "," + asked;
+  waiting.since = now.ms;
+  const auto choice = deps_.services.mirror.choose(waiting, now);
+  if (!choice) return {};
+  asked = choice->agent + until + "," + asked.substr(0, 500);
+  return choice->agent;
 }
 
 // His own, or, of who may, another's.

@@ -115,7 +115,7 @@ struct Wrap {
 inline constexpr Wrap kAsQueueSays{-1, -1};
 struct Transfer {
   Command by;
-  std::string to_queue, to_agent;  // one of them
+  std::string to_queue, to_agent;  // one of them; warm, both: the agent, and the queue that it is of when he accepts
   std::int64_t ttl_ms = 45'000;    // of the offer to an agent
   // To an agent: he is invited, and the present one keeps it until he accepts; a decline or no answer leaves it where it is.
   bool warm = false;

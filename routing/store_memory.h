@@ -49,7 +49,7 @@ struct Conversation {
   std::int64_t first_reply = 0, unanswered = 0;  // of an agent; the citizen's oldest message since a reply
   std::map<std::string, std::string> told;       // clock -> since|predicted or breached
   std::string sticky;                            // who had the citizen's last conversation
-  std::string invited;                           // whom its owner invited to take it over
+  std::string invited, invited_to;               // whom its owner invited to take it over, into which queue
   std::string into;                              // the conversation it was merged into
   std::string previous;                          // the citizen's conversation before it
   std::int64_t failures = 0, arrived = 0, opens = 0, handed_over = 0;

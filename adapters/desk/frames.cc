@@ -224,7 +224,6 @@ Result<Frame> read(const std::string& text) {
       if (auto to = read_to(object, frame); !to) return tl::unexpected(std::move(to.error()));
       if (frame.to_agent.empty() && frame.to_queue.empty()) return bad("`to` needs either agent or queue");
       frame.warm = wire::true_at(object, "warm");
-      if (frame.warm && frame.to_agent.empty()) return bad("`warm` needs `to.agent`: a queue cannot be spoken to first");
       break;
     case Frame::Kind::kAssign:
       if (auto to = read_to(object, frame); !to) return tl::unexpected(std::move(to.error()));

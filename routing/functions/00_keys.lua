@@ -9,7 +9,7 @@
 --   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when, lc the latest opened;
 --                                more in 05_contacts
 --   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq stk eff wt base n open win fly excl last given
---                                inv whom its agent invites to take it over, nf offers in a row that nobody took, arr when it was re-opened
+--                                inv whom its agent invites to take it over, invq into which queue, nf offers in a row that nobody took, arr when it was re-opened
 --                               prev the citizen's conversation before it, into the one it was merged into
 --                               fr first reply of an agent, una what nobody has answered yet ('' before that reply, 0: nothing)
 --                               sf sn sr what was told of its clocks: since|predicted or breached

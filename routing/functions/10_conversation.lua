@@ -54,7 +54,7 @@ end
 -- Whom its agent invited need not answer any more.
 local function disinvite(T, now, conv, c, gen, why)
   if not c.inv or c.inv == '' then return end
-  call('HDEL', T .. ':conv:' .. conv, 'inv')
+  call('HDEL', T .. ':conv:' .. conv, 'inv', 'invq')
   call('SREM', T .. ':inv:' .. c.inv, conv)
   call('ZREM', T .. ':dl', 'warm|' .. conv .. '|' .. c.gen)
   tell(T, now, c.inv, 'x', conv, gen, c.state, why)
@@ -157,7 +157,12 @@ end
 local function take_over(T, now, conv, c, agent)
   if not can_take(T, agent, tonumber(c.base)) then return {'refused', 'not_ready'} end
   local gen, was = tonumber(c.gen) + 1, c.own
-  call('HDEL', T .. ':conv:' .. conv, 'inv')
+  local queue = call('HGET', T .. ':conv:' .. conv, 'invq')
+  if queue then
+    c.q = queue
+    call('HSET', T .. ':conv:' .. conv, 'q', queue)
+  end
+  call('HDEL', T .. ':conv:' .. conv, 'inv', 'invq')
   call('SREM', T .. ':inv:' .. agent, conv)
   call('ZREM', T .. ':dl', 'warm|' .. conv .. '|' .. c.gen)
   local left = let_go(T, was, conv, tonumber(c.wt))
@@ -277,8 +282,8 @@ end
 
 -- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms, client_id, warm 0 or 1, when the queue opens, if it is closed)
 -- -> ok gen | stale ... | refused why
--- Cold: the present owner lets go now; the place in the queue is kept. Warm, to an agent: he keeps it until the other accepts; a
--- program never does, and hands over at once. What it hands over to a closed queue waits for that to open.
+-- Cold: the present owner lets go now; the place in the queue is kept. Warm, to an agent: he keeps it until the other accepts, and it
+-- is of to_queue then; a program never does, and hands over at once. What it hands over to a closed queue waits for that to open.
 local function transfer(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
@@ -288,9 +293,11 @@ local function transfer(keys, a)
     if a[6] == agent then return {'refused', 'same_agent'} end
     if not can_take(T, a[6], tonumber(c.base)) then return {'refused', 'not_ready'} end
     if a[9] == '1' and c.state ~= 'bot' then
+      if a[5] ~= '' and call('EXISTS', T .. ':queue:' .. a[5]) == 0 then return {'refused', 'no_queue'} end
       local gen, till = tonumber(c.gen) + 1, int(now + tonumber(a[7]))
       disinvite(T, now, conv, c, gen, 'rescinded')
       call('HSET', T .. ':conv:' .. conv, 'gen', gen, 'inv', a[6])
+      if a[5] ~= '' then call('HSET', T .. ':conv:' .. conv, 'invq', a[5]) end
       call('SADD', T .. ':inv:' .. a[6], conv)
       call('ZADD', T .. ':dl', till, 'warm|' .. conv .. '|' .. gen)
       tell(T, now, a[6], 'o', conv, gen, till, '')

@@ -113,9 +113,11 @@ void Memory::transfer(const Transfer& what, Done<Outcome> done) {
     if (what.to_agent == by.agent) return done(refused("same_agent"));
     if (!can_take(what.to_agent, c->base)) return done(refused("not_ready"));
     if (what.warm && !with_bot) {
+      if (!what.to_queue.empty() && !is_queue(what.to_queue)) return done(refused("no_queue"));
       ++c->gen;
       disinvite(*c, "rescinded");
       c->invited = what.to_agent;
+      c->invited_to = what.to_queue;
       w_.agents.at(c->invited).invited.insert(c->id);
       add_deadline(now_ + what.ttl_ms, {"warm", c->id, text(c->gen)});
       tell(c->invited, 'o', *c, c->gen, text(now_ + what.ttl_ms), "");
@@ -212,6 +214,7 @@ void Memory::leave_line(const Conversation& c) {
 void Memory::disinvite(Conversation& c, const std::string& why) {
   if (c.invited.empty()) return;
   const std::string id = std::exchange(c.invited, "");
+  c.invited_to.clear();
   w_.agents.at(id).invited.erase(c.id);
   drop_deadline({"warm", c.id, text(c.gen - 1)});
   tell(id, 'x', c, c.gen, c.state, why);
@@ -222,6 +225,7 @@ Outcome Memory::take_over(Conversation& c, const std::string& id) {
   drop_deadline({"warm", c.id, text(c.gen)});
   ++c.gen;
   c.invited.clear();
+  if (!c.invited_to.empty()) c.queue = std::exchange(c.invited_to, "");
   w_.agents.at(id).invited.erase(c.id);
   const std::string was = c.owner;
   const std::int64_t left = let_go(c);

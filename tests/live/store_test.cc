@@ -1090,7 +1090,7 @@ class Fuzz : public Driver {
       if (one_in(3)) return direct_something();
       const bool to_agent = one_in(2);
       return void(transfer(command_on(one_in(2) ? "bot" : "active"),
-                           to_agent    ? ""
+                           to_agent    ? (one_in(4) ? "roads" : "")
                            : one_in(8) ? "nowhere"
                            : one_in(4) ? ""
                                        : "roads",
@@ -1942,14 +1942,18 @@ TEST(StoreNamed, AWarmTransferKeepsTheAgentUntilTheOtherAccepts) {
   EXPECT_EQ(declined.what, What::kOk);
   EXPECT_TRUE(t.desk("bob").held.empty());
   // Not answered in time is a missed offer, and leaves it where it is.
+  EXPECT_EQ(t.transfer({by.conversation, declined.gen, "ana"}, "nowhere", "bob", true).why, "no_queue");
   t.transfer({by.conversation, declined.gen, "ana"}, "", "bob", true);
   t.now += 45'000;
   t.sweep(100);
   EXPECT_EQ(t.cards({by.conversation}).at(0).owner, "ana");
   EXPECT_EQ(t.desk("bob").availability, "not_responding");
   t.agent_set("bob", "ready");
-  const Outcome again = t.transfer({by.conversation, t.cards({by.conversation}).at(0).gen, "ana"}, "", "bob", true);
+  t.queue_put("roads", {{"name", "Roads"}});
+  const Outcome again = t.transfer({by.conversation, t.cards({by.conversation}).at(0).gen, "ana"}, "roads", "bob", true);
+  EXPECT_EQ(t.cards({by.conversation}).at(0).queue, "water") << "it is of the other queue when he accepts";
   EXPECT_EQ(t.accept({by.conversation, again.gen, "bob"}).gen, again.gen + 1);
+  EXPECT_EQ(t.cards({by.conversation}).at(0).queue, "roads");
   EXPECT_EQ(t.cards({by.conversation}).at(0).owner, "bob");
   EXPECT_TRUE(t.desk("ana").held.empty());
 }
