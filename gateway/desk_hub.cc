@@ -99,6 +99,7 @@ desk::ConversationView view_of(const routing::Card& card) {
   view.invited = card.invited;
   view.into = card.into;
   view.previous = card.previous;
+  view.attributes = routing::parse_attributes(card.attributes, '\n');
   view.first = card.first;
   view.last = card.last;
   view.window_until = card.window_until;

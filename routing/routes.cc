@@ -80,6 +80,13 @@ const Route* route_of(const std::vector<Route>& routes, const Arrival& arrival) 
     if (!route.channel.empty() && route.channel != arrival.channel) continue;
     if (!route.language.empty() && route.language != arrival.language) continue;
     if (!route.contact.empty() && !is_or_begins(route.contact, arrival.address)) continue;
+    const auto said = [&](const auto& wanted) {
+      const auto it = arrival.attributes->find(wanted.first);
+      return it != arrival.attributes->end() && it->second == wanted.second;
+    };
+    if (!route.attributes.empty() &&
+        (arrival.attributes == nullptr || !std::all_of(route.attributes.begin(), route.attributes.end(), said)))
+      continue;
     if (!route.words.empty()) {
       if (folded.empty()) folded = fold(arrival.text);
       if (std::none_of(route.words.begin(), route.words.end(),
@@ -99,11 +106,27 @@ std::vector<std::string> languages_of(const std::vector<Route>& routes) {
   return out;
 }
 
+Attributes parse_attributes(std::string_view text, char mark) {
+  Attributes out;
+  while (!text.empty()) {
+    std::string_view item = part_of(text, mark);
+    const auto is = item.find('=');
+    if (is != std::string_view::npos && is > 0) out[std::string(item.substr(0, is))] = item.substr(is + 1);
+  }
+  return out;
+}
+
+std::string write_attributes(const Attributes& attributes, char mark) {
+  std::string out;
+  for (const auto& [name, value] : attributes) (out.append(name).append("=").append(value)) += mark;
+  return out;
+}
+
 std::vector<Route> parse_routes(std::string_view text) {
   std::vector<Route> out;
   while (!text.empty()) {
     std::string_view line = part_of(text, '\n');
-    std::array<std::string_view, 9> part;
+    std::array<std::string_view, 10> part;
     for (std::string_view& each : part) each = part_of(line, '\t');
     if (part[5].empty()) continue;
     Route route{std::string(part[0]),
@@ -114,7 +137,8 @@ std::vector<Route> parse_routes(std::string_view text) {
                 std::string(part[5]),
                 0,
                 part[7] == "1",
-                std::string(part[8])};
+                std::string(part[8]),
+                parse_attributes(part[9], ',')};
     std::from_chars(part[6].data(), part[6].data() + part[6].size(), route.priority);
     out.push_back(std::move(route));
   }
@@ -126,7 +150,8 @@ std::string write_routes(const std::vector<Route>& routes) {
   for (const Route& r : routes) {
     for (const std::string& each : {r.account, r.channel, r.language, r.contact, join_list(r.words), r.queue}) out += each + "\t";
     out += std::to_string(r.priority) + "\t" + (r.life_safety ? "1" : "0");
-    if (!r.bot.empty()) out += "\t" + r.bot;
+    if (!r.bot.empty() || !r.attributes.empty()) out += "\t" + r.bot;
+    if (!r.attributes.empty()) out += "\t" + write_attributes(r.attributes, ',');
     out += "\n";
   }
   return out;

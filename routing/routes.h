@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,10 @@ namespace belfry::routing {
 inline constexpr std::size_t kMaxRoutes = 100;
 inline constexpr std::size_t kMaxRouteWords = 50;
 
+// What programs and agents say of a conversation, by name: district=north.
+using Attributes = std::map<std::string, std::string, std::less<>>;
+inline constexpr std::size_t kMaxAttributes = 20;
+
 struct Route {
   std::string account, channel, language;  // "": any. A language is its code, as in es
   std::string contact;                     // an address like wa:city:4915...; with * at its end, all that begin so
@@ -21,18 +26,23 @@ struct Route {
   std::int64_t priority = 0;  // minutes, besides the queue's
   bool life_safety = false;   // before all else
   std::string bot;            // the agent, a program, that answers first if it is there; it hands over to the queue
+  Attributes attributes;      // all said of it, with these values: known only after it came in
   friend bool operator==(const Route&, const Route&) = default;
 };
 
 // Of the first message, as far as routes ask.
 struct Arrival {
   std::string_view account, channel, language, address, text;
+  const Attributes* attributes = nullptr;  // none were said
 };
 // Null: none holds. It lives as long as `routes`.
 const Route* route_of(const std::vector<Route>& routes, const Arrival& arrival);
 // The languages they ask for; none: nobody need find it out.
 std::vector<std::string> languages_of(const std::vector<Route>& routes);
 
+// As the store keeps them: name=value, each ended by `mark`. What cannot be read is left out.
+Attributes parse_attributes(std::string_view text, char mark);
+std::string write_attributes(const Attributes& attributes, char mark);
 // As the store keeps them: a line a route. What cannot be read is left out.
 std::vector<Route> parse_routes(std::string_view text);
 std::string write_routes(const std::vector<Route>& routes);

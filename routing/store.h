@@ -131,7 +131,9 @@ struct Directive {
     kPriority,  // `target` minutes
     kReopen,    // a closed one: it waits again in its queue, or in `target`
     kMerge,     // into `target`, an open conversation of the same citizen
-    kSwitch,    // an active one: answered from now on at `target`, account|channel|address, an address of the same citizen
+    kDescribe,  // `target` is queue|attributes, as write_attributes: kept, and where it does not wait for a person's answer yet,
+                // it is of that queue from now on. No queue: it stays where it is
+    kSwitch,  // an active one: answered from now on at `target`, account|channel|address, an address of the same citizen
   } verb = Verb::kRequeue;
   std::string conversation;
   std::optional<std::int64_t> gen;  // none: whatever it is
@@ -205,6 +207,7 @@ struct Card {
   WallTime first, window_until, given, last;
   WallTime first_reply, unanswered, closed;  // of an agent; the citizen's oldest message since a reply; 0: none
   WallTime handed_over;                      // by a program: since then a person owes an answer; 0: never
+  std::string attributes;                    // as write_attributes, a line each
   std::string last_entry;
 };
 // What its queue's clocks run by: while a program has it nobody waits, and then they count from the handover.

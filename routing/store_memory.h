@@ -51,6 +51,7 @@ struct Conversation {
   std::string sticky;                            // who had the citizen's last conversation
   std::string invited, invited_to;               // whom its owner invited to take it over, into which queue
   std::string into;                              // the conversation it was merged into
+  std::string attributes;                        // as write_attributes, a line each
   std::string previous;                          // the citizen's conversation before it
   std::int64_t failures = 0, arrived = 0, opens = 0, handed_over = 0;
   std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none

@@ -120,7 +120,7 @@ Result<Ingested> ingested(const Value& reply) {
 }
 
 std::optional<Card> card_from(const Value& v) {
-  if (!v.is_array() || v.array.size() < 26) return std::nullopt;
+  if (!v.is_array() || v.array.size() < 27) return std::nullopt;
   const auto& a = v.array;
   Card card;
   card.conversation = text_of(a[0]);
@@ -148,7 +148,8 @@ std::optional<Card> card_from(const Value& v) {
   card.unanswered = WallTime{int_of(a[22])};
   card.closed = WallTime{int_of(a[23])};
   card.handed_over = WallTime{int_of(a[24])};
-  card.last_entry = a[25].text;
+  card.attributes = a[25].text;
+  card.last_entry = a[26].text;
   return card;
 }
 

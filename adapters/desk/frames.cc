@@ -346,6 +346,16 @@ void append(std::string& out, const ConversationView& c) {
   member_if(out, "invited", agent_id(c.invited));
   if (!c.into.empty()) member(out, "into", conversation_id(c.into));
   if (!c.previous.empty()) member(out, "previous", conversation_id(c.previous));
+  if (!c.attributes.empty()) {
+    out += ",\"attributes\":{";
+    for (const auto& [name, value] : c.attributes) {
+      if (!out.ends_with('{')) out += ',';
+      wire::append_quoted(out, name);
+      out += ':';
+      wire::append_quoted(out, value);
+    }
+    out += '}';
+  }
   member_time(out, "first_at", c.first);
   member_time(out, "last_at", c.last);
   member_time(out, "window_until", c.window_until);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -89,6 +90,7 @@ struct ConversationView {
   std::string invited;   // the agent who is asked to take it over
   std::string into;      // the conversation it was merged into, without conv_
   std::string previous;  // the citizen's conversation before it
+  std::map<std::string, std::string, std::less<>> attributes;
   WallTime first, last, window_until, expires;
 };
 

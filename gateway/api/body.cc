@@ -22,6 +22,13 @@ bool Body::has(std::string_view member) const {
   return object_ && object_->at_key(member).get(value) == simdjson::SUCCESS && !value.is_null();
 }
 
+std::vector<std::string> Body::names() const {
+  std::vector<std::string> out;
+  if (!object_) return out;
+  for (const auto& [name, value] : *object_) out.emplace_back(name);
+  return out;
+}
+
 std::optional<simdjson::dom::element> Body::find(std::string_view member, bool required) {
   known(member);
   if (!object_) return std::nullopt;

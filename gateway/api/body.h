@@ -42,7 +42,8 @@ class Body {
     double min = 0, max = 0;
   };
   std::optional<double> number(std::string_view member, Number rule);
-  bool flag(std::string_view member);  // false if it is not there
+  std::vector<std::string> names() const;  // of all members, as they came
+  bool flag(std::string_view member);      // false if it is not there
   std::optional<std::vector<std::string>> texts(std::string_view member, std::size_t max_items, std::size_t max_length);
   std::optional<std::vector<std::string>> queues(std::string_view member, std::size_t max_items);
   // An array of objects, each read like a body of its own; its complaints name it: `steps[0].after_s`. False: there is none, or

@@ -1,5 +1,6 @@
 // What supervisors do with conversations that are not theirs, and agents with their own, outside the desk.
 #include "adapters/desk/frames.h"
+#include "gateway/api/attributes.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
 #include "gateway/desk_hub.h"
@@ -60,6 +61,7 @@ void read_target(Body& body, routing::Directive& what) {
       what.target = std::to_string(life ? routing::kLifeSafety : minutes.value_or(0));
       break;
     }
+    case Verb::kDescribe:
     case Verb::kSwitch: break;
     case Verb::kMerge:
       if (const auto into = body.text("into", {.required = true, .max = 40})) {
@@ -104,6 +106,34 @@ void handler(Room& room, const CallPtr& call) {
   direct(room, call, verb);
 }
 
+// What programs and agents say of it; where routes ask for that, it goes to the queue they name.
+void describe(Room& room, const CallPtr& call) {
+  const auto id = parse_conversation_id(call->args[0]);
+  if (!id) return call->problem(not_found("conversation"));
+  Body body(call->request().body);
+  const routing::Attributes attributes = read_attributes(body);
+  if (!body.has("attributes")) body.complain("attributes", "is missing: send all that is known, or {} for nothing");
+  if (auto wrong = body.finish()) return call->problem(*wrong);
+  routing::Directive what;
+  what.verb = Verb::kDescribe;
+  what.conversation = *id;
+  if (auto may = permit(call->subject, what); !may) return call->error(may.error());
+  room.services.store.cards({*id}, [&room, call, what, attributes](Result<std::vector<routing::Card>> cards) mutable {
+    if (!cards) return call->error(cards.error());
+    if (cards->empty()) return call->problem(not_found("conversation"));
+    const routing::Card& card = cards->front();
+    std::vector<routing::Route> asking;
+    for (const routing::Route& route : room.services.mirror.routes()) {
+      if (!route.attributes.empty()) asking.push_back(route);
+    }
+    const routing::Route* route = routing::route_of(asking, {card.account, card.channel, {}, card.address, {}, &attributes});
+    what.target = (route == nullptr ? std::string() : route->queue) + "|" + routing::write_attributes(attributes, '\n');
+    room.services.store.direct(what, [&room, call, id = what.conversation](const Result<routing::Outcome>& outcome) {
+      conclude(room, call, id, outcome);
+    });
+  });
+}
+
 // Whispered: the agent who has it sees it, the citizen does not.
 void note(Room& room, const CallPtr& call) {
   const auto id = parse_conversation_id(call->args[0]);
@@ -137,6 +167,7 @@ std::vector<Route> directive_routes() {
           {"POST", "/conversations/{id}/priority", Takes::kJson, Who::kKnown, handler<Verb::kPriority>},
           {"POST", "/conversations/{id}/reopen", Takes::kJson, Who::kKnown, handler<Verb::kReopen>},
           {"POST", "/conversations/{id}/merge", Takes::kJson, Who::kKnown, handler<Verb::kMerge>},
+          {"PUT", "/conversations/{id}/attributes", Takes::kJson, Who::kKnown, describe},
           {"POST", "/conversations/{id}/switch", Takes::kJson, Who::kKnown, handler<Verb::kSwitch>},
           {"POST", "/conversations/{id}/notes", Takes::kJson, Who::kKnown, note}};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "gateway/api/attributes.h"
 #include "gateway/api/audit.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
@@ -29,6 +30,7 @@ std::string route_json(const routing::Route& route) {
   if (route.priority > 0) number(out, "priority", std::to_string(route.priority));
   if (route.life_safety) out += ",\"life_safety\":true";
   if (!route.bot.empty()) member(out, "bot", agent_id(route.bot));
+  if (!route.attributes.empty()) out.append(",\"attributes\":").append(attributes_json(route.attributes));
   return out + "}";
 }
 
@@ -81,7 +83,11 @@ routing::Route read_route(Room& room, Body& item, std::vector<std::string>& queu
     route.bot = *bot;
     bots.push_back(*bot);
   }
-  if (route.account.empty() && route.channel.empty() && route.language.empty() && route.contact.empty() && route.words.empty())
+  route.attributes = read_attributes(item);
+  if (!route.attributes.empty() && (!route.words.empty() || !route.language.empty()))
+    item.complain("attributes", "are said after the first message, of which `words` and `language` are: make two routes");
+  if (route.account.empty() && route.channel.empty() && route.language.empty() && route.contact.empty() && route.words.empty() &&
+      route.attributes.empty())
     item.complain("queue",
                   "has no condition beside it: it would take everything. Set the account's queue in the configuration instead");
   return route;

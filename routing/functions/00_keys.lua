@@ -11,6 +11,7 @@
 --   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq stk eff wt base n open win fly excl last given
 --                                inv whom its agent invites to take it over, invq into which queue, nf offers in a row that nobody took, arr when it was re-opened
 --                               prev the citizen's conversation before it, into the one it was merged into
+--                               at what is said of it, name=value, a line each
 --                               fr first reply of an agent, una what nobody has answered yet ('' before that reply, 0: nothing)
 --                               sf sn sr what was told of its clocks: since|predicted or breached
 --                               bw bx ho of a program: 35_bot.lua

@@ -88,6 +88,16 @@ function verbs.merge(T, now, conv, c, target)
   return {'ok', gen, 'closed'}
 end
 
+-- What is said of it, `queue|attributes`, and the queue that its routes name for that, or ''. It goes there unless a person has it.
+function verbs.describe(T, now, conv, c, target)
+  local queue, attributes = string.match(target, '^([^|]*)|(.*)$')
+  call('HSET', T .. ':conv:' .. conv, 'at', attributes)
+  if queue == '' or queue == c.q or not is_queue(T, queue) then return {'ok', tonumber(c.gen), c.state} end
+  if c.state == 'queued' or c.state == 'after_hours' then return verbs.requeue(T, now, conv, c, queue) end
+  if c.state == 'bot' then call('HSET', T .. ':conv:' .. conv, 'q', queue) end
+  return {'ok', tonumber(c.gen), c.state}
+end
+
 -- It goes on at another address of the same citizen, `account|channel|address`. What he writes where it was still comes into it.
 function verbs.switch(T, now, conv, c, target)
   if c.state ~= 'active' then return {'refused', 'not_active'} end

@@ -29,6 +29,7 @@ Outcome Memory::directed(const Directive& what) {
     case Verb::kPriority: return prioritise(*c, what);
     case Verb::kReopen: return reopen(*c, what);
     case Verb::kMerge: return merge(*c, what);
+    case Verb::kDescribe: return describe(*c, what);
     case Verb::kSwitch: return switch_to(*c, what);
   }
   return missing();
@@ -103,6 +104,20 @@ Outcome Memory::merge(Conversation& c, const Directive& what) {
   if (same) w_.contacts.at(c.contact).open[c.account] = into->id;
   lead(c, into->id, !same);
   return ok(c.gen, "closed");
+}
+
+Outcome Memory::describe(Conversation& c, const Directive& what) {
+  const auto bar = what.target.find('|');
+  const std::string queue = what.target.substr(0, bar);
+  c.attributes = what.target.substr(bar + 1);
+  if (queue.empty() || queue == c.queue || !is_queue(queue)) return ok(c.gen, c.state);
+  if (c.state == "queued" || c.state == "after_hours") {
+    Directive there = what;
+    there.target = queue;
+    return move_to(c, there);
+  }
+  if (c.state == "bot") c.queue = queue;
+  return ok(c.gen, c.state);
 }
 
 Outcome Memory::switch_to(Conversation& c, const Directive& what) {

@@ -94,6 +94,7 @@ inline Card card_of(const Conversation& c) {
   card.first_reply = WallTime{c.first_reply};
   card.unanswered = WallTime{c.unanswered};
   card.closed = WallTime{c.closed};
+  card.attributes = c.attributes;
   card.handed_over = WallTime{c.handed_over};
   if (!c.log.empty()) card.last_entry = c.log.back().entry;
   return card;
@@ -222,6 +223,7 @@ class Memory final : public MemoryStore {
   Outcome prioritise(Conversation& c, const Directive& what);
   Outcome reopen(Conversation& c, const Directive& what);
   Outcome merge(Conversation& c, const Directive& what);
+  Outcome describe(Conversation& c, const Directive& what);
   Outcome switch_to(Conversation& c, const Directive& what);
   Outcome directed(const Directive& what);
   // Back to its queue with the same place: eff never changes.

@@ -45,6 +45,22 @@ def routes(shards):
         contact = h.all("/conversations")[0]
         say("routed", len(h.all("/conversations")), "conversations, the first of", contact["contact"]["name"])
 
+        # What is said of it afterwards moves it, as long as nobody has it.
+        equal(h.api("PUT", "/queues/queue_north", {"name": "North"}).status, 201, "a queue")
+        for attributes, word in (({"District": "n"}, "name"), ({"a": "x,y"}, "comma"), ({f"a{i}": "" for i in range(21)}, "20")):
+            answer = put({"items": wanted + [{"queue": "queue_north", "attributes": attributes}]})
+            assert answer.status == 422 and word in answer.body.decode(), answer
+        equal(put({"items": [{"queue": "queue_north", "attributes": {"district": "north"}}] + wanted}).status, 200, "a route by attributes")
+        time.sleep(1)
+        plain = goes_to("491511000058", "I have a question")
+        describe = functools.partial(h.api, "PUT", f"/conversations/{plain['id']}/attributes")
+        equal(describe({}).status, 422, "nothing said")
+        said = describe({"attributes": {"topic": "parks"}}).json
+        equal((said["queue"], said["attributes"]), ("queue_hall", {"topic": "parks"}), "no route asks for that")
+        said = describe({"attributes": {"topic": "parks", "district": "north"}}).json
+        equal((said["queue"], said["state"]), ("queue_north", "queued"), "by what is said of it")
+        equal(h.get("/conversations/" + plain["id"])["attributes"], {"topic": "parks", "district": "north"}, "as it is kept")
+
         # Danger to life goes before everybody in its queue, however long they wait.
         calm = goes_to("491511000056", "Is there a fire drill tomorrow?")
         equal(h.api("POST", f"/conversations/{calm['id']}/priority", {"minutes": 1000}).status, 200, "a thousand minutes")

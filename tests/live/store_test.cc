@@ -164,7 +164,7 @@ std::string show(const Card& c) {
       << c.gen << " n " << c.n << " open " << c.open << " first " << c.first.ms << " win " << c.window_until.ms << " given "
       << c.given.ms << " last " << c.last.ms << " eff " << c.eff << " inv " << c.invited << " into " << c.into << " prev "
       << c.previous << " ho " << c.handed_over.ms << " fr " << c.first_reply.ms << " una " << c.unanswered.ms << " closed "
-      << c.closed.ms << " " << show(c.last_entry) << "\n";
+      << c.closed.ms << " at " << c.attributes << " " << show(c.last_entry) << "\n";
   return out.str();
 }
 std::string show(const std::vector<Card>& cards) {
@@ -1016,13 +1016,13 @@ class Fuzz : public Driver {
   }
 
   void direct_something() {
-    static constexpr Directive::Verb kVerbs[] = {Directive::Verb::kTake,    Directive::Verb::kAssign, Directive::Verb::kRequeue,
-                                                 Directive::Verb::kClose,   Directive::Verb::kReopen, Directive::Verb::kMerge,
-                                                 Directive::Verb::kPriority};
+    static constexpr Directive::Verb kVerbs[] = {Directive::Verb::kTake,     Directive::Verb::kAssign,  Directive::Verb::kRequeue,
+                                                 Directive::Verb::kClose,    Directive::Verb::kReopen,  Directive::Verb::kMerge,
+                                                 Directive::Verb::kPriority, Directive::Verb::kDescribe};
     const model::Conversation* c = some_conversation();
     if (c == nullptr) return;
     Directive what;
-    what.verb = kVerbs[between(0, 6)];
+    what.verb = kVerbs[between(0, 7)];
     what.conversation = one_in(20) ? "none" : c->id;
     if (one_in(2)) what.gen = one_in(6) ? c->gen - 1 : c->gen;
     what.by = "sue";
@@ -1036,6 +1036,9 @@ class Fuzz : public Driver {
       case Directive::Verb::kClose: what.target = one_in(3) ? "" : one_in(2) ? "spam" : "done"; break;
       case Directive::Verb::kPriority: what.target = std::to_string(one_in(4) ? kLifeSafety : between(0, 60)); break;
       case Directive::Verb::kSwitch: break;
+      case Directive::Verb::kDescribe:
+        what.target = std::string(one_in(3) ? "" : one_in(4) ? "nowhere" : one_in(2) ? "roads" : "water") + "|district=north\n";
+        break;
       case Directive::Verb::kMerge: {
         const model::Conversation* other = some_conversation();
         for (const auto& [id, each] : memory->world().conversations) {

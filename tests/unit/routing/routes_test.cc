@@ -69,5 +69,19 @@ TEST(Routes, AreReadAsTheyWereWritten) {
   EXPECT_TRUE(languages_of({one, two}).empty());
 }
 
+TEST(Routes, AttributesAreAskedForOnlyWhenTheyAreSaid) {
+  Route north;
+  north.queue = "north";
+  north.attributes = {{"district", "north"}, {"topic", "water"}};
+  const std::vector<Route> routes{north};
+  EXPECT_EQ(route_of(routes, {"w", "wa", "", "wa:p:1", "water in the north"}), nullptr) << "nothing was said of it yet";
+  const Attributes some{{"district", "north"}}, all{{"district", "north"}, {"topic", "water"}, {"other", "x"}};
+  EXPECT_EQ(route_of(routes, {"w", "wa", "", "wa:p:1", "", &some}), nullptr);
+  ASSERT_NE(route_of(routes, {"w", "wa", "", "wa:p:1", "", &all}), nullptr);
+  EXPECT_EQ(parse_routes(write_routes(routes)), routes);
+  EXPECT_EQ(parse_attributes(write_attributes(all, '\n'), '\n'), all);
+  EXPECT_TRUE(parse_attributes("=x\nnothing\n", '\n').empty());
+}
+
 }  // namespace
 }  // namespace belfry::routing
