@@ -315,6 +315,7 @@ std::string sentence_of(const json& t) {
   }
   if (kind == "wrapup") return agent + " resolved it" + (why.empty() ? "" : " (" + why + ")") + " and writes it up.";
   if (kind == "closed") return "Closed" + (why.empty() ? "" : ": " + why) + ".";
+  if (kind == "switched") return agent + " goes on with it at account " + why + ".";
   if (kind == "parked") return agent + " parked it.";
   if (kind == "woken") return "Back with " + agent + (why == "message" ? ": the citizen wrote again." : ": its time came.");
   return kind + (why.empty() ? "" : ": " + why) + ".";

@@ -217,7 +217,8 @@ void DeskSession::handle(const desk::Frame& f) {
     case Kind::kClose:
     case Kind::kPriority:
     case Kind::kReopen:
-    case Kind::kMerge: return direct(f);
+    case Kind::kMerge:
+    case Kind::kSwitch: return direct(f);
     case Kind::kWatch: return watch(f);
     case Kind::kReply: return reply(f);
     case Kind::kNote: {
@@ -279,6 +280,14 @@ void DeskSession::direct(const desk::Frame& f) {
       what.verb = Verb::kMerge;
       what.target = f.into;
       break;
+    case Kind::kSwitch: {
+      what.verb = Verb::kSwitch;
+      auto target = switch_target(deps_.services.outbox, f.account, f.address);
+      if (!target) return nack(f.client_id, wire::problem(422, "invalid_recipient", target.error().detail));
+      what.target = std::move(*target);
+      accounts_.erase(f.conversation);
+      break;
+    }
     default:
       what.verb = Verb::kRequeue;
       what.target = f.to_queue;
@@ -363,12 +372,19 @@ void DeskSession::send(const desk::Frame& f, const std::string& account) {
   what.author = agent_;
   what.entry = routing::encode_entry(entry);
   what.needs_window = s.outbox.needs_window(account, f.content);
+  what.account = account;
   what.lease = s.outbox.lease(account);
   auto done = answer(f);
   s.store.reply(what, [self = shared_from_this(), f, account = account, at = entry.at, leased = what.lease.epoch > 0,
                        done = std::move(done)](Result<Outcome> out) {
     if (!out && leased && out.error().code != Errc::kUnavailable && out.error().code != Errc::kBusy) {
       self->deps_.services.outbox.lease_in_doubt(account);
+    }
+    if (out && out->what == Outcome::What::kRefused && out->why == "switched") {
+      // It is answered elsewhere than we thought, and nothing was kept: once more, as that account wants it.
+      self->accounts_.erase(f.conversation);
+      self->release();
+      return self->reply(f);
     }
     if (out && out->what == Outcome::What::kOk && out->claimed) {
       self->deps_.services.outbox.hand_over({out->ref, account, out->address, f.content, Lane::kConversation, at});

@@ -6,6 +6,7 @@
 #include "adapters/language/language.h"
 #include "adapters/wire/problem.h"
 #include "gateway/config.h"
+#include "gateway/proof.h"
 #include "routing/record.h"
 
 namespace belfry::gateway {
@@ -203,6 +204,7 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
   what.addresses = std::move(message.addresses);
   what.name = std::move(message.name);
   if (may_open) choose_queue(what, message.content);
+  std::string code = may_open ? code_in(message.content.text) : std::string();
   routing::Entry entry;
   entry.content = std::move(message.content);
   entry.provider_id = std::move(message.provider_id);
@@ -222,19 +224,22 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
     what.hint = mirror.hint(what.queue, what.weight, now);
   }
   std::string bytes = what.entry;
-  services_.store.ingest(what, [this, delivery, bytes = std::move(bytes)](Result<routing::Ingested> out) mutable {
-    if (!out) {
-      if (about_the_store(out.error().code)) return kept(delivery, &out.error());
-      return keep_aside(delivery, std::move(bytes), "the store refused its content");
-    }
-    if (out->kind == routing::Ingested::Kind::kFull) {
-      const Error full{Errc::kBusy, "no room for a new conversation"};
-      return kept(delivery, &full);
-    }
-    if (out->kind == routing::Ingested::Kind::kDuplicate) ++counts_.duplicates;
-    if (out->kind == routing::Ingested::Kind::kNone) return keep_aside(delivery, std::move(bytes), "no conversation to join");
-    kept(delivery, nullptr);
-  });
+  services_.store.ingest(
+      what, [this, delivery, bytes = std::move(bytes), code = std::move(code)](Result<routing::Ingested> out) mutable {
+        if (!out) {
+          if (about_the_store(out.error().code)) return kept(delivery, &out.error());
+          return keep_aside(delivery, std::move(bytes), "the store refused its content");
+        }
+        if (out->kind == routing::Ingested::Kind::kFull) {
+          const Error full{Errc::kBusy, "no room for a new conversation"};
+          return kept(delivery, &full);
+        }
+        if (out->kind == routing::Ingested::Kind::kDuplicate) ++counts_.duplicates;
+        if (!code.empty() && (out->kind == routing::Ingested::Kind::kNew || out->kind == routing::Ingested::Kind::kOk))
+          prove(services_, out->contact, out->ref.conversation, code);
+        if (out->kind == routing::Ingested::Kind::kNone) return keep_aside(delivery, std::move(bytes), "no conversation to join");
+        kept(delivery, nullptr);
+      });
 }
 
 void Webhook::keep_aside(const std::shared_ptr<Delivery>& delivery, std::string bytes, const std::string& why) {

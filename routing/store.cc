@@ -26,6 +26,7 @@ std::string_view name_of(Directive::Verb verb) {
     case Directive::Verb::kPriority: return "priority";
     case Directive::Verb::kReopen: return "reopen";
     case Directive::Verb::kMerge: return "merge";
+    case Directive::Verb::kSwitch: return "switch";
   }
   return "";
 }

@@ -16,6 +16,7 @@
 #include "belfry/message.h"
 #include "belfry/result.h"
 #include "routing/calendar.h"
+#include "routing/contact.h"
 #include "routing/demand.h"
 #include "routing/routes.h"
 #include "routing/service_level.h"
@@ -76,7 +77,8 @@ struct Outcome {
     kStale,    // gen, state and owner are what is true now
     kMissing,  // no such conversation, agent
     kRefused,  // why: not_ready, excluded, no_queue, same_agent, same_queue, full, other_open, not_open, not_waiting,
-               // other_contact
+               // other_contact, not_his, same_address, sending, not_active, switched; of contacts: same_contact, too_many,
+               // not_merged, too_often, none, wrong
     kWindow,   // the provider's window is closed: a template is the remedy
     kLost,     // the caller's lease or epoch is not current
   } what = What::kOk;
@@ -128,7 +130,8 @@ struct Directive {
     kClose,     // with the code `target`
     kPriority,  // `target` minutes
     kReopen,    // a closed one: it waits again in its queue, or in `target`
-    kMerge,     // into `target`, an open conversation of the same contact
+    kMerge,     // into `target`, an open conversation of the same citizen
+    kSwitch,    // an active one: answered from now on at `target`, account|channel|address, an address of the same citizen
   } verb = Verb::kRequeue;
   std::string conversation;
   std::optional<std::int64_t> gen;  // none: whatever it is
@@ -148,6 +151,7 @@ struct Reply {
   std::string client_id;  // empty: no dedupe
   std::string author;     // whose client_id it is
   std::string entry;
+  std::string account;  // that the content and the lease are for: if it is answered elsewhere now, kRefused, switched. Empty: any
   Lane lane = Lane::kConversation;
   bool needs_window = false;
   LeaseRef lease;  // of the account, if this shard owns it and has credit: then the entry is claimed at once
@@ -354,6 +358,19 @@ class Store : public LaneStore {
   // Fetched (sha256 and size), or given up (`failed` says why). The owner's desk is told.
   virtual void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size,
                           std::string_view failed, Done<Outcome> done) = 0;
+
+  // Citizens. Merging attaches one contact to another and rewrites nothing; parting undoes it. Both are told in the transition
+  // stream, by whom.
+  virtual void contact_join(std::string_view contact, std::string_view into, std::string_view by, Done<Outcome> done) = 0;
+  virtual void contact_part(std::string_view contact, std::string_view by, Done<Outcome> done) = 0;
+  virtual void contact_said(std::string_view contact, std::string_view number, Done<Outcome> done) = 0;
+  // A code goes to `address`; if `contact` sends it back within ten minutes, both are his. Three an hour, five tries each.
+  virtual void contact_ask(std::string_view contact, std::string_view address, std::string_view code, std::string_view by,
+                           Done<Outcome> done) = 0;
+  virtual void contact_prove(std::string_view contact, std::string_view code, Done<Outcome> done) = 0;
+  // `portfolios`: of WhatsApp, to look for his numbers in.
+  virtual void contact(std::string_view id, const std::vector<std::string>& portfolios, Done<Citizen> done) = 0;
+  virtual void contact_at(std::string_view address, Done<std::string> done) = 0;  // empty: nobody's
 
   // Agents, sessions, shards.
   virtual void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;  // gen 1: created

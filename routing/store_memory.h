@@ -59,16 +59,29 @@ struct Conversation {
 };
 
 struct Contact {
+  std::string name, address;
   std::map<std::string, std::string> open;  // account -> open conversation
   std::string last_agent;                   // of his last conversation
   std::int64_t last_at = 0;
-  std::string latest;  // conversation that was opened
+  std::string latest;    // conversation that was opened
+  std::string into, by;  // the contact it is attached to, by whom
+  std::int64_t since = 0, folded = 0;
+  std::vector<std::string> said;  // numbers
+};
+
+// A code that was sent to prove an address.
+struct Code {
+  std::string code, address, by;
+  std::int64_t left = 0, until = 0, asked = 0, hour = 0;
 };
 
 struct Address {
   std::string contact, aliases;
   std::map<std::string, std::string> latest;  // account -> latest conversation
-  std::map<std::string, std::string> sends;   // account -> log of sends without a conversation
+  std::set<std::string> elsewhere;            // accounts whose latest conversation is answered at another address
+  std::map<std::string, std::int64_t>
+      windows;                               // account -> until when he may be written to, where that is not the conversation's
+  std::map<std::string, std::string> sends;  // account -> log of sends without a conversation
 };
 
 struct Agent {
@@ -129,6 +142,8 @@ struct World {
   std::map<std::string, Conversation, ByNumber> conversations;
   std::map<std::string, Contact, ByNumber> contacts;
   std::map<std::string, Address> addresses;
+  std::map<std::string, Code> codes;                  // contact
+  std::map<std::string, std::set<std::string>> said;  // number -> contacts
   std::map<std::string, Agent> agents;
   std::map<std::string, std::map<std::string, std::string>> queues;
   std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> waiting;     // queue -> eff, conversation

@@ -152,6 +152,43 @@ std::optional<Card> card_from(const Value& v) {
   return card;
 }
 
+std::vector<std::string> lines_of(const Value& v) {
+  std::vector<std::string> out;
+  for (std::string_view rest = v.text; !rest.empty();) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    if (end > 0) out.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return out;
+}
+
+// root, fold, parts, same: as `contact` in 05_contacts.lua writes them.
+Result<Citizen> citizen_from(const Value& v) {
+  Citizen out;
+  if (!v.is_array() || v.array.empty()) return odd("contact");
+  if (v.array[0].text == "missing") return out;
+  if (v.array.size() < 4) return odd("contact");
+  out.missing = false;
+  out.id = text_of(v.array[0]);
+  out.folded = WallTime{int_of(v.array[1])};
+  for (const Value& row : v.array[2].array) {
+    const auto& a = row.array;
+    if (a.size() < 10) return odd("contact");
+    ContactPart part{text_of(a[0]), text_of(a[1]), text_of(a[2]),  text_of(a[4]),         WallTime{int_of(a[3])},
+                     text_of(a[5]), text_of(a[6]), lines_of(a[7]), split_list(a[8].text), {}};
+    for (const std::string& line : lines_of(a[9])) {
+      const auto bar = line.rfind('|');
+      part.places.push_back({line.substr(0, bar), WallTime{bar == std::string::npos ? 0 : to_int(line.substr(bar + 1))}});
+    }
+    out.parts.push_back(std::move(part));
+  }
+  for (const Value& row : v.array[3].array) {
+    if (row.array.size() < 3) return odd("contact");
+    out.same.push_back({text_of(row.array[0]), text_of(row.array[1]), text_of(row.array[2])});
+  }
+  return out;
+}
+
 class RedisStore final : public Store {
  public:
   RedisStore(Carry carry, RedisStoreOptions options)
@@ -237,7 +274,7 @@ class RedisStore final : public Store {
   void reply(const Reply& w, Done<Outcome> done) override {
     call("reply",
          {now(), w.by.conversation, std::to_string(w.by.gen), w.by.agent, w.client_id, w.entry, lane_text(w.lane),
-          w.needs_window ? "1" : "0", w.lease.shard, epoch_text(w.lease), w.author},
+          w.needs_window ? "1" : "0", w.lease.shard, epoch_text(w.lease), w.author, w.account},
          outcome("reply", std::move(done), with_ref));
   }
   void note(const Command& by, std::string_view client_id, std::string_view author, std::string_view entry,
@@ -484,6 +521,36 @@ class RedisStore final : public Store {
       }
       if (const std::int64_t next = int_of(reply->array.back()); next > 0) out.next = std::to_string(next);
       done(std::move(out));
+    });
+  }
+  void contact_join(std::string_view contact, std::string_view into, std::string_view by, Done<Outcome> done) override {
+    call("contact_join", {now(), contact, into, by}, outcome("contact_join", std::move(done), common));
+  }
+  void contact_part(std::string_view contact, std::string_view by, Done<Outcome> done) override {
+    call("contact_part", {now(), contact, by}, outcome("contact_part", std::move(done), common));
+  }
+  void contact_said(std::string_view contact, std::string_view number, Done<Outcome> done) override {
+    call("contact_said", {contact, number}, outcome("contact_said", std::move(done), common));
+  }
+  void contact_ask(std::string_view contact, std::string_view address, std::string_view code, std::string_view by,
+                   Done<Outcome> done) override {
+    call("contact_ask", {now(), contact, address, code, by}, outcome("contact_ask", std::move(done), common));
+  }
+  void contact_prove(std::string_view contact, std::string_view code, Done<Outcome> done) override {
+    call("contact_prove", {now(), contact, code}, outcome("contact_prove", std::move(done), common));
+  }
+  void contact(std::string_view id, const std::vector<std::string>& portfolios, Done<Citizen> done) override {
+    std::string all;
+    for (const std::string& portfolio : portfolios) all += portfolio + "\n";
+    call("contact", {id, all}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      done(citizen_from(*reply));
+    });
+  }
+  void contact_at(std::string_view address, Done<std::string> done) override {
+    call("contact_at", {address}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      done(reply->text);
     });
   }
   void snapshot(Done<Snapshot> done) override {

@@ -32,6 +32,7 @@ constexpr std::array kKinds{
     KindRow{"priority", Frame::Kind::kPriority, true, false, true},
     KindRow{"reopen", Frame::Kind::kReopen, true, false, true},
     KindRow{"merge", Frame::Kind::kMerge, true, false, true},
+    KindRow{"switch", Frame::Kind::kSwitch, true, true, true},
     KindRow{"watch", Frame::Kind::kWatch, false, false, true},
     KindRow{"reply", Frame::Kind::kReply, true, true, true},
     KindRow{"note", Frame::Kind::kNote, true, false, true},
@@ -248,6 +249,12 @@ Result<Frame> read(const std::string& text) {
       frame.into = *into;
       break;
     }
+    case Frame::Kind::kSwitch:
+      frame.account = std::string(wire::text_at(object, "account"));
+      frame.address = std::string(wire::text_at(object, "address"));
+      if (frame.account.empty() || frame.address.empty())
+        return bad("`switch` needs `account` and `address`: one of those that GET /api/v1/contacts/{id} lists for the citizen");
+      break;
     case Frame::Kind::kWatch: frame.on = wire::true_at(object, "on"); break;
     case Frame::Kind::kReply: {
       auto content = content_of(object);

@@ -3,8 +3,11 @@
 -- KEYS[1] of every call is the site's hash tag, "{belfry}"; every key of the site starts with it, so all live in one slot.
 -- ARGV[1] is now_ms in tests, and empty in production: then Redis' own clock counts. Stored time never goes back.
 --
---   T:addr:<address>     hash    c contact, v:<account> its latest conversation there, al the other addresses known to be his
---   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when, lc the latest opened
+--   T:addr:<address>     hash    c contact, v:<account> the latest conversation of what he writes from there, with a + if it is answered
+--                                elsewhere, w:<account> until when he may then be written to there, s:<account> a log of sends,
+--                                al the other addresses known to be his
+--   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when, lc the latest opened;
+--                                more in 05_contacts
 --   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq stk eff wt base n open win fly excl last given
 --                                inv whom its agent invites to take it over, nf offers in a row that nobody took, arr when it was re-opened
 --                               prev the citizen's conversation before it, into the one it was merged into

@@ -96,7 +96,7 @@ end
 local function shut(T, now, conv, c, why)
   local ck = T .. ':conv:' .. conv
   local gen = tonumber(c.gen) + 1
-  local load = 0
+  local load, had = 0, false
   if c.state == 'bot' then bots.silence(T, now, conv, c) end
   leave_line(T, conv, c)
   if why == '' and c.state == 'wrapup' then why = call('HGET', ck, 'code') or '' end
@@ -105,12 +105,15 @@ local function shut(T, now, conv, c, why)
   if c.own and c.own ~= '' then
     load = let_go(T, c.own, conv, tonumber(c.wt))
     tell(T, now, c.own, 'c', conv, gen, 'closed', why)
-    -- The citizen's next conversation asks for him first.
-    if c.state ~= 'offered' and c.state ~= 'bot' and why ~= 'spam' then call('HSET', T .. ':contact:' .. c.contact, 'la', c.own, 'lat', clock) end
+    had = c.state ~= 'offered' and c.state ~= 'bot' and why ~= 'spam'
   end
   call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', 0, 'closed', clock, 'why', why)
-  if call('HGET', T .. ':contact:' .. c.contact, 'v:' .. c.acct) == conv then
-    call('HDEL', T .. ':contact:' .. c.contact, 'v:' .. c.acct)
+  local contact, here = T .. ':contact:' .. c.contact, 'v:' .. c.acct
+  local r = call('HMGET', contact, here, 'into')
+  if r[1] == conv then call('HDEL', contact, here) end
+  if had then  -- the citizen's next conversation asks for him first
+    call('HSET', contact, 'la', c.own, 'lat', clock)
+    if r[2] then call('HSET', T .. ':contact:' .. root_of(T, r[2]), 'la', c.own, 'lat', clock) end
   end
   call('ZADD', T .. ':closed', now, conv)
   transition(T, now, 'closed', conv, gen, c.own or '', c.q, {'l', load, 'x', why})

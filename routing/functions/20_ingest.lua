@@ -41,6 +41,7 @@ local function contact_of(T, here, main, aliases, old)
   end
   if not contact and old then contact = call('HGET', T .. ':addr:' .. old, 'c') end
   if not contact then return nil end
+  if old then call('HSET', T .. ':contact:' .. contact, 'addr', main) end
   if not r[1] then call('HSET', addr, 'c', contact) end
   for known in string.gmatch(aliases, '[^\n]+') do call('HSETNX', T .. ':addr:' .. known, 'c', contact) end
   if aliases ~= '' then call('HSET', addr, 'al', aliases) end
@@ -86,8 +87,13 @@ end
 -- The agent of the contact's last conversation, if that was within three days; and the conversation that was opened last.
 local STICKY_MS = 72 * 3600 * 1000
 local function last_of(T, now, contact)
-  local r = call('HMGET', T .. ':contact:' .. contact, 'la', 'lat', 'lc')
-  return r[1] and now - tonumber(r[2]) < STICKY_MS and r[1] or '', r[3]
+  local r = call('HMGET', T .. ':contact:' .. contact, 'la', 'lat', 'lc', 'into')
+  local agent, at = r[1] or '', tonumber(r[2] or 0)
+  if r[4] then  -- one of several of this citizen
+    local root = call('HMGET', T .. ':contact:' .. root_of(T, r[4]), 'la', 'lat')
+    if tonumber(root[2] or 0) > at then agent, at = root[1], tonumber(root[2]) end
+  end
+  return now - at < STICKY_MS and agent or '', r[3]
 end
 
 local function ingest(keys, a)
@@ -98,7 +104,11 @@ local function ingest(keys, a)
   local account, main, entry, window, media, aliases = a[2], a[5], a[6], a[7], a[8] == 'm', a[9]
   local here = 'v:' .. account
   local contact, conv = contact_of(T, here, main, aliases, a[13])
-  local c
+  local c, elsewhere
+  if conv and string.byte(conv, -1) == 43 then  -- a +: what he writes here is answered at another address of his
+    conv, elsewhere = string.sub(conv, 1, -2), true
+  end
+  if a[13] and a[13] == main and contact then call('HSET', T .. ':contact:' .. contact, 'fold', clock) end
   if conv then
     c = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'win', 'una')
     if not c[1] or c[1] == 'closed' then c = nil end
@@ -110,7 +120,7 @@ local function ingest(keys, a)
       if not c[1] or c[1] == 'closed' then
         c = nil
       else
-        conv = open
+        conv, elsewhere = open, false
         call('HSET', T .. ':addr:' .. main, here, conv)
       end
     end
@@ -119,13 +129,17 @@ local function ingest(keys, a)
   if c then
     local state, gen, own, win = c[1], c[2], c[3] or '', c[4] or '0'
     local n = int(call('RPUSH', T .. ':log:' .. conv, entry))
-    if tonumber(window) > tonumber(win) then win = window end
+    if elsewhere then
+      if window ~= '0' then call('HSET', T .. ':addr:' .. main, 'w:' .. account, window) end
+    elseif tonumber(window) > tonumber(win) then
+      win = window
+    end
     if c[5] == '0' and a[10] ~= '' then
       call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock, 'una', clock)
     else
       call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock)
     end
-    if (a[13] or '') ~= '' then call('HSET', T .. ':conv:' .. conv, 'addr', main) end  -- that is where he is to be answered now
+    if (a[13] or '') ~= '' and not elsewhere then call('HSET', T .. ':conv:' .. conv, 'addr', main) end  -- that is where he is to be answered now
     if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.' .. n) end
     if own ~= '' then
       tell(T, now, own, 'm', conv, n, 'i', win, entry)

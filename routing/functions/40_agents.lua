@@ -91,7 +91,7 @@ end
 -- sessions anew. Otherwise its agents would look connected to it and be gone here.
 local function shard_gone(T, now, shard)
   local members = call('SMEMBERS', T .. ':sess:' .. shard)
-  table.sort(members)
+  table.sort(members)  -- one agent's leaving may concern another: what each hears, and when, is not left to chance
   for _, member in ipairs(members) do
     session_gone(T, now, string.match(member, '^(.-)|'))
   end

@@ -307,8 +307,10 @@ void Memory::shut(Conversation& c, std::string why) {
     load = let_go(c);
     tell(c.owner, 'c', c, c.gen, "closed", why);
     if (c.state != "offered" && !from_bot && why != "spam") {
-      w_.contacts.at(c.contact).last_agent = c.owner;
-      w_.contacts.at(c.contact).last_at = now_;
+      for (const std::string& his : {c.contact, root_of(c.contact)}) {
+        w_.contacts.at(his).last_agent = c.owner;
+        w_.contacts.at(his).last_at = now_;
+      }
     }
   }
   c.state = "closed";

@@ -140,6 +140,16 @@ class Memory final : public MemoryStore {
   void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) override;
   void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) override;
 
+  // Citizens.
+  void contact_join(std::string_view contact, std::string_view into, std::string_view by, Done<Outcome> done) override;
+  void contact_part(std::string_view contact, std::string_view by, Done<Outcome> done) override;
+  void contact_said(std::string_view contact, std::string_view number, Done<Outcome> done) override;
+  void contact_ask(std::string_view contact, std::string_view address, std::string_view code, std::string_view by,
+                   Done<Outcome> done) override;
+  void contact_prove(std::string_view contact, std::string_view code, Done<Outcome> done) override;
+  void contact(std::string_view id, const std::vector<std::string>& portfolios, Done<Citizen> done) override;
+  void contact_at(std::string_view address, Done<std::string> done) override;
+
   // Media, agents, sessions, shards.
   void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) override;
   void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size,
@@ -212,6 +222,7 @@ class Memory final : public MemoryStore {
   Outcome prioritise(Conversation& c, const Directive& what);
   Outcome reopen(Conversation& c, const Directive& what);
   Outcome merge(Conversation& c, const Directive& what);
+  Outcome switch_to(Conversation& c, const Directive& what);
   Outcome directed(const Directive& what);
   // Back to its queue with the same place: eff never changes.
   void requeue(Conversation& c, const std::string& why, bool ban, const std::string& reason = {});
@@ -251,6 +262,13 @@ class Memory final : public MemoryStore {
   Done<Outcome> remembering(const Command& by, Done<Outcome> done);
   static Outcome closed_window(std::int64_t until);
   Outcome replied(const Reply& what);
+
+  // Citizens.
+  std::string root_of(const std::string& contact) const;
+  std::vector<std::string> group_of(const std::string& root) const;
+  Outcome join(const std::string& from, const std::string& into, const std::string& by);
+  // What he writes where `c` is answered comes into `into`; elsewhere: which is answered at another place.
+  void lead(const Conversation& c, const std::string& into, bool elsewhere);
 
   // Ingest.
   bool seen_before(const Ingest& what);

@@ -32,7 +32,8 @@ void Memory::send(const Send& what, Done<Outcome> done) {
   const Address* address = look(w_.addresses, what.address);
   std::string contact = address != nullptr ? address->contact : "";
   // Into what is open: where the address led last, else the contact's own.
-  std::int64_t window = 0;
+  const std::int64_t* kept = address != nullptr ? look(address->windows, what.account) : nullptr;
+  std::int64_t window = kept != nullptr ? *kept : 0;
   Conversation* into = nullptr;
   const auto consider = [&](const std::string* conversation) {
     if (into != nullptr || conversation == nullptr) return;
@@ -41,7 +42,7 @@ void Memory::send(const Send& what, Done<Outcome> done) {
     window = std::max(window, c->window_until);
     if (c->state != "closed") into = c;
   };
-  if (address != nullptr) consider(look(address->latest, what.account));
+  if (address != nullptr && !address->elsewhere.contains(what.account)) consider(look(address->latest, what.account));
   if (!contact.empty()) consider(look(w_.contacts[contact].open, what.account));
   if (what.needs_window && now_ >= window) return done(closed_window(window));
   if (into == nullptr && address != nullptr) {
@@ -56,7 +57,8 @@ void Memory::send(const Send& what, Done<Outcome> done) {
     c.id = text(++w_.last_id);
     if (contact.empty()) {
       contact = c.id;
-      w_.contacts[contact];
+      w_.contacts[contact].name = what.name;
+      w_.contacts[contact].address = what.address;
       w_.addresses[what.address].contact = contact;
     }
     w_.addresses[what.address].sends[what.account] = c.id;
@@ -266,6 +268,7 @@ Outcome Memory::replied(const Reply& what) {
   const bool by_bot = as_owner && c->state == "bot";
   if (as_owner && ((c->state != "active" && !by_bot) || c->owner != what.by.agent || c->gen != what.by.gen)) return stale(*c);
   if (!as_owner && c->state == "closed") return stale(*c);
+  if (!what.account.empty() && what.account != c->account) return refused("switched");
   if (what.needs_window && now_ >= c->window_until) return closed_window(c->window_until);
   Road& road = w_.roads[c->account];
   const std::size_t lane = index_of(what.lane);

@@ -205,6 +205,20 @@ std::string show(const std::vector<Due>& due) {
   }
   return out;
 }
+std::string show(const Citizen& c) {
+  if (c.missing) return "nobody";
+  std::string out = c.id + " folded " + std::to_string(c.folded.ms) + "\n";
+  for (const auto& p : c.parts) {
+    out += "part " + p.id + " " + p.name + " into " + p.into + " by " + p.by + " " + std::to_string(p.since.ms) + " latest " +
+           p.latest + " at " + p.address;
+    for (const auto& alias : p.aliases) out += " alias " + alias;
+    for (const auto& said : p.said) out += " said " + said;
+    for (const auto& place : p.places) out += " place " + place.account + "|" + std::to_string(place.window_until.ms);
+    out += "\n";
+  }
+  for (const auto& s : c.same) out += "same " + s.contact + " " + s.name + " " + s.address + "\n";
+  return out;
+}
 std::string show(const Page& p) { return std::to_string(p.total) + "\n" + show(p.lines); }
 std::string show(const Conversations& c) { return show(c.cards) + "next " + c.next; }
 std::string show(const Snapshot& s) {  // without the stream's id, which is Redis' own
@@ -529,6 +543,31 @@ class Driver : public Pair {
                             std::string(name_of(what.verb)) + " " + what.target + " of " + what.agent,
                         [&](Store& s, auto done) { s.direct(what, done); });
   }
+  Outcome contact_join(const std::string& contact, const std::string& into) {
+    return ask<Outcome>("contact_join " + contact + " " + into,
+                        [&](Store& s, auto done) { s.contact_join(contact, into, "sue", done); });
+  }
+  Outcome contact_part(const std::string& contact) {
+    return ask<Outcome>("contact_part " + contact, [&](Store& s, auto done) { s.contact_part(contact, "sue", done); });
+  }
+  Outcome contact_said(const std::string& contact, const std::string& number) {
+    return ask<Outcome>("contact_said " + contact + " " + number,
+                        [&](Store& s, auto done) { s.contact_said(contact, number, done); });
+  }
+  Outcome contact_ask(const std::string& contact, const std::string& address, const std::string& code) {
+    return ask<Outcome>("contact_ask " + contact + " " + address + " " + code,
+                        [&](Store& s, auto done) { s.contact_ask(contact, address, code, "sue", done); });
+  }
+  Outcome contact_prove(const std::string& contact, const std::string& code) {
+    return ask<Outcome>("contact_prove " + contact + " " + code,
+                        [&](Store& s, auto done) { s.contact_prove(contact, code, done); });
+  }
+  Citizen contact(const std::string& id) {
+    return ask<Citizen>("contact " + id, [&](Store& s, auto done) { s.contact(id, {"p", "q"}, done); });
+  }
+  std::string contact_at(const std::string& address) {
+    return ask<std::string>("contact_at " + address, [&](Store& s, auto done) { s.contact_at(address, done); });
+  }
   Outcome routes_put(const std::vector<Route>& routes) {
     return ask<Outcome>("routes_put " + write_routes(routes), [&](Store& s, auto done) { s.routes_put(routes, done); });
   }
@@ -791,8 +830,9 @@ class Fuzz : public Driver {
     in.channel = "wa";
     in.dedupe = "wamid." + std::to_string(++serial_);
     in.at = WallTime{now - between(0, 3) * kHour};
-    const std::string citizen = std::to_string(between(1, 7));
-    in.addresses = {"wa:p:" + citizen};
+    const std::int64_t which = between(1, 7);
+    const std::string citizen = std::to_string(which);
+    in.addresses = {address_of(which)};
     if (one_in(3)) in.addresses.push_back("wa:p:bsuid" + citizen);
     if (one_in(6)) in.addresses.push_back("wa:p:parent" + citizen);
     if (one_in(8)) std::swap(in.addresses.front(), in.addresses.back());
@@ -819,6 +859,58 @@ class Fuzz : public Driver {
     sent_.push_back(in);
   }
 
+  // Some numbers are on both portfolios, one of them written in two ways.
+  static std::string address_of(std::int64_t citizen) {
+    if (citizen == 5) return "wa:p:525512345678";
+    if (citizen == 6) return "wa:q:49151000001";
+    if (citizen == 7) return "wa:q:5215512345678";
+    return "wa:p:4915100000" + std::to_string(citizen);
+  }
+
+  void know_something() {
+    const auto& all = memory->world().contacts;
+    if (all.empty()) return;
+    const auto any_contact = [&] { return std::next(all.begin(), between(0, static_cast<std::int64_t>(all.size()) - 1))->first; };
+    const std::string mine = one_in(20) ? "none" : any_contact();
+    const std::string address = one_in(12) ? "wa:p:unheard" : address_of(between(1, 7));
+    switch (between(0, 9)) {
+      case 0:
+      case 1: return void(contact_join(mine, any_contact()));
+      case 2:
+        for (const auto& [id, c] : all) {
+          if (!c.into.empty() && one_in(2)) return void(contact_part(id));
+        }
+        return void(contact_part(mine));
+      case 3: return void(contact_said(mine, one_in(2) ? "+491510000" + std::to_string(between(1, 3)) : "+5215512345678"));
+      case 4:
+        if (contact_ask(mine, address, "1").what != Outcome::What::kOk) return;
+        while (one_in(2)) contact_prove(mine, one_in(3) ? "1" : "2");
+        return;
+      case 5: return void(contact_prove(mine, std::to_string(between(1, 2))));
+      case 6: return void(contact_at(address));
+      default: return void(contact(mine));
+    }
+  }
+  void switch_something() {
+    const model::Conversation* c = some_conversation(one_in(10) ? "queued" : "active");
+    if (c == nullptr) return;
+    Directive what;
+    what.verb = Directive::Verb::kSwitch;
+    what.conversation = c->id;
+    what.gen = c->gen;
+    what.by = "sue";
+    std::string to = address_of(between(1, 7));
+    for (const auto& [address, a] : memory->world().addresses) {
+      if (a.contact == c->contact && one_in(2)) to = address;
+    }
+    what.target = any(accounts_) + "|wa|" + to;
+    const Outcome out = direct(what);
+    ++tally()["switch " + (out.what == Outcome::What::kOk ? "ok" : out.why)];
+    for (const auto& [id, other] : memory->world().contacts) {
+      if (!other.into.empty() && one_in(2)) contact(id);
+    }
+  }
+
   void offer_something() {
     const model::Conversation* c = one_in(10) ? some_conversation() : some_conversation("queued");
     if (c == nullptr) return;
@@ -838,6 +930,7 @@ class Fuzz : public Driver {
     const auto& all = memory->world().conversations;
     const auto c = all.find(what.by.conversation);
     if (c != all.end() && one_in(2)) what.lease = lease_of(c->second.account);
+    if (one_in(4)) what.account = any(accounts_);
     reply(what);
   }
 
@@ -845,7 +938,7 @@ class Fuzz : public Driver {
     Send what;
     what.account = any(accounts_);
     what.channel = "wa";
-    what.address = one_in(4) ? "wa:p:stranger" + std::to_string(between(1, 3)) : "wa:p:" + std::to_string(between(1, 7));
+    what.address = one_in(4) ? "wa:p:stranger" + std::to_string(between(1, 3)) : address_of(between(1, 7));
     what.name = "S";
     what.author = "key";
     what.client_id = client_id(what.author);
@@ -942,6 +1035,7 @@ class Fuzz : public Driver {
       case Directive::Verb::kReopen: what.target = one_in(8) ? "nowhere" : one_in(2) ? "" : one_in(2) ? "roads" : "water"; break;
       case Directive::Verb::kClose: what.target = one_in(3) ? "" : one_in(2) ? "spam" : "done"; break;
       case Directive::Verb::kPriority: what.target = std::to_string(one_in(4) ? kLifeSafety : between(0, 60)); break;
+      case Directive::Verb::kSwitch: break;
       case Directive::Verb::kMerge: {
         const model::Conversation* other = some_conversation();
         for (const auto& [id, each] : memory->world().conversations) {
@@ -971,6 +1065,8 @@ class Fuzz : public Driver {
       agent_set(agent, "ready");
       session("s1", epochs_["s1"], agent, "t1", true);
     }
+    if (one_in(25)) return know_something();
+    if (one_in(40)) return switch_something();
     const std::int64_t dice = between(1, 100);
     if (dice <= 18) return ingest_something();
     if (dice <= 28) return offer_something();
@@ -1098,7 +1194,7 @@ TEST(Store, TheModelAndRedisAnswerAlike) {
   const char* one = std::getenv("SEED");
   const char* many = std::getenv("SEEDS");
   const std::uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
-  const std::uint64_t count = one != nullptr ? 1 : many != nullptr ? std::strtoull(many, nullptr, 10) : 100;
+  const std::uint64_t count = one != nullptr ? 1 : many != nullptr ? std::strtoull(many, nullptr, 10) : 130;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     Fuzz fuzz(seed);
     fuzz.run(400);
@@ -1149,6 +1245,18 @@ TEST(Store, TheModelAndRedisAnswerAlike) {
                            "session ok",
                            "session lost",
                            "node_stop ok",
+                           "contact_join ok",
+                           "contact_join refused same_contact",
+                           "contact_part ok",
+                           "contact_part refused not_merged",
+                           "contact_ask ok",
+                           "contact_ask refused same_contact",
+                           "contact_prove ok",
+                           "contact_prove refused wrong",
+                           "reply refused switched",
+                           "switch ok",
+                           "switch not_his",
+                           "switch other_open",
                            "eli bot",
                            "eli requeued",
                            "eli after_hours",
@@ -2103,6 +2211,134 @@ TEST(StoreNamed, MergingNeedsOneCitizen) {
   const Card merged = t.cards({one.conversation}).at(0);
   EXPECT_EQ(merged.why, "merged");
   EXPECT_EQ(merged.into, same);
+}
+
+// One citizen with two numbers: `x` where he wrote first, `y` where he wrote then.
+struct TwoNumbers : Named {
+  std::string one, two;  // contacts
+  TwoNumbers() {
+    one = with("wa:p:4915100001").contact;
+    two = with("wa:q:4915100001").contact;
+  }
+  Ingest from(const std::string& address, const std::string& text) {
+    Ingest in = message("n", text);
+    in.addresses = {address};
+    in.account = address[3] == 'q' ? "w2" : "w";
+    return in;
+  }
+  Ingested with(const std::string& address) { return ingest(from(address, "hello " + std::to_string(++greetings))); }
+  int greetings = 0;
+};
+
+TEST(StoreNamed, TheSameNumberIsShownAndNotTrusted) {
+  TwoNumbers t;
+  const Citizen before = t.contact(t.one);
+  ASSERT_EQ(before.same.size(), 1U);
+  EXPECT_EQ(before.same[0].contact, t.two);
+  EXPECT_EQ(before.parts.size(), 1U) << "nothing is merged by a number alone";
+  const std::string third = t.with("wa:p:bsuid").contact;
+  EXPECT_EQ(t.contact_said(third, "+4915100001").what, What::kOk);
+  EXPECT_EQ(t.contact(third).same.size(), 2U);
+  EXPECT_EQ(t.contact(t.one).same.size(), 2U);
+}
+
+TEST(StoreNamed, MergedContactsAreOneCitizenAndCanBeParted) {
+  TwoNumbers t;
+  const std::string third = t.with("wa:p:4915100003").contact;
+  EXPECT_EQ(t.contact_join(t.two, t.one).what, What::kOk);
+  EXPECT_EQ(t.contact_join(t.one, t.two).why, "same_contact");
+  EXPECT_EQ(t.contact_join(t.two, third).what, What::kOk) << "whoever he is attached to goes with him";
+  const Citizen all = t.contact(t.two);
+  EXPECT_EQ(all.id, third);
+  EXPECT_EQ(all.parts.size(), 3U);
+  EXPECT_TRUE(all.same.empty());
+  EXPECT_EQ(t.contact_part(t.one).what, What::kOk);
+  EXPECT_EQ(t.contact(t.one).parts.size(), 2U) << "as it was before";
+  EXPECT_EQ(t.contact_part(t.two).what, What::kOk);
+  EXPECT_EQ(t.contact_part(t.two).why, "not_merged");
+  EXPECT_EQ(t.contact(t.two).parts.size(), 1U);
+}
+
+TEST(StoreNamed, ACodeSentBackProvesAnAddressOnce) {
+  TwoNumbers t;
+  EXPECT_EQ(t.contact_prove(t.one, "123456").why, "none");
+  EXPECT_EQ(t.contact_ask(t.one, "wa:q:4915100001", "123456").what, What::kOk);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(t.contact_prove(t.one, "999999").why, "wrong");
+  EXPECT_EQ(t.contact_prove(t.one, "123456").what, What::kOk);
+  EXPECT_EQ(t.contact(t.one).parts.size(), 2U);
+  EXPECT_EQ(t.contact(t.one).parts[1].by, "code of sue");
+  EXPECT_EQ(t.contact_ask(t.one, "wa:q:4915100001", "123457").why, "same_contact");
+  EXPECT_EQ(t.contact_part(t.two).what, What::kOk);
+  EXPECT_EQ(t.contact_ask(t.one, "wa:q:4915100001", "1").what, What::kOk);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(t.contact_prove(t.one, "2").why, "wrong");
+  EXPECT_EQ(t.contact_prove(t.one, "1").why, "none") << "five tries";
+  EXPECT_EQ(t.contact_ask(t.one, "wa:q:4915100001", "1").what, What::kOk);
+  t.now += 11 * kMinute;
+  EXPECT_EQ(t.contact_prove(t.one, "1").why, "none") << "ten minutes";
+  EXPECT_EQ(t.contact_ask(t.one, "wa:q:4915100001", "1").why, "too_often");
+}
+
+TEST(StoreNamed, AConversationGoesOnAtAnotherAddressOfTheCitizen) {
+  TwoNumbers t;
+  const Command by = t.with_ana("4915100007");
+  const std::string citizen = t.cards({by.conversation}).at(0).contact;
+  Ingest other = t.from("wa:q:4915100007", "by the other number");
+  other.window_until = WallTime{t.now + 5 * kHour};
+  const Ingested second = t.ingest(other);
+  Directive what;
+  what.verb = Directive::Verb::kSwitch;
+  what.conversation = by.conversation;
+  what.gen = by.gen;
+  what.agent = "ana";
+  what.by = "agent_ana";
+  what.target = "w2|wa|wa:q:4915100007";
+  EXPECT_EQ(t.direct(what).why, "not_his");
+  EXPECT_EQ(t.contact_join(second.contact, citizen).what, What::kOk);
+  EXPECT_EQ(t.direct(what).why, "other_open");
+  Directive end;
+  end.verb = Directive::Verb::kClose;
+  end.conversation = second.ref.conversation;
+  end.by = "sue";
+  EXPECT_EQ(t.direct(end).state, "closed");
+  const Outcome switched = t.direct(what);
+  ASSERT_EQ(switched.what, What::kOk);
+  Card card = t.cards({by.conversation}).at(0);
+  EXPECT_EQ(card.account + " " + card.address, "w2 wa:q:4915100007");
+  EXPECT_EQ(card.window_until.ms, t.now + 5 * kHour) << "the window is that number's own";
+  // What he writes to the first number comes into the same conversation, and opens no window of the second.
+  Ingest again = t.from("wa:p:4915100007", "here again");
+  again.window_until = WallTime{t.now + 24 * kHour};
+  EXPECT_EQ(t.ingest(again).ref.conversation, by.conversation);
+  EXPECT_EQ(t.cards({by.conversation}).at(0).window_until.ms, t.now + 5 * kHour);
+  // A reply that was meant for the first account is refused before anything is kept.
+  Reply late;
+  late.by = {by.conversation, switched.gen, "ana"};
+  late.author = "ana";
+  late.entry = "late";
+  late.account = "w";
+  EXPECT_EQ(t.reply(late).why, "switched");
+  late.account = "w2";
+  EXPECT_EQ(t.reply(late).address, "wa:q:4915100007");
+  what.gen = switched.gen;
+  what.target = "w|wa|wa:p:4915100007";
+  EXPECT_EQ(t.direct(what).why, "sending");
+}
+
+TEST(StoreNamed, WhoHadHimOnOneChannelIsAskedFirstOnTheOther) {
+  TwoNumbers t;
+  const Command by = t.with_ana("4915100007");
+  const std::string citizen = t.cards({by.conversation}).at(0).contact;
+  const Ingested second = t.with("wa:q:4915100007");
+  EXPECT_EQ(t.contact_join(second.contact, citizen).what, What::kOk);
+  Directive end;
+  end.verb = Directive::Verb::kClose;
+  end.by = "sue";
+  for (const std::string& each : {second.ref.conversation, by.conversation}) {
+    end.conversation = each;
+    EXPECT_EQ(t.direct(end).state, "closed");
+  }
+  const Ingested next = t.with("wa:q:4915100007");
+  for (const Waiting& w : t.snapshot().waiting) EXPECT_TRUE(w.conversation != next.ref.conversation || w.sticky == "ana");
 }
 
 TEST(StoreNamed, TheHintIsHonouredOnlyIfNobodyWaits) {
