@@ -356,16 +356,25 @@ std::vector<Offer> Mirror::match(WallTime now, int most) {
   }
   widen(now);
   // Over all queues, who has waited longest goes first: one queue's crowd must not take the agents it shares with another.
-  std::set<Place> heads;  // the next to be looked at of each pool whose conversations a free agent may answer
-  const auto look_at = [&](const Line& its, const Pool& pool, std::set<Place>::const_iterator at) {
-    if (at != pool.order.end() && !its.answering(pool.step).free.empty()) heads.insert(*at);
+  // The next to be looked at, of each pool whose conversations a free agent may answer: danger to life apart from the rest.
+  std::set<Place> urgent, ordinary;
+  const std::int64_t border = end_of_life_safety(now);
+  const auto look_at = [&](const Line& its, const Pool& pool, std::set<Place>::const_iterator at, bool is_urgent) {
+    if (at == pool.order.end() || its.answering(pool.step).free.empty()) return;
+    if (!is_urgent) ordinary.insert(*at);
+    if (is_urgent && at->first < border) urgent.insert(*at);
   };
   for (const auto& [queue, its] : lines_) {
     if (!is_open(its.settings, now)) continue;
-    for (const auto& pool : its.pools) look_at(its, *pool, pool->order.begin());
+    for (const auto& pool : its.pools) {
+      look_at(its, *pool, pool->order.begin(), true);
+      look_at(its, *pool, pool->order.lower_bound({border, ""}), false);
+    }
   }
   int fruitless = 0;
-  while (!heads.empty() && static_cast<int>(offers.size()) < most && fruitless < kFruitless) {
+  while (!(urgent.empty() && ordinary.empty()) && static_cast<int>(offers.size()) < most && fruitless < kFruitless) {
+    const bool is_urgent = ordinary.empty() || (!urgent.empty() && !bands_.is_ordinarys_turn());
+    std::set<Place>& heads = is_urgent ? urgent : ordinary;
     const Place head = heads.extract(heads.begin()).value();
     Item& item = waiting_.at(head.second);
     Pool& pool = *item.pool;
@@ -376,7 +385,8 @@ std::vector<Offer> Mirror::match(WallTime now, int most) {
     const auto seat = seat_in(its, answering, item.what, now, sticky);
     if (!seat) {
       ++fruitless;
-      look_at(its, pool, std::next(it));
+      if (!is_urgent) bands_.in_vain();
+      look_at(its, pool, std::next(it), is_urgent);
       continue;
     }
     const Reasons reasons = reasons_of(*seat, answering.free.size(), answering.step, sticky, now);
@@ -385,7 +395,8 @@ std::vector<Offer> Mirror::match(WallTime now, int most) {
     const auto next = std::next(it);
     take_out(item);
     promise(item.what, offers.back().agent, now);
-    look_at(its, pool, next);
+    bands_.offered(is_urgent, !ordinary.empty());
+    look_at(its, pool, next, is_urgent);
   }
   return offers;
 }

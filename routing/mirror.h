@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "routing/bands.h"
 #include "routing/pick.h"
 #include "routing/resp.h"
 #include "routing/store.h"
@@ -131,6 +132,7 @@ class Mirror {
   std::unordered_map<std::string, Item> waiting_;
   std::set<Place> widening_;  // when a conversation's next step comes in force; at once where only match() can tell
   std::unordered_map<std::string, Promise> promises_;  // by conversation
+  Bands bands_;                                        // of what match() proposed last
 };
 
 }  // namespace belfry::routing
