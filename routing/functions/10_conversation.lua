@@ -332,13 +332,15 @@ local function once(command, at)
   return function(keys, a)
     if (a[at] or '') == '' then return command(keys, a) end
     local key = keys[1] .. ':cid:' .. a[4] .. ':' .. a[at]
-    local before = call('GET', key)
+    -- Written before it is done: to ask first, and write then, costs a call more. What was refused is taken back.
+    local before = call('SET', key, a[2] .. '.0', 'NX', 'GET', 'PX', '86400000')
     if before then
       local conv, n = string.match(before, '^(.+)%.(%d+)$')
       return {'repeat', conv, tonumber(n)}
     end
-    local reply = command(keys, a)
-    if reply[1] == 'ok' then call('SET', key, a[2] .. '.0', 'PX', 86400000) end
+    local done, reply = pcall(command, keys, a)
+    if not done or reply[1] ~= 'ok' then call('DEL', key) end
+    if not done then error(reply) end
     return reply
   end
 end
