@@ -265,6 +265,10 @@ std::string sentence_of(const json& t) {
   const std::string agent = plain(t.value("agent", json("")));
   const std::string queue = plain(t.value("queue", json("")));
   const std::string why = plain(t.value("why", json("")));
+  if (kind == "bot") return "It came in, and " + agent + ", a program, answers it.";
+  if (kind == "after_hours")
+    return (agent.empty() ? "It came in" : agent + " handed it over") + " while " + queue +
+           " is closed, and waits for that to open.";
   if (kind == "queued") return "It came in and waits in " + queue + ".";
   if (kind == "offered" || kind == "assigned") {
     std::string out = (kind == "offered" ? "Offered to " : "Given to ") + agent;
@@ -303,6 +307,7 @@ std::string sentence_of(const json& t) {
                                                      {"transferred", agent + " passed it on"},
                                                      {"offline", agent + " went offline"},
                                                      {"paused", agent + " took a break"},
+                                                     {"draining", agent + " is going home"},
                                                      {"park_over", "it was parked, and its time came"},
                                                      {"message", "the citizen wrote again, and " + agent + " could not take it"}};
     const auto found = reasons.find(why);
@@ -310,6 +315,7 @@ std::string sentence_of(const json& t) {
   }
   if (kind == "wrapup") return agent + " resolved it" + (why.empty() ? "" : " (" + why + ")") + " and writes it up.";
   if (kind == "closed") return "Closed" + (why.empty() ? "" : ": " + why) + ".";
+  if (kind == "switched") return agent + " goes on with it at account " + why + ".";
   if (kind == "parked") return agent + " parked it.";
   if (kind == "woken") return "Back with " + agent + (why == "message" ? ": the citizen wrote again." : ": its time came.");
   return kind + (why.empty() ? "" : ": " + why) + ".";
@@ -351,6 +357,7 @@ struct Options {
   std::vector<std::string> queues, roles, skills, steps, weights;
   std::string hours, zone, state, reason, sla, queue, code, into, text;
   bool life_safety = false;
+  std::optional<bool> bot;
   std::optional<int> capacity, offer_timeout, wrapup, priority, sticky, for_s, minutes;
   int last = 20;
   bool once = false;
@@ -376,7 +383,8 @@ const std::vector<Column> kConversationColumns{{"ID", "id"},       {"GEN", "gen"
                                                {"QUEUE", "queue"}, {"CHANNEL", "channel"}, {"WHY", "why"}};
 const std::vector<Column> kRouteColumns{
     {"QUEUE", "queue"},     {"WORDS", "words"},     {"LANGUAGE", "language"}, {"ACCOUNT", "account"},
-    {"CHANNEL", "channel"}, {"CONTACT", "contact"}, {"PRIORITY", "priority"}, {"LIFE SAFETY", "life_safety"}};
+    {"CHANNEL", "channel"}, {"CONTACT", "contact"}, {"PRIORITY", "priority"}, {"LIFE SAFETY", "life_safety"},
+    {"BOT", "bot"}};
 const std::vector<Column> kChangeColumns{
     {"AT", "at"}, {"BY", "by"}, {"ACTION", "action"}, {"OBJECT", "object"}, {"WHAT", "what"}};
 const std::vector<Column> kKeyColumns{
@@ -398,8 +406,17 @@ json agent_body(const Options& o) {
   if (!o.roles.empty()) body["roles"] = o.roles;
   if (!o.skills.empty()) body["skills"] = o.skills;
   if (o.capacity) body["capacity"] = *o.capacity;
+  if (o.bot) body["bot"] = *o.bot;
   if (!o.password_file.empty()) body["password"] = read_secret(o.password_file);
   return body;
+}
+
+void agent_add(const Options& o, Client& client) {
+  json body = agent_body(o);
+  if (!o.id.empty()) body["id"] = o.id;
+  if (!body.contains(o.bot.value_or(false) ? "id" : "login"))
+    throw CLI::RequiredError(o.bot.value_or(false) ? "--id" : "--login");
+  show_one(o, client.call("POST", "/agents", body), kAgentColumns);
 }
 
 void agent_set(const Options& o, Client& client) {
@@ -685,6 +702,7 @@ void do_export(const Options& o, Client& client) {
            {"agents", json::array()}};
   for (json agent : client.all("/agents")) {
     for (const char* live : {"load", "availability", "reason", "connected"}) agent.erase(live);
+    if (agent.value("login", "").empty()) agent.erase("login");
     out["agents"].push_back(std::move(agent));
   }
   const std::string text = out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
@@ -718,7 +736,6 @@ void do_import(const Options& o, Client& client) {
       client.call("PUT", path, queue);
     }
   }
-  if (in.contains("routes")) client.call("PUT", "/routes", {{"items", in.at("routes")}});
   for (json agent : in.value("agents", json::array())) {
     const std::string path = "/agents/" + escaped(agent.at("id").get<std::string>());
     if (client.ask("GET", path, nullptr).status == 404) {
@@ -731,6 +748,8 @@ void do_import(const Options& o, Client& client) {
       ++changed;
     }
   }
+  // A route may name an agent that is a program.
+  if (in.contains("routes")) client.call("PUT", "/routes", {{"items", in.at("routes")}});
   print(o.as_json, {{"made", made}, {"changed", changed}}, [&] {
     std::cout << made << " agents made, " << changed << " changed.";
     if (made > 0) std::cout << " Give the new ones a password: belfryctl agent set ID --password-file FILE";
@@ -764,10 +783,11 @@ int main(int argc, char** argv) {
   };
   const auto with_id = [&](CLI::App* sub, const std::string& what) { sub->add_option("id", o.id, what)->required(); };
   const auto about_agent = [&](CLI::App* sub, bool is_new) {
-    auto* login = sub->add_option("--login", o.login, "what he signs in with");
+    sub->add_option("--login", o.login, "what he signs in with");
     auto* name = sub->add_option("--name", o.name, "as colleagues and citizens see him");
+    sub->add_flag("--bot,!--person", o.bot, "a program that answers first where a route says so; it comes with a key");
     if (is_new) {
-      login->required();
+      sub->add_option("--id", o.id, "agent_…; else made from the login, which a program need not have");
       name->required();
     }
     sub->add_option("--queue", o.queues, "a queue he answers; may be repeated");
@@ -798,10 +818,8 @@ int main(int argc, char** argv) {
     sub->add_option("--zone", o.zone, "of the hours, as in Europe/Berlin");
   };
 
-  CLI::App* agent = group("agent", "people who answer");
-  about_agent(
-      command(agent, "add", "add one", [&](Client& c) { show_one(o, c.call("POST", "/agents", agent_body(o)), kAgentColumns); }),
-      true);
+  CLI::App* agent = group("agent", "people, and programs, who answer");
+  about_agent(command(agent, "add", "add one", [&](Client& c) { agent_add(o, c); }), true);
   command(agent, "list", "all of them", [&](Client& c) { show_list(o, c, "/agents", kAgentColumns); });
   CLI::App* set = command(agent, "set", "change one", [&](Client& c) { agent_set(o, c); });
   with_id(set, "the agent");

@@ -68,7 +68,7 @@ std::string frame_of(const Rendering& r, const routing::AgentEvent& e) {
       desk::ConversationView view = view_of(*card);
       view.gen = to_int(e.x);
       if (e.kind == 'g') {
-        view.state = "active";
+        view.state = e.y;
         return desk::write_assigned(e.seq, view);
       }
       view.expires = WallTime{to_int(e.y)};

@@ -206,14 +206,28 @@ void DeskSession::handle(const desk::Frame& f) {
       const WallTime tomorrow = s.now().wall + 24 * 3'600'000LL;
       return s.store.park(by, f.until.ms > 0 ? f.until : tomorrow, routing::kAsQueueSays.weight, answer(f));
     }
-    case Kind::kTransfer: return s.store.transfer({by, f.to_queue, f.to_agent, 45'000, f.warm}, answer(f));
+    case Kind::kTransfer: {
+      routing::Transfer what{by, f.to_queue, f.to_agent, 45'000, f.warm, {}};
+      if (f.warm && f.to_agent.empty()) {
+        what.to_agent = next_to_ask(f);
+        if (what.to_agent.empty()) {
+          return nack(f.client_id,
+                      wire::problem(409, "nobody_free",
+                                    "Nobody else of that queue is free to be asked. Pass it on without `warm`: it keeps "
+                                    "its place in line."));
+        }
+      }
+      if (const auto* queue = s.mirror.queue(f.to_queue)) what.opens = routing::opens_at(*queue, s.now().wall);
+      return s.store.transfer(what, answer(f));
+    }
     case Kind::kTake:
     case Kind::kAssign:
     case Kind::kRequeue:
     case Kind::kClose:
     case Kind::kPriority:
     case Kind::kReopen:
-    case Kind::kMerge: return direct(f);
+    case Kind::kMerge:
+    case Kind::kSwitch: return direct(f);
     case Kind::kWatch: return watch(f);
     case Kind::kReply: return reply(f);
     case Kind::kNote: {
@@ -233,6 +247,26 @@ void DeskSession::handle(const desk::Frame& f) {
     case Kind::kRead: return mark(f);
     default: return;
   }
+}
+
+// Warm, to a queue: the one of it who would get it now is asked first. Whom this desk asked for it in the last two minutes and
+// who let it go is not asked again.
+std::string DeskSession::next_to_ask(const desk::Frame& f) {
+  const WallTime now = deps_.services.now().wall;
+  const auto* queue = deps_.services.mirror.queue(f.to_queue);
+  if (queue == nullptr) return {};
+  const std::string until = ":" + std::to_string(now.ms + 120'000);
+  if (asked_.size() > 100) asked_.clear();
+  std::string& asked = asked_[f.conversation];
+  routing::Waiting waiting;
+  waiting.conversation = f.conversation;
+  waiting.queue = f.to_queue;
+  waiting.excluded = agent_ + until + "," + asked;
+  waiting.since = now.ms;
+  const auto choice = deps_.services.mirror.choose(waiting, now);
+  if (!choice) return {};
+  asked = choice->agent + until + "," + asked.substr(0, 500);
+  return choice->agent;
 }
 
 // His own, or, of who may, another's.
@@ -275,6 +309,14 @@ void DeskSession::direct(const desk::Frame& f) {
       what.verb = Verb::kMerge;
       what.target = f.into;
       break;
+    case Kind::kSwitch: {
+      what.verb = Verb::kSwitch;
+      auto target = switch_target(deps_.services.outbox, f.account, f.address);
+      if (!target) return nack(f.client_id, wire::problem(422, "invalid_recipient", target.error().detail));
+      what.target = std::move(*target);
+      accounts_.erase(f.conversation);
+      break;
+    }
     default:
       what.verb = Verb::kRequeue;
       what.target = f.to_queue;
@@ -359,12 +401,19 @@ void DeskSession::send(const desk::Frame& f, const std::string& account) {
   what.author = agent_;
   what.entry = routing::encode_entry(entry);
   what.needs_window = s.outbox.needs_window(account, f.content);
+  what.account = account;
   what.lease = s.outbox.lease(account);
   auto done = answer(f);
   s.store.reply(what, [self = shared_from_this(), f, account = account, at = entry.at, leased = what.lease.epoch > 0,
                        done = std::move(done)](Result<Outcome> out) {
     if (!out && leased && out.error().code != Errc::kUnavailable && out.error().code != Errc::kBusy) {
       self->deps_.services.outbox.lease_in_doubt(account);
+    }
+    if (out && out->what == Outcome::What::kRefused && out->why == "switched") {
+      // It is answered elsewhere than we thought, and nothing was kept: once more, as that account wants it.
+      self->accounts_.erase(f.conversation);
+      self->release();
+      return self->reply(f);
     }
     if (out && out->what == Outcome::What::kOk && out->claimed) {
       self->deps_.services.outbox.hand_over({out->ref, account, out->address, f.content, Lane::kConversation, at});

@@ -66,6 +66,7 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   void show_watched();
   void reply(desk::Frame frame);
   void send(const desk::Frame& frame, const std::string& account);
+  std::string next_to_ask(const desk::Frame& frame);  // empty: nobody
   void mark(const desk::Frame& frame);
   void typing(const desk::Frame& frame);
   // Answers `frame` when the store has.
@@ -90,7 +91,9 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   bool finishing_ = false;
   std::uint16_t finish_code_ = 1001;
   std::string finish_reason_;
-  int open_ = 0;                                                         // frames the store has not answered
+  int open_ = 0;  // frames the store has not answered
+  std::map<std::string, std::string>
+      asked_;  // conversation -> whom it was offered to warmly, each with a time, as Waiting::excluded
   std::map<std::string, std::pair<std::string, std::string>> accounts_;  // conversation -> account, address (small cache)
 };
 

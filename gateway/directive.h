@@ -5,6 +5,7 @@
 
 #include "adapters/wire/problem.h"
 #include "gateway/auth/subject.h"
+#include "gateway/services.h"
 #include "routing/store.h"
 
 namespace belfry::gateway {
@@ -12,6 +13,12 @@ namespace belfry::gateway {
 // Who may write all conversations directs any; an agent directs what is his (Directive::agent), but takes nothing from others.
 // Fills in by whom. kForbidden otherwise.
 Result<void> permit(const Subject& subject, routing::Directive& directive);
+
+// Whether an address as the store keeps it, like wa:city:4915..., is one of this account's channel.
+bool can_write_to(const Outbox& outbox, std::string_view account, std::string_view address);
+// Where Directive::Verb::kSwitch is to go: this address must be one that the account can write to. The error's detail is for
+// whoever asked.
+Result<std::string> switch_target(const Outbox& outbox, std::string_view account, std::string_view address);
 
 // As the transition and the audit log name him: agent_ana, key_..., operator.
 std::string name_of(const Subject& subject);

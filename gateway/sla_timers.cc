@@ -111,6 +111,7 @@ void SlaTimers::on_entry(const routing::Value& entry) {
   const std::string conversation(field("v"));
   if (conversation.empty()) return;
   if (kind == "closed") return book_.drop(conversation);
+  if (kind == "bot") return;  // nobody waits
   const routing::QueueState* queue = deps_.mirror.queue(field("q"));
   if (queue == nullptr || !queue->goals.has_clocks()) return;
   book_.look(conversation, deps_.now().wall + first_look(queue->goals));
@@ -139,7 +140,7 @@ void SlaTimers::looked(const std::vector<std::string>& asked, const std::vector<
   for (const routing::Card& card : cards) found.emplace(card.conversation, &card);
   for (const std::string& conversation : asked) {
     const auto it = found.find(conversation);
-    if (it == found.end() || it->second->closed.ms > 0 || it->second->state == "sends") {
+    if (it == found.end() || it->second->closed.ms > 0 || it->second->state == "sends" || it->second->state == "bot") {
       book_.drop(conversation);
       continue;
     }
@@ -150,7 +151,7 @@ void SlaTimers::looked(const std::vector<std::string>& asked, const std::vector<
       continue;
     }
     const bool waits = card.state == "queued" || card.state == "offered";
-    const routing::Course course{card.first, card.first_reply, card.unanswered, card.closed};
+    const routing::Course course = routing::course_of(card);
     const auto terms =
         routing::terms_of(queue->goals, queue->hours, course, deps_.room.outlook(card.queue, conversation, waits), now);
     for (const routing::Term& term : terms) {

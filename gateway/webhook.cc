@@ -6,6 +6,7 @@
 #include "adapters/language/language.h"
 #include "adapters/wire/problem.h"
 #include "gateway/config.h"
+#include "gateway/proof.h"
 #include "routing/record.h"
 
 namespace belfry::gateway {
@@ -168,6 +169,7 @@ void Webhook::take(const std::shared_ptr<Delivery>& delivery, Event event) {
 }
 
 // The first route that holds says where it waits, should it open a conversation.
+// It may go to a program first.
 void Webhook::choose_queue(routing::Ingest& what, const Content& content) const {
   const auto& routes = services_.mirror.routes();
   if (routes.empty()) return;
@@ -180,6 +182,7 @@ void Webhook::choose_queue(routing::Ingest& what, const Content& content) const 
   if (route == nullptr || services_.mirror.queue(route->queue) == nullptr) return;
   what.queue = route->queue;
   what.priority = route->life_safety ? routing::kLifeSafety : route->priority;
+  what.bot = route->bot;
 }
 
 void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message, std::string of, bool may_open,
@@ -201,6 +204,7 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
   what.addresses = std::move(message.addresses);
   what.name = std::move(message.name);
   if (may_open) choose_queue(what, message.content);
+  std::string code = may_open ? code_in(message.content.text) : std::string();
   routing::Entry entry;
   entry.content = std::move(message.content);
   entry.provider_id = std::move(message.provider_id);
@@ -215,24 +219,27 @@ void Webhook::ingest(const std::shared_ptr<Delivery>& delivery, Inbound message,
       what.auto_accept = queue->auto_accept;
       if (what.priority != routing::kLifeSafety) what.priority += queue->priority;
       what.weight = queue->weight_of(what.channel);
-      if (!routing::is_open(*queue, now)) what.opens = queue->hours->next_change(now).value_or(WallTime{});
+      what.opens = routing::opens_at(*queue, now);
     }
     what.hint = mirror.hint(what.queue, what.weight, now);
   }
   std::string bytes = what.entry;
-  services_.store.ingest(what, [this, delivery, bytes = std::move(bytes)](Result<routing::Ingested> out) mutable {
-    if (!out) {
-      if (about_the_store(out.error().code)) return kept(delivery, &out.error());
-      return keep_aside(delivery, std::move(bytes), "the store refused its content");
-    }
-    if (out->kind == routing::Ingested::Kind::kFull) {
-      const Error full{Errc::kBusy, "no room for a new conversation"};
-      return kept(delivery, &full);
-    }
-    if (out->kind == routing::Ingested::Kind::kDuplicate) ++counts_.duplicates;
-    if (out->kind == routing::Ingested::Kind::kNone) return keep_aside(delivery, std::move(bytes), "no conversation to join");
-    kept(delivery, nullptr);
-  });
+  services_.store.ingest(
+      what, [this, delivery, bytes = std::move(bytes), code = std::move(code)](Result<routing::Ingested> out) mutable {
+        if (!out) {
+          if (about_the_store(out.error().code)) return kept(delivery, &out.error());
+          return keep_aside(delivery, std::move(bytes), "the store refused its content");
+        }
+        if (out->kind == routing::Ingested::Kind::kFull) {
+          const Error full{Errc::kBusy, "no room for a new conversation"};
+          return kept(delivery, &full);
+        }
+        if (out->kind == routing::Ingested::Kind::kDuplicate) ++counts_.duplicates;
+        if (!code.empty() && (out->kind == routing::Ingested::Kind::kNew || out->kind == routing::Ingested::Kind::kOk))
+          prove(services_, out->contact, out->ref.conversation, code);
+        if (out->kind == routing::Ingested::Kind::kNone) return keep_aside(delivery, std::move(bytes), "no conversation to join");
+        kept(delivery, nullptr);
+      });
 }
 
 void Webhook::keep_aside(const std::shared_ptr<Delivery>& delivery, std::string bytes, const std::string& why) {

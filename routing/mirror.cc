@@ -281,6 +281,7 @@ bool Mirror::apply(const Value& stream_entry) {
     person.state.sessions = to_int(field("se"));
     person.state.capacity = to_int(field("cp"));
     person.state.gen = to_int(field("ag"));
+    person.state.bot = field("bt") == "1";
     auto skills = parse_skills(field("sk"));
     if (queues != person.state.queues || skills != person.state.skills) {
       person.state.queues = std::move(queues);

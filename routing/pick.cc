@@ -33,7 +33,7 @@ std::string to_json(const Reasons& r) {
   return out + "}";
 }
 
-bool is_present(const AgentState& agent) { return agent.availability == "ready" && agent.sessions > 0; }
+bool is_present(const AgentState& agent) { return agent.availability == "ready" && agent.sessions > 0 && !agent.bot; }
 
 Bar room_of(const AgentState& agent, const Waiting& waiting, WallTime now) {
   if (agent.load + waiting.weight > agent.capacity) return Bar::kFull;
@@ -42,7 +42,7 @@ Bar room_of(const AgentState& agent, const Waiting& waiting, WallTime now) {
 }
 
 Bar bar_of(const AgentState& agent, const Demand& demand, const Waiting& waiting, WallTime now) {
-  if (agent.availability != "ready") return Bar::kNotReady;
+  if (agent.availability != "ready" || agent.bot) return Bar::kNotReady;
   if (agent.sessions <= 0) return Bar::kNotConnected;
   const Fit fit = fit_of(demand, agent.queues, agent.skills);
   if (!fit.member) return Bar::kNotMember;

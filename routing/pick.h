@@ -38,7 +38,7 @@ struct Choice {
   Reasons reasons;
 };
 
-// Ready and connected, however busy.
+// Ready and connected, however busy, and no program.
 bool is_present(const AgentState& agent);
 // Why an agent cannot take a conversation; kEligible if he can.
 enum class Bar : std::uint8_t { kEligible, kNotReady, kNotConnected, kNotMember, kNotSkilled, kFull, kExcluded };

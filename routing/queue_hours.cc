@@ -47,6 +47,10 @@ std::optional<Calendar> hours_of(std::string_view hours, std::string_view zone, 
 
 bool is_open(const QueueState& queue, WallTime now) { return !queue.hours || queue.hours->is_open(now).open; }
 
+WallTime opens_at(const QueueState& queue, WallTime now) {
+  return is_open(queue, now) ? WallTime{} : queue.hours->next_change(now).value_or(WallTime{});
+}
+
 std::int64_t waited_ms(const QueueState& queue, const Waiting& waiting, WallTime now) {
   if (!queue.hours) return now.ms - waiting.since;
   return queue.hours->business_ms(WallTime{std::max(waiting.since, now.ms - kLongestWait)}, now);

@@ -103,7 +103,7 @@ std::vector<Route> parse_routes(std::string_view text) {
   std::vector<Route> out;
   while (!text.empty()) {
     std::string_view line = part_of(text, '\n');
-    std::array<std::string_view, 8> part;
+    std::array<std::string_view, 9> part;
     for (std::string_view& each : part) each = part_of(line, '\t');
     if (part[5].empty()) continue;
     Route route{std::string(part[0]),
@@ -113,7 +113,8 @@ std::vector<Route> parse_routes(std::string_view text) {
                 split_list(part[4]),
                 std::string(part[5]),
                 0,
-                part[7] == "1"};
+                part[7] == "1",
+                std::string(part[8])};
     std::from_chars(part[6].data(), part[6].data() + part[6].size(), route.priority);
     out.push_back(std::move(route));
   }
@@ -124,7 +125,9 @@ std::string write_routes(const std::vector<Route>& routes) {
   std::string out;
   for (const Route& r : routes) {
     for (const std::string& each : {r.account, r.channel, r.language, r.contact, join_list(r.words), r.queue}) out += each + "\t";
-    out += std::to_string(r.priority) + "\t" + (r.life_safety ? "1" : "0") + "\n";
+    out += std::to_string(r.priority) + "\t" + (r.life_safety ? "1" : "0");
+    if (!r.bot.empty()) out += "\t" + r.bot;
+    out += "\n";
   }
   return out;
 }

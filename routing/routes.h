@@ -20,6 +20,7 @@ struct Route {
   std::string queue;
   std::int64_t priority = 0;  // minutes, besides the queue's
   bool life_safety = false;   // before all else
+  std::string bot;            // the agent, a program, that answers first if it is there; it hands over to the queue
   friend bool operator==(const Route&, const Route&) = default;
 };
 

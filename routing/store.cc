@@ -27,8 +27,13 @@ std::string_view name_of(Directive::Verb verb) {
     case Directive::Verb::kPriority: return "priority";
     case Directive::Verb::kReopen: return "reopen";
     case Directive::Verb::kMerge: return "merge";
+    case Directive::Verb::kSwitch: return "switch";
   }
   return "";
+}
+
+Course course_of(const Card& card) {
+  return {card.handed_over.ms > 0 ? card.handed_over : card.first, card.first_reply, card.unanswered, card.closed};
 }
 
 int QueueState::weight_of(std::string_view what) const {

@@ -16,6 +16,7 @@
 #include "belfry/message.h"
 #include "belfry/result.h"
 #include "routing/calendar.h"
+#include "routing/contact.h"
 #include "routing/demand.h"
 #include "routing/routes.h"
 #include "routing/service_level.h"
@@ -56,7 +57,8 @@ struct Ingest {
   bool auto_accept = false;
   std::int64_t priority = 0;  // minutes
   int weight = kWeight;
-  WallTime opens;  // 0: its queue is open. Else what opens waits for that first, in state after_hours
+  WallTime opens;   // 0: its queue is open. Else what opens waits for that first, in state after_hours
+  std::string bot;  // if it is there, it has what opens, in state bot, by day and by night
 };
 struct Ingested {
   enum class Kind : std::uint8_t { kNew, kOk, kDuplicate, kNone, kFull } kind = Kind::kNone;
@@ -75,7 +77,8 @@ struct Outcome {
     kStale,    // gen, state and owner are what is true now
     kMissing,  // no such conversation, agent
     kRefused,  // why: not_ready, excluded, no_queue, same_agent, same_queue, full, other_open, not_open, not_waiting,
-               // other_contact
+               // other_contact, not_his, same_address, sending, not_active, switched; of contacts: same_contact, too_many,
+               // not_merged, too_often, none, wrong
     kWindow,   // the provider's window is closed: a template is the remedy
     kLost,     // the caller's lease or epoch is not current
   } what = What::kOk;
@@ -112,10 +115,11 @@ struct Wrap {
 inline constexpr Wrap kAsQueueSays{-1, -1};
 struct Transfer {
   Command by;
-  std::string to_queue, to_agent;  // one of them
+  std::string to_queue, to_agent;  // one of them; warm, both: the agent, and the queue that it is of when he accepts
   std::int64_t ttl_ms = 45'000;    // of the offer to an agent
   // To an agent: he is invited, and the present one keeps it until he accepts; a decline or no answer leaves it where it is.
   bool warm = false;
+  WallTime opens;  // when the queue does, if it is closed: what a program hands over waits for that
 };
 // What somebody says who does not have the conversation: a supervisor, a program, the house. Or, with `agent`, its owner.
 struct Directive {
@@ -126,7 +130,8 @@ struct Directive {
     kClose,     // with the code `target`
     kPriority,  // `target` minutes
     kReopen,    // a closed one: it waits again in its queue, or in `target`
-    kMerge,     // into `target`, an open conversation of the same contact
+    kMerge,     // into `target`, an open conversation of the same citizen
+    kSwitch,    // an active one: answered from now on at `target`, account|channel|address, an address of the same citizen
   } verb = Verb::kRequeue;
   std::string conversation;
   std::optional<std::int64_t> gen;  // none: whatever it is
@@ -146,6 +151,7 @@ struct Reply {
   std::string client_id;  // empty: no dedupe
   std::string author;     // whose client_id it is
   std::string entry;
+  std::string account;  // that the content and the lease are for: if it is answered elsewhere now, kRefused, switched. Empty: any
   Lane lane = Lane::kConversation;
   bool needs_window = false;
   LeaseRef lease;  // of the account, if this shard owns it and has credit: then the entry is claimed at once
@@ -198,8 +204,11 @@ struct Card {
   std::int64_t eff = 0;  // its place: lower is sooner
   WallTime first, window_until, given, last;
   WallTime first_reply, unanswered, closed;  // of an agent; the citizen's oldest message since a reply; 0: none
+  WallTime handed_over;                      // by a program: since then a person owes an answer; 0: never
   std::string last_entry;
 };
+// What its queue's clocks run by: while a program has it nobody waits, and then they count from the handover.
+Course course_of(const Card& card);
 struct DeskView {
   bool missing = false;
   std::int64_t seq = 0;
@@ -263,6 +272,7 @@ struct AgentState {
   std::int64_t sessions = 0, load = 0, capacity = 0, gen = 0, last_assigned = 0;
   std::vector<std::string> queues;
   std::vector<Skill> skills;
+  bool bot = false;  // a program: it gets what a route sends to it, and is given nothing else
 };
 struct Waiting {
   std::string conversation, queue, excluded;
@@ -293,6 +303,8 @@ std::optional<Calendar> hours_of(std::string_view hours, std::string_view zone, 
 std::string write_emergency(const Emergency& emergency);
 // Offers are made only while the queue is open, and its steps count open time only.
 bool is_open(const QueueState& queue, WallTime now);
+// When it opens, if it is closed now; 0 if it is open, or nobody knows.
+WallTime opens_at(const QueueState& queue, WallTime now);
 std::int64_t waited_ms(const QueueState& queue, const Waiting& waiting, WallTime now);
 struct Snapshot {
   std::string stream_id;
@@ -350,6 +362,19 @@ class Store : public LaneStore {
   // Fetched (sha256 and size), or given up (`failed` says why). The owner's desk is told.
   virtual void media_done(std::string_view account, const MessageRef& ref, std::string_view sha256, std::int64_t size,
                           std::string_view failed, Done<Outcome> done) = 0;
+
+  // Citizens. Merging attaches one contact to another and rewrites nothing; parting undoes it. Both are told in the transition
+  // stream, by whom.
+  virtual void contact_join(std::string_view contact, std::string_view into, std::string_view by, Done<Outcome> done) = 0;
+  virtual void contact_part(std::string_view contact, std::string_view by, Done<Outcome> done) = 0;
+  virtual void contact_said(std::string_view contact, std::string_view number, Done<Outcome> done) = 0;
+  // A code goes to `address`; if `contact` sends it back within ten minutes, both are his. Three an hour, five tries each.
+  virtual void contact_ask(std::string_view contact, std::string_view address, std::string_view code, std::string_view by,
+                           Done<Outcome> done) = 0;
+  virtual void contact_prove(std::string_view contact, std::string_view code, Done<Outcome> done) = 0;
+  // `portfolios`: of WhatsApp, to look for his numbers in.
+  virtual void contact(std::string_view id, const std::vector<std::string>& portfolios, Done<Citizen> done) = 0;
+  virtual void contact_at(std::string_view address, Done<std::string> done) = 0;  // empty: nobody's
 
   // Agents, sessions, shards.
   virtual void agent_put(std::string_view id, const Fields& fields, Done<Outcome> done) = 0;  // gen 1: created

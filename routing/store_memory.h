@@ -33,6 +33,7 @@ struct ByNumber {
 struct LogLine {
   State state = State::kStored;
   std::string entry, provider_id, reason;
+  bool by_bot = false;
 };
 
 struct Held {
@@ -48,30 +49,44 @@ struct Conversation {
   std::int64_t first_reply = 0, unanswered = 0;  // of an agent; the citizen's oldest message since a reply
   std::map<std::string, std::string> told;       // clock -> since|predicted or breached
   std::string sticky;                            // who had the citizen's last conversation
-  std::string invited;                           // whom its owner invited to take it over
+  std::string invited, invited_to;               // whom its owner invited to take it over, into which queue
   std::string into;                              // the conversation it was merged into
   std::string previous;                          // the citizen's conversation before it
-  std::int64_t failures = 0, arrived = 0, opens = 0;
+  std::int64_t failures = 0, arrived = 0, opens = 0, handed_over = 0;
   std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
   std::deque<Held> hold;     // those that wait for it
   std::vector<LogLine> log;  // entry n is log[n - 1]
 };
 
 struct Contact {
+  std::string name, address;
   std::map<std::string, std::string> open;  // account -> open conversation
   std::string last_agent;                   // of his last conversation
   std::int64_t last_at = 0;
-  std::string latest;  // conversation that was opened
+  std::string latest;    // conversation that was opened
+  std::string into, by;  // the contact it is attached to, by whom
+  std::int64_t since = 0, folded = 0;
+  std::vector<std::string> said;  // numbers
+};
+
+// A code that was sent to prove an address.
+struct Code {
+  std::string code, address, by;
+  std::int64_t left = 0, until = 0, asked = 0, hour = 0;
 };
 
 struct Address {
   std::string contact, aliases;
   std::map<std::string, std::string> latest;  // account -> latest conversation
-  std::map<std::string, std::string> sends;   // account -> log of sends without a conversation
+  std::set<std::string> elsewhere;            // accounts whose latest conversation is answered at another address
+  std::map<std::string, std::int64_t>
+      windows;                               // account -> until when he may be written to, where that is not the conversation's
+  std::map<std::string, std::string> sends;  // account -> log of sends without a conversation
 };
 
 struct Agent {
   std::string availability = "offline", reason, name, roles, queues, skills;
+  bool bot = false;
   std::int64_t sessions = 0, load = 0, capacity = 50, gen = 1, seq = 0, missed = 0, last_assigned = 0, absences = 0;
   std::set<std::string, ByNumber> held, invited;
   std::deque<AgentEvent> replay;
@@ -103,7 +118,7 @@ struct Road {
 
 struct Deadline {
   std::string kind, id, stamp;  // offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|account|conv.n
-                                // warm|conv|gen  open|conv|gen
+                                // warm|conv|gen  open|conv|gen  back|agent|why
   std::string text() const { return kind + "|" + id + "|" + stamp; }
 };
 
@@ -127,6 +142,8 @@ struct World {
   std::map<std::string, Conversation, ByNumber> conversations;
   std::map<std::string, Contact, ByNumber> contacts;
   std::map<std::string, Address> addresses;
+  std::map<std::string, Code> codes;                  // contact
+  std::map<std::string, std::set<std::string>> said;  // number -> contacts
   std::map<std::string, Agent> agents;
   std::map<std::string, std::map<std::string, std::string>> queues;
   std::map<std::string, std::set<std::pair<std::int64_t, std::string>>> waiting;     // queue -> eff, conversation

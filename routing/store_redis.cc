@@ -120,7 +120,7 @@ Result<Ingested> ingested(const Value& reply) {
 }
 
 std::optional<Card> card_from(const Value& v) {
-  if (!v.is_array() || v.array.size() < 25) return std::nullopt;
+  if (!v.is_array() || v.array.size() < 26) return std::nullopt;
   const auto& a = v.array;
   Card card;
   card.conversation = text_of(a[0]);
@@ -147,8 +147,46 @@ std::optional<Card> card_from(const Value& v) {
   card.first_reply = WallTime{int_of(a[21])};
   card.unanswered = WallTime{int_of(a[22])};
   card.closed = WallTime{int_of(a[23])};
-  card.last_entry = a[24].text;
+  card.handed_over = WallTime{int_of(a[24])};
+  card.last_entry = a[25].text;
   return card;
+}
+
+std::vector<std::string> lines_of(const Value& v) {
+  std::vector<std::string> out;
+  for (std::string_view rest = v.text; !rest.empty();) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    if (end > 0) out.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return out;
+}
+
+// root, fold, parts, same: as `contact` in 05_contacts.lua writes them.
+Result<Citizen> citizen_from(const Value& v) {
+  Citizen out;
+  if (!v.is_array() || v.array.empty()) return odd("contact");
+  if (v.array[0].text == "missing") return out;
+  if (v.array.size() < 4) return odd("contact");
+  out.missing = false;
+  out.id = text_of(v.array[0]);
+  out.folded = WallTime{int_of(v.array[1])};
+  for (const Value& row : v.array[2].array) {
+    const auto& a = row.array;
+    if (a.size() < 10) return odd("contact");
+    ContactPart part{text_of(a[0]), text_of(a[1]), text_of(a[2]),  text_of(a[4]),         WallTime{int_of(a[3])},
+                     text_of(a[5]), text_of(a[6]), lines_of(a[7]), split_list(a[8].text), {}};
+    for (const std::string& line : lines_of(a[9])) {
+      const auto bar = line.rfind('|');
+      part.places.push_back({line.substr(0, bar), WallTime{bar == std::string::npos ? 0 : to_int(line.substr(bar + 1))}});
+    }
+    out.parts.push_back(std::move(part));
+  }
+  for (const Value& row : v.array[3].array) {
+    if (row.array.size() < 3) return odd("contact");
+    out.same.push_back({text_of(row.array[0]), text_of(row.array[1]), text_of(row.array[2])});
+  }
+  return out;
 }
 
 class RedisStore final : public Store {
@@ -166,8 +204,10 @@ class RedisStore final : public Store {
     if (w.may_open && w.room) {
       opening = w.queue + "|" + std::to_string(w.weight) + "|" + std::to_string(w.offer_ttl_ms) + (w.auto_accept ? "|1|" : "|0|");
       opening += w.hint ? w.hint->agent + "|" + std::to_string(w.hint->agent_gen) : "|";
-      if (w.priority != 0 || w.opens.ms > 0) opening += "|" + (w.priority != 0 ? std::to_string(w.priority) : std::string());
-      if (w.opens.ms > 0) opening += "|" + std::to_string(w.opens.ms);
+      if (w.priority != 0 || w.opens.ms > 0 || !w.bot.empty())
+        opening += "|" + (w.priority != 0 ? std::to_string(w.priority) : std::string());
+      if (w.opens.ms > 0 || !w.bot.empty()) opening += "|" + (w.opens.ms > 0 ? std::to_string(w.opens.ms) : std::string());
+      if (!w.bot.empty()) opening += "|" + w.bot;
     }
     const std::string at = now();
     std::vector<std::string_view> args = {at,
@@ -221,7 +261,7 @@ class RedisStore final : public Store {
   void transfer(const Transfer& w, Done<Outcome> done) override {
     call("transfer",
          {now(), w.by.conversation, std::to_string(w.by.gen), w.by.agent, w.to_queue, w.to_agent, std::to_string(w.ttl_ms),
-          w.by.client_id, w.warm ? "1" : ""},
+          w.by.client_id, w.warm ? "1" : "", std::to_string(w.opens.ms)},
          outcome("transfer", std::move(done), with_gen));
   }
   void direct(const Directive& w, Done<Outcome> done) override {
@@ -234,7 +274,7 @@ class RedisStore final : public Store {
   void reply(const Reply& w, Done<Outcome> done) override {
     call("reply",
          {now(), w.by.conversation, std::to_string(w.by.gen), w.by.agent, w.client_id, w.entry, lane_text(w.lane),
-          w.needs_window ? "1" : "0", w.lease.shard, epoch_text(w.lease), w.author},
+          w.needs_window ? "1" : "0", w.lease.shard, epoch_text(w.lease), w.author, w.account},
          outcome("reply", std::move(done), with_ref));
   }
   void note(const Command& by, std::string_view client_id, std::string_view author, std::string_view entry,
@@ -483,6 +523,36 @@ class RedisStore final : public Store {
       done(std::move(out));
     });
   }
+  void contact_join(std::string_view contact, std::string_view into, std::string_view by, Done<Outcome> done) override {
+    call("contact_join", {now(), contact, into, by}, outcome("contact_join", std::move(done), common));
+  }
+  void contact_part(std::string_view contact, std::string_view by, Done<Outcome> done) override {
+    call("contact_part", {now(), contact, by}, outcome("contact_part", std::move(done), common));
+  }
+  void contact_said(std::string_view contact, std::string_view number, Done<Outcome> done) override {
+    call("contact_said", {contact, number}, outcome("contact_said", std::move(done), common));
+  }
+  void contact_ask(std::string_view contact, std::string_view address, std::string_view code, std::string_view by,
+                   Done<Outcome> done) override {
+    call("contact_ask", {now(), contact, address, code, by}, outcome("contact_ask", std::move(done), common));
+  }
+  void contact_prove(std::string_view contact, std::string_view code, Done<Outcome> done) override {
+    call("contact_prove", {now(), contact, code}, outcome("contact_prove", std::move(done), common));
+  }
+  void contact(std::string_view id, const std::vector<std::string>& portfolios, Done<Citizen> done) override {
+    std::string all;
+    for (const std::string& portfolio : portfolios) all += portfolio + "\n";
+    call("contact", {id, all}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      done(citizen_from(*reply));
+    });
+  }
+  void contact_at(std::string_view address, Done<std::string> done) override {
+    call("contact_at", {address}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      done(reply->text);
+    });
+  }
   void snapshot(Done<Snapshot> done) override {
     call("snapshot", {}, [this, done = std::move(done)](Result<Value> reply) mutable {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));
@@ -543,9 +613,10 @@ class RedisStore final : public Store {
     }
   }
   static void add_rows(Snapshot& out, bool agents, const std::vector<Value>& row) {
-    for (std::size_t i = 0; agents && i + 8 < row.size(); i += 9) {
+    for (std::size_t i = 0; agents && i + 9 < row.size(); i += 10) {
       out.agents.push_back({text_of(row[i]), text_of(row[i + 1]), int_of(row[i + 2]), int_of(row[i + 3]), int_of(row[i + 4]),
-                            int_of(row[i + 5]), int_of(row[i + 6]), split_list(row[i + 7].text), parse_skills(row[i + 8].text)});
+                            int_of(row[i + 5]), int_of(row[i + 6]), split_list(row[i + 7].text), parse_skills(row[i + 8].text),
+                            row[i + 9].text == "1"});
     }
     for (std::size_t i = 0; !agents && i + 8 < row.size(); i += 9) {
       out.waiting.push_back({text_of(row[i]), text_of(row[i + 2]), text_of(row[i + 5]), int_of(row[i + 1]), int_of(row[i + 3]),

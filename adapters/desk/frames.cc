@@ -32,6 +32,7 @@ constexpr std::array kKinds{
     KindRow{"priority", Frame::Kind::kPriority, true, false, true},
     KindRow{"reopen", Frame::Kind::kReopen, true, false, true},
     KindRow{"merge", Frame::Kind::kMerge, true, false, true},
+    KindRow{"switch", Frame::Kind::kSwitch, true, true, true},
     KindRow{"watch", Frame::Kind::kWatch, false, false, true},
     KindRow{"reply", Frame::Kind::kReply, true, true, true},
     KindRow{"note", Frame::Kind::kNote, true, false, true},
@@ -223,7 +224,6 @@ Result<Frame> read(const std::string& text) {
       if (auto to = read_to(object, frame); !to) return tl::unexpected(std::move(to.error()));
       if (frame.to_agent.empty() && frame.to_queue.empty()) return bad("`to` needs either agent or queue");
       frame.warm = wire::true_at(object, "warm");
-      if (frame.warm && frame.to_agent.empty()) return bad("`warm` needs `to.agent`: a queue cannot be spoken to first");
       break;
     case Frame::Kind::kAssign:
       if (auto to = read_to(object, frame); !to) return tl::unexpected(std::move(to.error()));
@@ -248,6 +248,12 @@ Result<Frame> read(const std::string& text) {
       frame.into = *into;
       break;
     }
+    case Frame::Kind::kSwitch:
+      frame.account = std::string(wire::text_at(object, "account"));
+      frame.address = std::string(wire::text_at(object, "address"));
+      if (frame.account.empty() || frame.address.empty())
+        return bad("`switch` needs `account` and `address`: one of those that GET /api/v1/contacts/{id} lists for the citizen");
+      break;
     case Frame::Kind::kWatch: frame.on = wire::true_at(object, "on"); break;
     case Frame::Kind::kReply: {
       auto content = content_of(object);

@@ -32,6 +32,7 @@ struct Frame {
     kPriority,
     kReopen,
     kMerge,
+    kSwitch,
     kWatch,
     kReply,
     kNote,
@@ -50,14 +51,15 @@ struct Frame {
   WallTime until;       // park
   // Of a transfer one of them; assign names an agent, requeue and reopen may name a queue.
   std::string to_agent, to_queue;
-  bool warm = false;         // transfer to an agent: keep it until he accepts
-  std::int64_t minutes = 0;  // priority: by which it counts as older than it is
-  bool life_safety = false;  // priority: before all else
-  std::string into;          // merge: without conv_
-  bool on = false;           // watch
-  std::string text;          // note
-  std::string message;       // read: msg_...
-  Content content;           // reply
+  bool warm = false;             // transfer to an agent: keep it until he accepts
+  std::int64_t minutes = 0;      // priority: by which it counts as older than it is
+  bool life_safety = false;      // priority: before all else
+  std::string into;              // merge: without conv_
+  std::string account, address;  // switch: where it goes on
+  bool on = false;               // watch
+  std::string text;              // note
+  std::string message;           // read: msg_...
+  Content content;               // reply
 };
 
 // An error's detail is for the desk: what is wrong, and what to send instead.

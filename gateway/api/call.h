@@ -56,6 +56,7 @@ std::vector<Route> message_routes();
 std::vector<Route> conversation_routes();
 std::vector<Route> directive_routes();
 std::vector<Route> contact_routes();
+std::vector<Route> contact_link_routes();
 std::vector<Route> audit_routes();
 std::vector<Route> route_routes();  // to queues
 std::vector<Route> people_routes();

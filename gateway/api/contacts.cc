@@ -1,4 +1,4 @@
-// A citizen and all his conversations, the newest first, live and archived: each names the one before it.
+// A citizen and all his conversations, by all his contacts, the newest first, live and archived: each names the one before it.
 //
 // Numbers are given to other people: what lies more than 90 days of silence back is folded, and shown only to who says why he
 // wants to see it. That stands in the audit log.
@@ -12,6 +12,7 @@
 #include "gateway/api/audit.h"
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
+#include "gateway/api/citizen.h"
 #include "gateway/api/render.h"
 #include "gateway/desk_hub.h"
 
@@ -21,13 +22,11 @@ namespace {
 constexpr std::int64_t kSilence = 90LL * 24 * 3'600'000;
 constexpr int kMost = 200;  // conversations, those that the asker may not see included
 
-bool is_number(std::string_view text) {
-  return !text.empty() && text.size() <= 15 && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
 // One request on its way back through a citizen's conversations.
 struct Walk {
-  std::string contact, name, at;  // at: the next conversation to look at; empty: that was all
+  routing::Citizen citizen;
+  std::vector<std::string> heads;  // of each of his contacts, the next conversation to look at
+  std::string at;                  // the newest of them, looked at now
   bool unfolded = false, folded = false;
   int read = 0;
   WallTime newer;  // when the conversation after the one at hand began; 0: none
@@ -38,12 +37,11 @@ using WalkPtr = std::shared_ptr<Walk>;
 
 void walk(Room& room, const CallPtr& call, const WalkPtr& w);
 
-void finish(const CallPtr& call, const WalkPtr& w) {
+void finish(Room& room, const CallPtr& call, const WalkPtr& w) {
   // Who may see none of them hears nothing of the citizen either.
   if (w->items.empty() && !w->may_all) return call->problem(not_found("contact"));
   std::string out = "{";
-  member(out, "id", w->contact);
-  member(out, "name", w->name);
+  append_citizen(out, room, w->citizen);
   out += ",\"conversations\":[";
   for (const std::string& item : w->items) out.append(out.ends_with('[') ? "" : ",").append(item);
   out.append("],\"folded\":").append(w->folded ? "true" : "false");
@@ -53,7 +51,8 @@ void finish(const CallPtr& call, const WalkPtr& w) {
 // True if the way back goes on.
 bool take(const CallPtr& call, const WalkPtr& w, WallTime first, WallTime last, std::string_view owner, std::string_view queue,
           std::string json) {
-  if (!w->unfolded && w->newer.ms > 0 && w->newer - last > kSilence) {
+  const bool silent = w->newer.ms > 0 && w->newer - last > kSilence;
+  if (!w->unfolded && (silent || last < w->citizen.folded)) {
     w->folded = true;
     return false;
   }
@@ -63,8 +62,14 @@ bool take(const CallPtr& call, const WalkPtr& w, WallTime first, WallTime last, 
 }
 
 void go_on(Room& room, const CallPtr& call, const WalkPtr& w, std::string previous) {
-  w->at = std::move(previous);
-  if (w->at.empty() || ++w->read >= kMost) return finish(call, w);
+  if (!previous.empty()) w->heads.push_back(std::move(previous));
+  if (w->heads.empty() || ++w->read >= kMost) return finish(room, call, w);
+  // Their numbers tell which is the newest.
+  const auto newest = std::max_element(w->heads.begin(), w->heads.end(), [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  });
+  w->at = std::move(*newest);
+  w->heads.erase(newest);
   walk(room, call, w);
 }
 
@@ -81,35 +86,31 @@ void walk(Room& room, const CallPtr& call, const WalkPtr& w) {
       const routing::Card& card = cards->front();
       std::string json;
       desk::append(json, view_of(card));
-      if (!take(call, w, card.first, card.last, card.owner, card.queue, std::move(json))) return finish(call, w);
+      if (!take(call, w, card.first, card.last, card.owner, card.queue, std::move(json))) return finish(room, call, w);
       return go_on(room, call, w, card.previous);
     }
     find_archived(room, w->at, [&room, call, w](Result<ArchivedConversation> found) {
-      if (!found) return finish(call, w);  // older than the archive is kept
+      if (!found) return go_on(room, call, w, {});  // older than the archive is kept
       const std::string_view json = found->conversation;
       std::string previous(wire::raw_member(json, "previous"));
       std::erase(previous, '"');
       if (!take(call, w, time_in(json, "first_at"), time_in(json, "last_at"), found->owner, found->queue, found->conversation))
-        return finish(call, w);
+        return finish(room, call, w);
       go_on(room, call, w, parse_conversation_id(previous).value_or(""));
     });
   });
 }
 
 void begin(Room& room, const CallPtr& call, bool unfolded) {
-  const std::string id = call->args[0];
-  if (!is_number(id)) return call->problem(not_found("contact"));
-  auto w = std::make_shared<Walk>();
-  w->contact = id;
-  w->unfolded = unfolded;
-  w->may_all = authorize(call->subject, Action::kRead, {"contacts"}).has_value();
-  room.commands.run({"HMGET", room.commands.key("contact:" + id), "name", "lc"}, [&room, call, w](Result<routing::Value> row) {
-    if (!row) return call->error(row.error());
-    if (row->array.size() != 2 || row->array[0].is_nil()) return call->problem(not_found("contact"));
-    w->name = text_at(*row, 0);
-    w->at = text_at(*row, 1);
-    if (w->at.empty()) return finish(call, w);
-    walk(room, call, w);
+  find_citizen(room, call, [&room, call, unfolded](routing::Citizen citizen) {
+    auto w = std::make_shared<Walk>();
+    w->unfolded = unfolded;
+    w->may_all = authorize(call->subject, Action::kRead, {"contacts"}).has_value();
+    for (const routing::ContactPart& part : citizen.parts) {
+      if (!part.latest.empty()) w->heads.push_back(part.latest);
+    }
+    w->citizen = std::move(citizen);
+    go_on(room, call, w, {});
   });
 }
 

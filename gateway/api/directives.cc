@@ -60,6 +60,7 @@ void read_target(Body& body, routing::Directive& what) {
       what.target = std::to_string(life ? routing::kLifeSafety : minutes.value_or(0));
       break;
     }
+    case Verb::kSwitch: break;
     case Verb::kMerge:
       if (const auto into = body.text("into", {.required = true, .max = 40})) {
         const auto id = parse_conversation_id(*into);
@@ -82,6 +83,15 @@ void direct(Room& room, const CallPtr& call, Verb verb) {
   if (verb == Verb::kTake && what.target.empty()) {
     what.target = call->subject.agent;
     if (what.target.empty() && !body.has("agent")) body.complain("agent", "is missing: you are no agent yourself");
+  }
+  if (verb == Verb::kSwitch) {
+    const auto account = body.text("account", {.required = true, .max = 60});
+    const auto address = body.text("address", {.required = true, .max = 200});
+    if (account && address) {
+      auto target = switch_target(room.services.outbox, *account, *address);
+      if (!target) return call->problem(wire::problem(422, "invalid_recipient", target.error().detail));
+      what.target = std::move(*target);
+    }
   }
   if (auto wrong = body.finish()) return call->problem(*wrong);
   if (auto may = permit(call->subject, what); !may) return call->error(may.error());
@@ -127,6 +137,7 @@ std::vector<Route> directive_routes() {
           {"POST", "/conversations/{id}/priority", Takes::kJson, Who::kKnown, handler<Verb::kPriority>},
           {"POST", "/conversations/{id}/reopen", Takes::kJson, Who::kKnown, handler<Verb::kReopen>},
           {"POST", "/conversations/{id}/merge", Takes::kJson, Who::kKnown, handler<Verb::kMerge>},
+          {"POST", "/conversations/{id}/switch", Takes::kJson, Who::kKnown, handler<Verb::kSwitch>},
           {"POST", "/conversations/{id}/notes", Takes::kJson, Who::kKnown, note}};
 }
 

@@ -151,9 +151,14 @@ std::string transition_json(const routing::Value& entry) {
     if (const auto it = f.find(field); it != f.end() && !it->second.empty()) plain(out, name, it->second);
   }
   if (!f["av"].empty()) text(out, "availability", f["av"]);
+  if (f["bt"] == "1") plain(out, "bot", "true");
   if (!f["fa"].empty()) text(out, "from", agent_id(f["fa"]));
   if (!f["rs"].empty()) text(out, "reason", f["rs"]);
   if (!f["by"].empty()) text(out, "by", f["by"]);
+  if (f["k"] == "contact") {
+    text(out, "contact", f["c"]);
+    text(out, "to", f["to"]);
+  }
   if (f["k"] == "sla") {
     text(out, "clock", f["c"]);
     text(out, "due", wire::rfc3339(WallTime{to_int(f["d"])}));

@@ -8,6 +8,7 @@
 #include "gateway/api/body.h"
 #include "gateway/api/call.h"
 #include "gateway/api/idempotency.h"
+#include "gateway/api/sending.h"
 #include "gateway/api/uploads.h"
 #include "gateway/desk_hub.h"
 #include "routing/record.h"
@@ -20,11 +21,13 @@ constexpr std::size_t kMaxMessage = 64 * 1024;
 struct Sending {
   std::string account, to, conversation, client_id;
   Content content;
-  routing::Card card;  // of `conversation`
+  routing::Card card;                               // of `conversation`
+  std::function<void(const MessageRef& ref)> then;  // instead of the usual answer
 };
 using SendingPtr = std::shared_ptr<Sending>;
 
-void accepted(const CallPtr& call, const MessageRef& ref) {
+void accepted(const CallPtr& call, const SendingPtr& s, const MessageRef& ref) {
+  if (s->then) return s->then(ref);
   const std::string id = public_id(ref);
   HttpResponse response{
       202, {}, "{\"id\":\"" + id + "\",\"conversation\":\"" + conversation_id(ref.conversation) + "\",\"state\":\"queued\"}"};
@@ -57,8 +60,8 @@ void conclude(Room& room, const CallPtr& call, const SendingPtr& s, WallTime at,
         room.services.outbox.hand_over(
             {outcome->ref, s->account, outcome->address, std::move(s->content), Lane::kConversation, at});
       }
-      return accepted(call, outcome->ref);
-    case What::kRepeat: return accepted(call, outcome->ref);
+      return accepted(call, s, outcome->ref);
+    case What::kRepeat: return accepted(call, s, outcome->ref);
     case What::kStale: return call->problem(stale(*outcome));
     case What::kMissing: return call->problem(not_found("conversation"));
     case What::kWindow: return call->problem(window_closed(outcome->window_until));
@@ -93,6 +96,7 @@ void to_conversation(Room& room, const CallPtr& call, const SendingPtr& s) {
   reply.client_id = s->client_id;
   reply.author = author_of(*call);
   reply.entry = entry_of(*call, *s, at);
+  reply.account = s->account;
   reply.needs_window = room.services.outbox.needs_window(s->account, s->content);
   reply.lease = room.services.outbox.lease(s->account);
   room.services.store.reply(
@@ -228,6 +232,15 @@ void get_message(Room& room, const CallPtr& call) {
 }
 
 }  // namespace
+
+void send_to(Room& room, const CallPtr& call, const std::string& account, const std::string& address, Content content,
+             std::function<void(const MessageRef& ref)> then) {
+  auto s = std::make_shared<Sending>();
+  s->account = account;
+  s->content = std::move(content);
+  s->then = std::move(then);
+  to_address(room, call, s, address);
+}
 
 std::vector<Route> message_routes() {
   return {{"POST", "/messages", Takes::kJson, Who::kKnown, post_message},

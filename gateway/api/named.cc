@@ -49,6 +49,24 @@ void with_queues(Room& room, const CallPtr& call, const std::vector<std::string>
   });
 }
 
+void with_bots(Room& room, const CallPtr& call, const std::vector<std::string>& agents, std::function<void()> then) {
+  if (agents.empty()) return then();
+  std::vector<std::vector<std::string>> reads;
+  for (const std::string& agent : agents) reads.push_back({"HMGET", room.commands.key("agent:" + agent), "bot", "removed"});
+  room.commands.all(reads, [call, agents, then = std::move(then)](Result<std::vector<routing::Value>> there) {
+    if (!there) return call->error(there.error());
+    for (std::size_t i = 0; i < agents.size(); ++i) {
+      const auto& row = (*there)[i].array;
+      if (row.size() == 2 && row[0].text == "1" && row[1].text != "1") continue;
+      return call->problem(wire::problem(422, "unknown_bot",
+                                         "The body names " + agent_id(agents[i]) +
+                                             " as a bot, and no such agent is a program. Make it one first: PUT /api/v1/agents/" +
+                                             agent_id(agents[i]) + " {\"bot\": true}."));
+    }
+    then();
+  });
+}
+
 void with_skills(Room& room, const CallPtr& call, const std::vector<std::string>& skills, std::function<void()> then) {
   if (skills.empty()) return then();
   std::vector<std::string> ask{"HMGET", room.commands.key("skills")};

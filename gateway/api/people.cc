@@ -30,20 +30,21 @@ std::vector<std::string> queue_ids(const std::vector<std::string>& queues) {
 struct Person {
   std::string id, name, login, roles, queues, skills, availability, reason;
   std::int64_t sessions = 0, load = 0, capacity = 0;
+  bool bot = false;
 };
 
 std::vector<std::string> read_person(Room& room, const std::string& id) {
-  return {"HMGET", room.commands.key("agent:" + id),
-          "name",  "login",
-          "roles", "queues",
-          "avail", "reason",
-          "ses",   "load",
-          "cap",   "removed",
-          "skills"};
+  return {"HMGET",  room.commands.key("agent:" + id),
+          "name",   "login",
+          "roles",  "queues",
+          "avail",  "reason",
+          "ses",    "load",
+          "cap",    "removed",
+          "skills", "bot"};
 }
 
 std::optional<Person> person_of(const std::string& id, const routing::Value& row) {
-  if (row.array.size() != 11 || row.array[8].is_nil() || text_at(row, 9) == "1") return std::nullopt;
+  if (row.array.size() != 12 || row.array[8].is_nil() || text_at(row, 9) == "1") return std::nullopt;
   return Person{id,
                 text_at(row, 0),
                 text_at(row, 1),
@@ -54,7 +55,8 @@ std::optional<Person> person_of(const std::string& id, const routing::Value& row
                 text_at(row, 5),
                 to_int(text_at(row, 6)),
                 to_int(text_at(row, 7)),
-                to_int(text_at(row, 8))};
+                to_int(text_at(row, 8)),
+                text_at(row, 11) == "1"};
 }
 
 std::string person_json(const Person& p, bool with_login) {
@@ -62,6 +64,7 @@ std::string person_json(const Person& p, bool with_login) {
   member(out, "id", agent_id(p.id));
   member(out, "name", p.name);
   if (with_login) member(out, "login", p.login);
+  if (p.bot) out += ",\"bot\":true";
   member(out, "roles", split_list(p.roles));
   member(out, "queues", queue_ids(split_list(p.queues)));
   member(out, "skills", split_list(p.skills));
@@ -120,12 +123,16 @@ void get_agent(Room& room, const CallPtr& call) {
 struct Wish {
   std::string id, login;
   std::optional<std::string> new_login, password;
+  bool bot = false;
   routing::Fields fields;
   std::vector<std::string> queues, skills;
 };
 
 void read_wish(Body& body, Wish& wish, bool is_new) {
-  wish.new_login = body.text("login", {.required = is_new, .max = 64});
+  // A program comes with a key: it need not sign in.
+  wish.bot = body.flag("bot");
+  if (body.has("bot")) wish.fields.emplace_back("bot", wish.bot ? "1" : "0");
+  wish.new_login = body.text("login", {.required = is_new && !wish.bot, .max = 64});
   if (wish.new_login) {
     for (char& c : *wish.new_login) {
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -207,6 +214,8 @@ void post_agent(Room& room, const CallPtr& call) {
   const auto id = body.agent("id", false);
   wish->login = wish->new_login.value_or("");
   wish->id = id ? *id : id_from_login(wish->login);
+  if (wish->bot && !wish->new_login && !id) body.complain("id", "is missing: without a login it cannot be made");
+  if (wish->bot && !wish->new_login && wish->password) body.complain("password", "is of no use without a login");
   if (wish->new_login && wish->id.empty()) body.complain("id", "cannot be made from this login: name one of a-z, 0-9 and -");
   if (auto wrong = body.finish()) return call->problem(*wrong);
   wish->fields.emplace_back("login", wish->login);
@@ -221,6 +230,7 @@ void post_agent(Room& room, const CallPtr& call) {
                                                " already. Change him with PUT /api/v1/agents/" + agent_id(wish->id) +
                                                ", or name another `id`."));
       }
+      if (wish->login.empty()) return keep_agent(room, call, wish, 201);
       room.auth.claim_login(wish->login, wish->id, [&room, call, wish](Result<void> claimed) {
         if (!claimed && claimed.error().code == Errc::kConflict) return call->problem(login_taken());
         if (!claimed) return call->error(claimed.error());
@@ -237,7 +247,7 @@ void put_agent(Room& room, const CallPtr& call) {
   auto wish = std::make_shared<Wish>();
   read_wish(body, *wish, false);
   if (wish->new_login && !wish->password && !body.has("password")) body.complain("password", "is missing: a new login needs one");
-  const bool delicate = body.has("roles") || body.has("login") || body.has("password");
+  const bool delicate = body.has("roles") || body.has("login") || body.has("password") || body.has("bot");
   if (!call->may(delicate ? Action::kManage : Action::kWrite, {"agents"})) return;
   if (auto wrong = body.finish()) return call->problem(*wrong);
   wish->id = *id;

@@ -28,6 +28,7 @@ std::string route_json(const routing::Route& route) {
   if (!route.words.empty()) member(out, "words", route.words);
   if (route.priority > 0) number(out, "priority", std::to_string(route.priority));
   if (route.life_safety) out += ",\"life_safety\":true";
+  if (!route.bot.empty()) member(out, "bot", agent_id(route.bot));
   return out + "}";
 }
 
@@ -47,7 +48,7 @@ void get(Room& room, const CallPtr& call) {
 
 bool is_plain(std::string_view text) { return text.find_first_of("\t\n\r,") == std::string_view::npos; }
 
-routing::Route read_route(Room& room, Body& item, std::vector<std::string>& queues) {
+routing::Route read_route(Room& room, Body& item, std::vector<std::string>& queues, std::vector<std::string>& bots) {
   routing::Route route;
   const auto text = [&](std::string_view name, std::size_t max) {
     const std::string said = item.text(name, {.max = max}).value_or("");
@@ -76,6 +77,10 @@ routing::Route read_route(Room& room, Body& item, std::vector<std::string>& queu
     item.complain("words", "may hold no comma, tab or new line");
   route.priority = item.integer("priority", {.min = 0, .max = kMaxPriority}).value_or(0);
   route.life_safety = item.flag("life_safety");
+  if (const auto bot = item.agent("bot", false)) {
+    route.bot = *bot;
+    bots.push_back(*bot);
+  }
   if (route.account.empty() && route.channel.empty() && route.language.empty() && route.contact.empty() && route.words.empty())
     item.complain("queue",
                   "has no condition beside it: it would take everything. Set the account's queue in the configuration instead");
@@ -86,18 +91,19 @@ void put(Room& room, const CallPtr& call) {
   if (!call->may(Action::kWrite, {"queues"})) return;
   Body body(call->request().body);
   auto routes = std::make_shared<std::vector<routing::Route>>();
-  std::vector<std::string> queues;
+  std::vector<std::string> queues, bots;
   const bool said =
-      body.objects("items", routing::kMaxRoutes, [&](Body& item) { routes->push_back(read_route(room, item, queues)); });
+      body.objects("items", routing::kMaxRoutes, [&](Body& item) { routes->push_back(read_route(room, item, queues, bots)); });
   if (!said && !body.has("items")) body.complain("items", "is missing: send all routes in their order, or [] for none");
   if (auto wrong = body.finish()) return call->problem(*wrong);
-  with_queues(room, call, queues, [&room, call, routes] {
+  const auto keep = [&room, call, routes] {
     room.services.store.routes_put(*routes, [&room, call, routes](Result<routing::Outcome> kept) {
       if (!kept) return call->error(kept.error());
       note_change(room, call, "routes.set", "routes", std::to_string(routes->size()) + " routes",
                   [call, routes] { answer(call, *routes); });
     });
-  });
+  };
+  with_queues(room, call, queues, [&room, call, bots, keep] { with_bots(room, call, bots, keep); });
 }
 
 }  // namespace

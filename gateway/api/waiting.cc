@@ -122,12 +122,11 @@ void append_waiting(Room& room, const routing::QueueState& settings, std::string
 
 void append_sla(Room& room, const routing::Card& card, std::string& out) {
   const routing::QueueState* queue = room.services.mirror.queue(card.queue);
-  if (queue == nullptr || !queue->goals.has_clocks() || card.state == "sends") return;
+  if (queue == nullptr || !queue->goals.has_clocks() || card.state == "sends" || card.state == "bot") return;
   routing::Outlook outlook;
   const bool waits = card.state == "queued" || card.state == "offered";
   if (room.services.waiting_room != nullptr) outlook = room.services.waiting_room->outlook(card.queue, card.conversation, waits);
-  const auto terms = routing::terms_of(queue->goals, queue->hours, {card.first, card.first_reply, card.unanswered, card.closed},
-                                       outlook, room.services.now().wall);
+  const auto terms = routing::terms_of(queue->goals, queue->hours, routing::course_of(card), outlook, room.services.now().wall);
   out += ",\"sla\":{";
   for (const routing::Term& term : terms) {
     out.append(out.ends_with('{') ? "\"" : ",\"").append(routing::name_of(term.clock)).append("\":{");

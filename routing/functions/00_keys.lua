@@ -3,13 +3,17 @@
 -- KEYS[1] of every call is the site's hash tag, "{belfry}"; every key of the site starts with it, so all live in one slot.
 -- ARGV[1] is now_ms in tests, and empty in production: then Redis' own clock counts. Stored time never goes back.
 --
---   T:addr:<address>     hash    c contact, v:<account> its latest conversation there, al the other addresses known to be his
---   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when, lc the latest opened
+--   T:addr:<address>     hash    c contact, v:<account> the latest conversation of what he writes from there, with a + if it is answered
+--                                elsewhere, w:<account> until when he may then be written to there, s:<account> a log of sends,
+--                                al the other addresses known to be his
+--   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when, lc the latest opened;
+--                                more in 05_contacts
 --   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq stk eff wt base n open win fly excl last given
---                                inv whom its agent invites to take it over, nf offers in a row that nobody took, arr when it was re-opened
+--                                inv whom its agent invites to take it over, invq into which queue, nf offers in a row that nobody took, arr when it was re-opened
 --                               prev the citizen's conversation before it, into the one it was merged into
 --                               fr first reply of an agent, una what nobody has answered yet ('' before that reply, 0: nothing)
 --                               sf sn sr what was told of its clocks: since|predicted or breached
+--                               bw bx ho of a program: 35_bot.lua
 --   T:log:<id>           list    immutable entries; entry n is at index n-1
 --   T:st:<id>            string  one state byte per entry that we send, forward only; nought, or past its end: inbound, or a note
 --   T:pid:<id>           hash    n -> the provider's id of what we sent, f<n> -> why it failed
@@ -17,7 +21,7 @@
 --   T:q:<queue>          zset    waiting conversations by eff
 --   T:nb:<queue>         zset    those that wait for it to open, by when it will
 --   T:routes             string  which queue a new conversation goes to, a line a route
---   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues skills roles login
+--   T:agent:<id>         hash    name cap avail reason ses load last gen seq miss gone queues skills roles login bot
 --   T:agentc:<id>        set     the conversations he holds; load is their summed weight
 --   T:inv:<id>           set     the conversations of others that he is invited to take over; they weigh nothing yet
 --   T:draining           zset    agents who take nothing new and go offline when their last conversation is done
@@ -25,7 +29,7 @@
 --   T:node               zset    shard -> lease end; T:nodee hash shard -> epoch; T:sess:<shard> its sessions
 --   T:lease              hash    name -> shard|shard epoch|lease epoch|until
 --   T:dl                 zset    deadlines: offer|conv|gen  wrap|conv|gen  park|conv|gen  gone|agent|nth  unc|conv|n
---                                warm|conv|gen an invitation ends  open|conv|gen its queue opens
+--                                warm|conv|gen an invitation ends  open|conv|gen its queue opens  back|agent|why the rest of what it has
 --   T:alive             string  when a shard last started or beat
 --   T:dd:<ch>:<day>      set     inbound dedupe by the provider's own day
 --   T:ev                 stream  every transition (not ordinary messages)

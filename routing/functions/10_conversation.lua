@@ -1,11 +1,14 @@
--- The life of a conversation: (after_hours) -> queued -> offered -> active -> (parked) -> wrapup -> closed. Every change of state,
--- and every invitation, is gen + 1.
+-- The life of a conversation: (bot) -> (after_hours) -> queued -> offered -> active -> (parked) -> wrapup -> closed. Every change of
+-- state, and every invitation, is gen + 1.
 
--- Whether this agent is ready and has room for so much more; his generation; his queues; his load and his last event, for hand().
+local bots = {} -- 35_bot.lua: what begins and what ends with a program
+
+-- Whether this agent is ready and has room for so much more; his generation; his queues; his load and his last event, for hand(). A
+-- program is given nothing.
 local function can_take(T, agent, weight)
-  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'queues', 'seq')
-  local ready = r[1] == 'ready' and tonumber(r[2] or 0) > 0
-  return ready and tonumber(r[3] or 0) + weight <= tonumber(r[4] or 0), r[5], r[6] or '', r[3] or 0, r[7] or 0
+  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'queues', 'bot', 'seq')
+  local ready = r[1] == 'ready' and tonumber(r[2] or 0) > 0 and r[7] ~= '1'
+  return ready and tonumber(r[3] or 0) + weight <= tonumber(r[4] or 0), r[5], r[6] or '', r[3] or 0, r[8] or 0
 end
 
 -- The agents that must not be offered this conversation again for a while: "ana:1690000000000,bob:..."
@@ -65,7 +68,7 @@ end
 -- Whom its agent invited need not answer any more.
 local function disinvite(T, now, conv, c, gen, why)
   if not c.inv or c.inv == '' then return end
-  call('HDEL', T .. ':conv:' .. conv, 'inv')
+  call('HDEL', T .. ':conv:' .. conv, 'inv', 'invq')
   call('SREM', T .. ':inv:' .. c.inv, conv)
   call('ZREM', T .. ':dl', 'warm|' .. conv .. '|' .. c.gen)
   tell(T, now, c.inv, 'x', conv, gen, c.state, why)
@@ -74,11 +77,13 @@ end
 
 -- Back to its queue with the same place: eff never changes. Offers that nobody took are counted: after each third in a row the
 -- queue's next step is in force, and supervisors hear of it. `ban` keeps the agent who let it go from being offered it again. From an
--- agent who worked on it, its queue's steps begin anew, and he is asked first unless he passed it on.
+-- agent who worked on it, its queue's steps begin anew, and he is asked first unless he passed it on. From a program, who was to be
+-- asked first still is.
 local function requeue(T, now, conv, c, why, ban, reason)
   local ck = T .. ':conv:' .. conv
   local gen = tonumber(c.gen) + 1
   local load, failed = 0, tonumber(c.nf or 0)
+  if c.state == 'bot' then bots.silence(T, now, conv, c) end
   leave_line(T, conv, c)
   disinvite(T, now, conv, c, gen, why)
   if c.own and c.own ~= '' then
@@ -91,9 +96,10 @@ local function requeue(T, now, conv, c, why, ban, reason)
     call('HSET', ck, 'nf', failed)
   end
   local excl = c.excl or ''
-  if ban and c.own ~= '' then excl = c.own .. ':' .. int(now + 120000) .. ',' .. string.sub(excl, 1, 200) end
+  if ban and c.own ~= '' and c.state ~= 'bot' then excl = c.own .. ':' .. int(now + 120000) .. ',' .. string.sub(excl, 1, 200) end
   local since, sticky = c.enq or c.first, c.stk or ''
-  if c.state ~= 'offered' then since, sticky = clock, why ~= 'transferred' and why ~= 'directed' and c.own or '' end
+  if c.state == 'bot' then since = clock
+  elseif c.state ~= 'offered' then since, sticky = clock, why ~= 'transferred' and why ~= 'directed' and c.own or '' end
   call('HSET', ck, 'state', 'queued', 'gen', gen, 'own', '', 'wt', c.base, 'excl', excl, 'enq', since, 'stk', sticky)
   call('ZADD', T .. ':q:' .. c.q, c.eff, conv)
   transition(T, now, 'requeued', conv, gen, c.own or '', c.q, {'l', load, 'w', c.base, 'e', c.eff, 'n', excl, 's', since, 'y', sticky, 'x', why, 'nf', failed, 'rs', reason or ''})
@@ -104,7 +110,8 @@ end
 local function shut(T, now, conv, c, why)
   local ck = T .. ':conv:' .. conv
   local gen = int(c.gen + 1)
-  local load = 0
+  local load, had = 0, false
+  if c.state == 'bot' then bots.silence(T, now, conv, c) end
   leave_line(T, conv, c)
   if why == '' and c.state == 'wrapup' then why = call('HGET', ck, 'code') or '' end
   if why == '' then why = 'resolved' end
@@ -112,12 +119,15 @@ local function shut(T, now, conv, c, why)
   if c.own and c.own ~= '' then
     load = let_go(T, c.own, conv, tonumber(c.wt))
     tell(T, now, c.own, 'c', conv, gen, 'closed', why)
-    -- The citizen's next conversation asks for him first.
-    if c.state ~= 'offered' and why ~= 'spam' then call('HSET', T .. ':contact:' .. c.contact, 'la', c.own, 'lat', clock) end
+    had = c.state ~= 'offered' and c.state ~= 'bot' and why ~= 'spam'
   end
   call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', '0', 'closed', clock, 'why', why)
-  if call('HGET', T .. ':contact:' .. c.contact, 'v:' .. c.acct) == conv then
-    call('HDEL', T .. ':contact:' .. c.contact, 'v:' .. c.acct)
+  local contact, here = T .. ':contact:' .. c.contact, 'v:' .. c.acct
+  local r = call('HMGET', contact, here, 'into')
+  if r[1] == conv then call('HDEL', contact, here) end
+  if had then  -- the citizen's next conversation asks for him first
+    call('HSET', contact, 'la', c.own, 'lat', clock)
+    if r[2] then call('HSET', T .. ':contact:' .. root_of(T, r[2]), 'la', c.own, 'lat', clock) end
   end
   call('ZADD', T .. ':closed', now, conv)
   transition(T, now, 'closed', conv, gen, c.own or '', c.q, {'l', int(load), 'x', why})
@@ -132,11 +142,12 @@ local function read(T, conv)
     inv = r[14] or nil, nf = r[15] or nil}
 end
 
--- What an agent's command is about, if all is still as he saw it: this state, his own, his generation. Else nil and his answer.
-local function as_he_saw_it(T, a, state)
+-- What an agent's command is about, if all is still as he saw it: this state, or that other one, his own, his generation. Else nil
+-- and his answer.
+local function as_he_saw_it(T, a, state, other)
   local c = read(T, a[2])
   if not c then return nil, {'missing'} end
-  if c.state ~= state or c.own ~= a[4] or c.gen ~= a[3] then return nil, stale(c.gen, c.state, c.own) end
+  if (c.state ~= state and c.state ~= other) or c.own ~= a[4] or c.gen ~= a[3] then return nil, stale(c.gen, c.state, c.own) end
   return c
 end
 
@@ -163,7 +174,12 @@ end
 local function take_over(T, now, conv, c, agent)
   if not can_take(T, agent, tonumber(c.base)) then return {'refused', 'not_ready'} end
   local gen, was = tonumber(c.gen) + 1, c.own
-  call('HDEL', T .. ':conv:' .. conv, 'inv')
+  local queue = call('HGET', T .. ':conv:' .. conv, 'invq')
+  if queue then
+    c.q = queue
+    call('HSET', T .. ':conv:' .. conv, 'q', queue)
+  end
+  call('HDEL', T .. ':conv:' .. conv, 'inv', 'invq')
   call('SREM', T .. ':inv:' .. agent, conv)
   call('ZREM', T .. ':dl', 'warm|' .. conv .. '|' .. c.gen)
   local left = let_go(T, was, conv, tonumber(c.wt))
@@ -292,20 +308,24 @@ local function wake(T, now, conv, c, why)
   return gen, 'active', c.own
 end
 
--- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms, client_id, warm 0 or 1) -> ok gen | stale ... | refused why
--- Cold: the present owner lets go now; the place in the queue is kept. Warm, to an agent: he keeps it until the other accepts.
+-- transfer(now, conv, gen, agent, to_queue, to_agent, ttl_ms, client_id, warm 0 or 1, when the queue opens, if it is closed)
+-- -> ok gen | stale ... | refused why
+-- Cold: the present owner lets go now; the place in the queue is kept. Warm, to an agent: he keeps it until the other accepts, and it
+-- is of to_queue then; a program never does, and hands over at once. What it hands over to a closed queue waits for that to open.
 local function transfer(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
-  local c, no = as_he_saw_it(T, a, 'active')
+  local c, no = as_he_saw_it(T, a, 'active', 'bot')
   if not c then return no end
   if a[6] ~= '' then
     if a[6] == agent then return {'refused', 'same_agent'} end
     if not can_take(T, a[6], tonumber(c.base)) then return {'refused', 'not_ready'} end
-    if a[9] == '1' then
+    if a[9] == '1' and c.state ~= 'bot' then
+      if a[5] ~= '' and call('EXISTS', T .. ':queue:' .. a[5]) == 0 then return {'refused', 'no_queue'} end
       local gen, till = tonumber(c.gen) + 1, int(now + tonumber(a[7]))
       disinvite(T, now, conv, c, gen, 'rescinded')
       call('HSET', T .. ':conv:' .. conv, 'gen', gen, 'inv', a[6])
+      if a[5] ~= '' then call('HSET', T .. ':conv:' .. conv, 'invq', a[5]) end
       call('SADD', T .. ':inv:' .. a[6], conv)
       call('ZADD', T .. ':dl', till, 'warm|' .. conv .. '|' .. gen)
       tell(T, now, a[6], 'o', conv, gen, till, '')
@@ -318,6 +338,7 @@ local function transfer(keys, a)
     c.q = a[5]
     call('HSET', T .. ':conv:' .. conv, 'q', a[5])
   end
+  if c.state == 'bot' and a[6] == '' and tonumber(a[10]) > now then return {'ok', bots.leave_until(T, now, conv, c, a[10])} end
   local gen = requeue(T, now, conv, c, 'transferred', a[6] == '')
   if a[6] ~= '' then
     call('ZREM', T .. ':q:' .. c.q, conv)

@@ -2,8 +2,8 @@
 
 -- Whether this agent is there and has room, whatever his availability: a supervisor takes over while paused.
 local function has_room(T, agent, weight)
-  local r = call('HMGET', T .. ':agent:' .. agent, 'ses', 'load', 'cap')
-  return tonumber(r[1] or 0) > 0 and tonumber(r[2] or 0) + weight <= tonumber(r[3] or 0)
+  local r = call('HMGET', T .. ':agent:' .. agent, 'ses', 'load', 'cap', 'bot')
+  return r[4] ~= '1' and tonumber(r[1] or 0) > 0 and tonumber(r[2] or 0) + weight <= tonumber(r[3] or 0)
 end
 
 local function is_queue(T, queue) return call('EXISTS', T .. ':queue:' .. queue) == 1 end
@@ -69,18 +69,56 @@ function verbs.reopen(T, now, conv, c, target)
   return {'ok', gen, 'queued'}
 end
 
--- Into another open conversation of the same citizen: this one ends, and says where it went on.
+-- What he writes where `conv` is answered comes into `into`; elsewhere: which is answered at another place.
+local function lead(T, conv, account, into, elsewhere)
+  call('HSET', T .. ':addr:' .. call('HGET', T .. ':conv:' .. conv, 'addr'), 'v:' .. account, elsewhere and into .. '+' or into)
+end
+
+-- Into another open conversation of the same citizen: this one ends, and says where it went on. What he writes next from here goes
+-- on there; it is answered where that one is.
 function verbs.merge(T, now, conv, c, target)
   local r = call('HMGET', T .. ':conv:' .. target, 'state', 'contact', 'acct', 'addr')
   if not r[1] or r[1] == 'closed' or r[1] == 'sends' or target == conv then return {'refused', 'not_open'} end
-  if r[2] ~= c.contact then return {'refused', 'other_contact'} end
+  if r[2] ~= c.contact and root_of(T, r[2]) ~= root_of(T, c.contact) then return {'refused', 'other_contact'} end
   call('HSET', T .. ':conv:' .. conv, 'into', target)
   local gen = shut(T, now, conv, c, 'merged')
-  if r[3] == c.acct then  -- what he writes next goes on there
-    call('HSET', T .. ':contact:' .. c.contact, 'v:' .. c.acct, target)
-    call('HSET', T .. ':addr:' .. call('HGET', T .. ':conv:' .. conv, 'addr'), 'v:' .. c.acct, target)
-  end
+  local same = r[3] == c.acct and r[2] == c.contact
+  if same then call('HSET', T .. ':contact:' .. c.contact, 'v:' .. c.acct, target) end
+  lead(T, conv, c.acct, target, not same)
   return {'ok', gen, 'closed'}
+end
+
+-- It goes on at another address of the same citizen, `account|channel|address`. What he writes where it was still comes into it.
+function verbs.switch(T, now, conv, c, target)
+  if c.state ~= 'active' then return {'refused', 'not_active'} end
+  local account, channel, address = string.match(target, '^([^|]*)|([^|]*)|(.*)$')
+  local ck, addr, here = T .. ':conv:' .. conv, T .. ':addr:' .. address, 'v:' .. account
+  local r, was = call('HMGET', addr, 'c', here, 'w:' .. account), call('HMGET', ck, 'addr', 'win', 'fly')
+  if account == c.acct and address == was[1] then return {'refused', 'same_address'} end
+  if not r[1] or (r[1] ~= c.contact and root_of(T, r[1]) ~= root_of(T, c.contact)) then return {'refused', 'not_his'} end
+  if was[3] then return {'refused', 'sending'} end
+  local there, till = string.match(r[2] or '', '^%d*'), r[3] or '0'
+  local open = {there}
+  for _, contact in ipairs({c.contact, r[1]}) do open[#open + 1] = call('HGET', T .. ':contact:' .. contact, here) or '' end
+  for _, other in ipairs(open) do
+    if other ~= '' and other ~= conv then
+      local o = call('HMGET', T .. ':conv:' .. other, 'state', 'win')
+      if o[1] and o[1] ~= 'closed' then return {'refused', 'other_open'} end
+      if other == there and not r[3] then till = o[2] or '0' end
+    end
+  end
+  local gen, contact = tonumber(c.gen) + 1, T .. ':contact:' .. c.contact
+  disinvite(T, now, conv, c, gen, 'switched')
+  lead(T, conv, c.acct, conv, true)
+  call('HSET', T .. ':addr:' .. was[1], 'w:' .. c.acct, was[2])
+  if call('HGET', contact, 'v:' .. c.acct) == conv then call('HDEL', contact, 'v:' .. c.acct) end
+  call('HSET', contact, here, conv)
+  call('HSET', addr, here, conv)
+  call('HDEL', addr, 'w:' .. account)
+  call('HSET', ck, 'gen', gen, 'acct', account, 'ch', channel, 'addr', address, 'win', till)
+  tell(T, now, c.own, 'c', conv, gen, 'active', 'switched')
+  transition(T, now, 'switched', conv, gen, c.own, c.q, {'x', account})
+  return {'ok', gen, 'active'}
 end
 
 -- direct(now, conv, gen or '' (whatever it is), verb, target, by, agent or '', ttl_ms, client_id)

@@ -3,8 +3,8 @@
 -- ARGV: 1 now  2 account  3 dedupe bucket (channel:day)  4 dedupe member  5 address  6 entry  7 window end ms (0: not extended)
 --       8 flags: m it has a media to be fetched  9 two other addresses of his, each ended by a newline, or ''
 --       10 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation|
---          priority, in minutes|when its queue opens, if it is closed; the last two may be absent. '-' if it would, but there is
---          no room for one
+--          priority, in minutes|when its queue opens, if it is closed|the program it goes to if that is there; the last three may be
+--          absent. '-' if it would, but there is no room for one
 --       11 name  12 reasons of the hint  13 an old address whose contact gets 5 and 9 (Identity); 12 and 13 may be absent
 -- An argument costs a sixth of a small command: what only an opening needs is one argument.
 -- Reads and writes: dd, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
@@ -41,6 +41,7 @@ local function contact_of(T, here, main, aliases, old)
   end
   if not contact and old then contact = call('HGET', T .. ':addr:' .. old, 'c') end
   if not contact then return nil end
+  if old then call('HSET', T .. ':contact:' .. contact, 'addr', main) end
   if not r[1] then call('HSET', addr, 'c', contact) end
   for known in string.gmatch(aliases, '[^\n]+') do call('HSETNX', T .. ':addr:' .. known, 'c', contact) end
   if aliases ~= '' then call('HSET', addr, 'al', aliases) end
@@ -86,8 +87,13 @@ end
 -- The agent of the contact's last conversation, if that was within three days; and the conversation that was opened last.
 local STICKY_MS = 72 * 3600 * 1000
 local function last_of(T, now, contact)
-  local r = call('HMGET', T .. ':contact:' .. contact, 'la', 'lat', 'lc')
-  return r[1] and now - tonumber(r[2]) < STICKY_MS and r[1] or '', r[3]
+  local r = call('HMGET', T .. ':contact:' .. contact, 'la', 'lat', 'lc', 'into')
+  local agent, at = r[1] or '', tonumber(r[2] or 0)
+  if r[4] then  -- one of several of this citizen
+    local root = call('HMGET', T .. ':contact:' .. root_of(T, r[4]), 'la', 'lat')
+    if tonumber(root[2] or 0) > at then agent, at = root[1], tonumber(root[2]) end
+  end
+  return now - at < STICKY_MS and agent or '', r[3]
 end
 
 local function ingest(keys, a)
@@ -98,7 +104,11 @@ local function ingest(keys, a)
   local account, main, entry, window, media, aliases = a[2], a[5], a[6], a[7], a[8] == 'm', a[9]
   local here = 'v:' .. account
   local contact, conv = contact_of(T, here, main, aliases, a[13])
-  local c
+  local c, elsewhere
+  if conv and string.byte(conv, -1) == 43 then  -- a +: what he writes here is answered at another address of his
+    conv, elsewhere = string.sub(conv, 1, -2), true
+  end
+  if a[13] and a[13] == main and contact then call('HSET', T .. ':contact:' .. contact, 'fold', clock) end
   if conv then
     c = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'win', 'una')
     if not c[1] or c[1] == 'closed' then c = nil end
@@ -110,7 +120,7 @@ local function ingest(keys, a)
       if not c[1] or c[1] == 'closed' then
         c = nil
       else
-        conv = open
+        conv, elsewhere = open, false
         call('HSET', T .. ':addr:' .. main, here, conv)
       end
     end
@@ -119,13 +129,17 @@ local function ingest(keys, a)
   if c then
     local state, gen, own, win, ck = c[1], c[2], c[3] or '', c[4] or '0', T .. ':conv:' .. conv
     local n = int(call('RPUSH', T .. ':log:' .. conv, entry))
-    if tonumber(window) > tonumber(win) then win = window end
+    if elsewhere then
+      if window ~= '0' then call('HSET', T .. ':addr:' .. main, 'w:' .. account, window) end
+    elseif tonumber(window) > tonumber(win) then
+      win = window
+    end
     if c[5] == '0' and a[10] ~= '' then
       call('HSET', ck, 'n', n, 'win', win, 'last', clock, 'una', clock)
     else
       call('HSET', ck, 'n', n, 'win', win, 'last', clock)
     end
-    if (a[13] or '') ~= '' then call('HSET', ck, 'addr', main) end  -- that is where he is to be answered now
+    if (a[13] or '') ~= '' and not elsewhere then call('HSET', ck, 'addr', main) end  -- that is where he is to be answered now
     if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.' .. n) end
     if own ~= '' then
       tell(T, now, own, 'm', conv, n, 'i', win, entry)
@@ -151,8 +165,8 @@ local function ingest(keys, a)
     call('SREM', bucket, a[4])
     return 'none|' .. (contact or '')
   end
-  local queue, weight, ttl, auto, agent, agent_gen, minutes, opens =
-    string.match(a[10], '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)|?(%d*)|?(%d*)$')
+  local queue, weight, ttl, auto, agent, agent_gen, minutes, opens, bot =
+    string.match(a[10], '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)|?(%d*)|?(%d*)|?([^|]*)$')
   local name, channel, eff = a[11], string.match(a[3], '^[^:]*'), clock
   if minutes ~= '' then eff = int(now - 60000 * tonumber(minutes)) end
   local sticky, before = '', nil
@@ -160,7 +174,8 @@ local function ingest(keys, a)
   conv, contact = open_conversation(T, here, main, aliases, name, contact)
   call('RPUSH', T .. ':log:' .. conv, entry)
   local gen, state, own = '1', 'queued', ''
-  if opens ~= '' and tonumber(opens) > now then state = 'after_hours' end
+  if bot ~= '' and bots.is_there(T, bot) then state, own = 'bot', bot
+  elseif opens ~= '' and tonumber(opens) > now then state = 'after_hours' end
   -- Who knows this citizen goes first: the matcher asks him.
   local able, load, seq
   if state == 'queued' and (sticky == '' or sticky == agent) then able, load, seq = hinted(T, agent, agent_gen, queue, weight) end
@@ -170,7 +185,9 @@ local function ingest(keys, a)
     'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', eff, 'wt', weight, 'base', weight)
   if before then call('HSET', T .. ':conv:' .. conv, 'prev', before) end
   if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.1') end
-  if state == 'after_hours' then
+  if state == 'bot' then
+    bots.open(T, now, conv, bot, queue, eff, sticky, window, entry)
+  elseif state == 'after_hours' then
     if sticky ~= '' then call('HSET', T .. ':conv:' .. conv, 'stk', sticky) end
     call('ZADD', T .. ':nb:' .. queue, opens, conv)
     call('ZADD', T .. ':dl', opens, 'open|' .. conv .. '|1')

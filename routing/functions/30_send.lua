@@ -45,9 +45,10 @@ local function land(T, account, conv, n)
   end
 end
 
--- reply(now, conv, gen, agent, client_id, entry, lane, needs_window, shard, lease epoch or '', author)
+-- reply(now, conv, gen, agent, client_id, entry, lane, needs_window, shard, lease epoch or '', author, account or '')
 -- agent '' is the API: it needs no ownership. With a lease epoch the entry is claimed at once when nothing of the
--- conversation is in flight. Answers ok conv n claimed(0|1) address | repeat conv n | stale ... | window until | missing
+-- conversation is in flight. account: where the caller thinks that it is answered, for the content and the lease are that one's; it
+-- may have been switched, and then nothing is kept: refused switched. Answers ok conv n claimed(0|1) address | repeat conv n | stale ... | window until | missing
 local function reply(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
@@ -62,8 +63,10 @@ local function reply(keys, a)
   local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'acct', 'fly', 'win', 'addr', 'fr', 'una')
   local state, gen, own, account, fly = r[1], r[2], r[3], r[4], r[5]
   if not state then return {'missing'} end
-  if agent ~= '' and (state ~= 'active' or own ~= agent or gen ~= a[3]) then return stale(gen, state, own) end
+  local by_bot = agent ~= '' and state == 'bot'
+  if agent ~= '' and ((state ~= 'active' and not by_bot) or own ~= agent or gen ~= a[3]) then return stale(gen, state, own) end
   if agent == '' and state == 'closed' then return stale(gen, state, own) end
+  if (a[12] or '') ~= '' and a[12] ~= account then return {'refused', 'switched'} end
   if a[8] == '1' and now >= tonumber(r[6] or 0) then return {'window', tonumber(r[6] or 0)} end
   local n = call('RPUSH', T .. ':log:' .. conv, a[6])
   local claimed = not fly and a[10] ~= '' and owns(T, 'acct:' .. account, a[9], a[10], now)
@@ -83,8 +86,9 @@ local function reply(keys, a)
       call('PUBLISH', T .. ':lane:' .. account, '')
     end
   end
+  if by_bot then bots.wrote(T, conv, n, fly) end
   -- The clocks of its queue's goals: an agent has answered all there is.
-  if agent ~= '' and r[9] ~= '0' then call('HSET', ck, 'una', '0', 'fr', r[8] or clock) end
+  if agent ~= '' and not by_bot and r[9] ~= '0' then call('HSET', ck, 'una', '0', 'fr', r[8] or clock) end
   if a[5] ~= '' then call('SET', once, conv .. '.' .. n, 'PX', 86400000) end
   if own ~= '' then tell(T, now, own, 'm', conv, n, 'q', r[6] or '0', a[6]) end
   return {'ok', conv, n, claimed and 1 or 0, r[7]}
@@ -123,14 +127,15 @@ local function send(keys, a)
     local c, n = string.match(before, '^(.+)%.(%d+)$')
     return {'repeat', c, tonumber(n)}
   end
-  local r = call('HMGET', T .. ':addr:' .. address, 'c', 'v:' .. account, 's:' .. account)
+  local r = call('HMGET', T .. ':addr:' .. address, 'c', 'v:' .. account, 's:' .. account, 'w:' .. account)
   local contact, conv, sends = r[1], r[2], r[3]
-  local win = 0
+  local win = tonumber(r[4] or 0)
   local function still_open(id)
     local c = call('HMGET', T .. ':conv:' .. id, 'state', 'win')
     win = math.max(win, tonumber(c[2] or 0))
     return c[1] and c[1] ~= 'closed'
   end
+  if conv and string.sub(conv, -1) == '+' then conv = nil end  -- that one is answered elsewhere
   if conv and not still_open(conv) then conv = nil end
   if contact and not conv then
     conv = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
@@ -226,7 +231,7 @@ local function put_back(keys, a)
   for i = 4, #a, 3 do
     local item = a[i] .. '.' .. a[i + 1]
     local epoch, lane = string.match(call('HGET', T .. ':fly:' .. account, item) or '', '^(%d+)|(%d)$')
-    if epoch == a[3] then
+    if epoch == a[3] and not bots.is_too_late(T, now, account, a[i], a[i + 1]) then
       call('HDEL', T .. ':fly:' .. account, item)
       call('ZADD', T .. ':later:' .. account .. ':' .. lane, a[i + 2], item)
     end
@@ -274,7 +279,7 @@ local function renew(keys, a)
     if under == a[4] then
       if held[all[i]] then
         call('HSET', T .. ':fly:' .. account, all[i], (epoch + 1) .. '|' .. lane)
-      else
+      elseif not bots.is_too_late(T, now, account, string.match(all[i], '^(.+)%.(%d+)$')) then
         call('HDEL', T .. ':fly:' .. account, all[i])
         call('LPUSH', T .. ':out:' .. account .. ':' .. lane, all[i])
       end

@@ -1,16 +1,26 @@
 -- Agents, their sessions, and the shards that hold the sessions. Availability is the agent's choice; presence is his sockets'.
 
 local function agent_news(T, now, agent, why)
-  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues', 'skills')
+  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues', 'skills', 'bot')
   transition(T, now, 'agent', '', 0, agent, r[7] or '', {'av', r[1] or 'offline', 'se', r[2] or 0, 'l', r[3] or 0, 'cp', r[4] or 0,
-    'ag', r[5] or 0, 'la', r[6] or 0, 'sk', r[8] or '', 'x', why})
+    'ag', r[5] or 0, 'la', r[6] or 0, 'sk', r[8] or '', 'bt', r[9] == '1' and '1' or '', 'x', why})
 end
 
--- Offers of an agent who left go back at once; what he is working on stays his until the deadline `gone`.
+-- Offers of an agent who left go back at once; what he is working on stays his until the deadline `gone`. A program keeps nothing;
+-- it may have thousands, for which nobody else is to wait: the next sweeps take the rest.
+local BACK_AT_ONCE = 500
 local function withdraw_offers(T, now, agent, why)
+  local room = BACK_AT_ONCE
   for _, conv in ipairs(call('SMEMBERS', T .. ':agentc:' .. agent)) do
     local c = read(T, conv)
-    if c and c.state == 'offered' then requeue(T, now, conv, c, why, false) end
+    if c and (c.state == 'offered' or c.state == 'bot') then
+      if room == 0 then
+        call('ZADD', T .. ':dl', clock, 'back|' .. agent .. '|' .. why)
+        break
+      end
+      room = room - 1
+      requeue(T, now, conv, c, why, false)
+    end
   end
   for _, conv in ipairs(call('SMEMBERS', T .. ':inv:' .. agent)) do not_taken_over(T, now, conv, read(T, conv), why) end
 end
@@ -21,8 +31,11 @@ local function agent_put(keys, a)
   local ak = T .. ':agent:' .. a[2]
   local created = call('SADD', T .. ':agents', a[2])
   if created == 1 then call('HSET', ak, 'avail', 'offline', 'ses', 0, 'load', 0, 'cap', 50, 'gen', 1, 'seq', 0, 'miss', 0, 'last', 0) end
+  local was = call('HGET', ak, 'bot') == '1'
   for i = 3, #a, 2 do call('HSET', ak, a[i], a[i + 1]) end
   call('HINCRBY', ak, 'gen', 1)
+  -- A person's offers are nothing for a program, nor the other way round.
+  if (call('HGET', ak, 'bot') == '1') ~= was then withdraw_offers(T, now, a[2], 'config') end
   agent_news(T, now, a[2], 'config')
   return {'ok', created}
 end
@@ -36,7 +49,8 @@ local function agent_set(keys, a)
   call('HSET', ak, 'avail', a[3], 'reason', a[4], 'miss', 0)
   call('HINCRBY', ak, 'gen', 1)
   if a[3] == 'draining' then call('ZADD', T .. ':draining', 0, a[2]) else call('ZREM', T .. ':draining', a[2]) end
-  if a[3] == 'offline' or a[3] == 'paused' then withdraw_offers(T, now, a[2], a[3]) end
+  local keeps = a[3] == 'ready' or (a[3] == 'draining' and call('HGET', ak, 'bot') ~= '1')
+  if not keeps then withdraw_offers(T, now, a[2], a[3]) end
   agent_news(T, now, a[2], a[3])
   actor = ''
   return {'ok'}
@@ -76,7 +90,9 @@ end
 -- Its epoch ends with it: a shard that was only slow hears `lost` at its next beat or session, starts again and tells its
 -- sessions anew. Otherwise its agents would look connected to it and be gone here.
 local function shard_gone(T, now, shard)
-  for _, member in ipairs(call('SMEMBERS', T .. ':sess:' .. shard)) do
+  local members = call('SMEMBERS', T .. ':sess:' .. shard)
+  table.sort(members)  -- one agent's leaving may concern another: what each hears, and when, is not left to chance
+  for _, member in ipairs(members) do
     session_gone(T, now, string.match(member, '^(.-)|'))
   end
   call('DEL', T .. ':sess:' .. shard)
@@ -215,6 +231,8 @@ local function sweep(keys, a)
         call('HSET', T .. ':agent:' .. id, 'avail', 'offline')
         agent_news(T, now, id, 'lost')
       end
+    elseif kind == 'back' then
+      if not bots.is_there(T, id) then withdraw_offers(T, now, id, x) end
     elseif kind == 'unc' then
       local conv, n = string.match(x, '^(.+)%.(%d+)$')
       land(T, id, conv, n)

@@ -1,7 +1,7 @@
 -- Reading, in one call each: what a desk needs to draw itself.
 
 local CARD = {'state', 'gen', 'own', 'q', 'ch', 'acct', 'contact', 'nm', 'first', 'win', 'n', 'given', 'last', 'addr', 'open', 'why',
-  'eff', 'inv', 'into', 'prev', 'fr', 'una', 'closed'}
+  'eff', 'inv', 'into', 'prev', 'fr', 'una', 'closed', 'ho'}
 
 -- One conversation: id, the fields of CARD in order, then its last entry.
 local function card_of(T, conv)
@@ -96,11 +96,11 @@ end
 -- snapshot() -> the stream's last id, the queues as a flat array, the routes: what a mirror starts from. Then page by page, for one call that
 -- reads a hundred thousand would stand before everybody for a second:
 -- snapshot('agents', cursor) and snapshot('waiting', cursor, queue) -> the next cursor ('0': that was all), then a flat array
--- agents: id avail ses load cap gen last queues skills; waiting: conv gen queue eff weight excl since sticky failures
+-- agents: id avail ses load cap gen last queues skills bot; waiting: conv gen queue eff weight excl since sticky failures
 -- queues: id mode offer_ms wrap_ms name priority sticky_ms skills steps hours zone emergency weights sla
 -- What is there all the while is in some page, or in two; what changes meanwhile stands in the stream after that id.
 local PAGE = '200'
-local AGENT = {'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues', 'skills'}
+local AGENT = {'avail', 'ses', 'load', 'cap', 'gen', 'last', 'queues', 'skills', 'bot'}
 local QUEUE = {'mode', 'offer_ms', 'wrap_ms', 'name', 'priority', 'sticky_ms', 'skills', 'steps', 'hours', 'zone', 'emergency', 'weights', 'sla'}
 
 local function append_row(out, id, r, size)

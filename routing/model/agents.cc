@@ -11,14 +11,17 @@ void Memory::agent_put(std::string_view id, const Fields& fields, Done<Outcome> 
   const std::string key(id);
   const bool created = !w_.agents.contains(key);
   Agent& agent = w_.agents[key];
+  const bool was_bot = agent.bot;
   for (const auto& [field, value] : fields) {
     if (field == "name") agent.name = value;
     if (field == "roles") agent.roles = value;
     if (field == "queues") agent.queues = value;
     if (field == "skills") agent.skills = value;
     if (field == "cap") agent.capacity = number(value);
+    if (field == "bot") agent.bot = value == "1";
   }
   ++agent.gen;
+  if (agent.bot != was_bot) withdraw_offers(key, "config");
   agent_news(key, "config");
   done(ok(created ? 1 : 0));
 }
@@ -39,7 +42,8 @@ void Memory::agent_set(std::string_view id, std::string_view availability, std::
   } else {
     w_.draining.erase(key);
   }
-  if (availability == "offline" || availability == "paused") withdraw_offers(key, std::string(availability));
+  const bool keeps = availability == "ready" || (availability == "draining" && !agent->bot);
+  if (!keeps) withdraw_offers(key, std::string(availability));
   agent_news(key, std::string(availability));
   actor_.clear();
   done(ok());
@@ -173,9 +177,15 @@ void Memory::sweep(int most, std::int64_t ttl_ms, Done<Outcome> done) {
 
 void Memory::withdraw_offers(const std::string& id, const std::string& why) {
   const auto held = w_.agents.at(id).held;
+  int room = kBackAtOnce;
   for (const std::string& conversation : held) {
     Conversation& c = w_.conversations.at(conversation);
-    if (c.state == "offered") requeue(c, why, false);
+    if (c.state != "offered" && c.state != "bot") continue;
+    if (room-- == 0) {
+      add_deadline(now_, {"back", id, why});
+      break;
+    }
+    requeue(c, why, false);
   }
   const auto invited = w_.agents.at(id).invited;
   for (const std::string& conversation : invited) not_taken_over(w_.conversations.at(conversation), why);

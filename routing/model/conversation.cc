@@ -107,14 +107,17 @@ void Memory::transfer(const Transfer& what, Done<Outcome> done) {
   done = remembering(by, std::move(done));
   Conversation* c = look(w_.conversations, by.conversation);
   if (c == nullptr) return done(missing());
-  if (c->state != "active" || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
+  const bool with_bot = c->state == "bot";
+  if ((c->state != "active" && !with_bot) || c->owner != by.agent || c->gen != by.gen) return done(stale(*c));
   if (!what.to_agent.empty()) {
     if (what.to_agent == by.agent) return done(refused("same_agent"));
     if (!can_take(what.to_agent, c->base)) return done(refused("not_ready"));
-    if (what.warm) {
+    if (what.warm && !with_bot) {
+      if (!what.to_queue.empty() && !is_queue(what.to_queue)) return done(refused("no_queue"));
       ++c->gen;
       disinvite(*c, "rescinded");
       c->invited = what.to_agent;
+      c->invited_to = what.to_queue;
       w_.agents.at(c->invited).invited.insert(c->id);
       add_deadline(now_ + what.ttl_ms, {"warm", c->id, text(c->gen)});
       tell(c->invited, 'o', *c, c->gen, text(now_ + what.ttl_ms), "");
@@ -125,6 +128,10 @@ void Memory::transfer(const Transfer& what, Done<Outcome> done) {
   } else if (!what.to_queue.empty()) {
     if (!is_queue(what.to_queue)) return done(refused("no_queue"));
     c->queue = what.to_queue;
+  }
+  if (with_bot && what.to_agent.empty() && what.opens.ms > now_) {
+    leave_until(*c, what.opens.ms);
+    return done(ok(c->gen));
   }
   requeue(*c, "transferred", what.to_agent.empty());
   if (!what.to_agent.empty()) {
@@ -153,7 +160,8 @@ bool Memory::is_queue(const std::string& id) const {
 
 bool Memory::can_take(const std::string& id, std::int64_t weight) const {
   const Agent* agent = look(w_.agents, id);
-  return agent != nullptr && agent->availability == "ready" && agent->sessions > 0 && agent->load + weight <= agent->capacity;
+  return agent != nullptr && agent->availability == "ready" && agent->sessions > 0 && !agent->bot &&
+         agent->load + weight <= agent->capacity;
 }
 
 bool Memory::is_excluded(const Conversation& c, const std::string& agent) const {
@@ -208,6 +216,7 @@ void Memory::leave_line(const Conversation& c) {
 void Memory::disinvite(Conversation& c, const std::string& why) {
   if (c.invited.empty()) return;
   const std::string id = std::exchange(c.invited, "");
+  c.invited_to.clear();
   w_.agents.at(id).invited.erase(c.id);
   drop_deadline({"warm", c.id, text(c.gen - 1)});
   tell(id, 'x', c, c.gen, c.state, why);
@@ -218,6 +227,7 @@ Outcome Memory::take_over(Conversation& c, const std::string& id) {
   drop_deadline({"warm", c.id, text(c.gen)});
   ++c.gen;
   c.invited.clear();
+  if (!c.invited_to.empty()) c.queue = std::exchange(c.invited_to, "");
   w_.agents.at(id).invited.erase(c.id);
   const std::string was = c.owner;
   const std::int64_t left = let_go(c);
@@ -245,6 +255,8 @@ void Memory::not_taken_over(Conversation& c, const std::string& why) {
 }
 
 void Memory::requeue(Conversation& c, const std::string& why, bool ban, const std::string& reason) {
+  const bool from_bot = c.state == "bot";
+  if (from_bot) silence(c);
   leave_line(c);
   drop_deadline({"offer", c.id, text(c.gen)});
   ++c.gen;
@@ -256,8 +268,10 @@ void Memory::requeue(Conversation& c, const std::string& why, bool ban, const st
     tell(owner, 'x', c, c.gen, "queued", why);
   }
   if (why == "declined" || why == "timeout") ++c.failures;
-  if (ban) c.excluded = owner + ":" + text(now_ + kBan) + "," + c.excluded.substr(0, 200);
-  if (c.state != "offered") {
+  if (ban && !from_bot) c.excluded = owner + ":" + text(now_ + kBan) + "," + c.excluded.substr(0, 200);
+  if (from_bot) {
+    c.since = now_;
+  } else if (c.state != "offered") {
     c.since = now_;
     c.sticky = why == "transferred" || why == "directed" ? "" : owner;
   }
@@ -289,6 +303,8 @@ void Memory::wake(Conversation& c, const std::string& why) {
 void Memory::shut(Conversation& c, std::string why) {
   if (why.empty() && c.state == "wrapup") why = c.code;
   if (why.empty()) why = "resolved";
+  const bool from_bot = c.state == "bot";
+  if (from_bot) silence(c);
   leave_line(c);
   ++c.gen;
   disinvite(c, why);
@@ -296,9 +312,11 @@ void Memory::shut(Conversation& c, std::string why) {
   if (!c.owner.empty()) {
     load = let_go(c);
     tell(c.owner, 'c', c, c.gen, "closed", why);
-    if (c.state != "offered" && why != "spam") {
-      w_.contacts.at(c.contact).last_agent = c.owner;
-      w_.contacts.at(c.contact).last_at = now_;
+    if (c.state != "offered" && !from_bot && why != "spam") {
+      for (const std::string& his : {c.contact, root_of(c.contact)}) {
+        w_.contacts.at(his).last_agent = c.owner;
+        w_.contacts.at(his).last_at = now_;
+      }
     }
   }
   c.state = "closed";

@@ -62,6 +62,10 @@ void Memory::fall_due(const Deadline& deadline) {
     agent_news(deadline.id, "lost");
     return;
   }
+  if (deadline.kind == "back") {
+    if (!is_there(deadline.id)) withdraw_offers(deadline.id, deadline.stamp);
+    return;
+  }
   if (deadline.kind == "unc") return land(deadline.id, ref_of(deadline.stamp));
   Conversation* c = look(w_.conversations, deadline.id);
   if (c == nullptr || text(c->gen) != deadline.stamp) return;  // its state moved on

@@ -29,6 +29,7 @@ Outcome Memory::directed(const Directive& what) {
     case Verb::kPriority: return prioritise(*c, what);
     case Verb::kReopen: return reopen(*c, what);
     case Verb::kMerge: return merge(*c, what);
+    case Verb::kSwitch: return switch_to(*c, what);
   }
   return missing();
 }
@@ -38,7 +39,7 @@ Outcome Memory::hand_to(Conversation& c, const Directive& what) {
   const bool at_once = what.verb == Directive::Verb::kTake;
   const std::int64_t more = c.base - (c.owner == what.target ? c.weight : 0);
   const Agent* agent = look(w_.agents, what.target);
-  const bool room = agent != nullptr && agent->sessions > 0 && agent->load + more <= agent->capacity;
+  const bool room = agent != nullptr && !agent->bot && agent->sessions > 0 && agent->load + more <= agent->capacity;
   if (at_once ? !room : !can_take(what.target, more)) return refused("not_ready");
   requeue(c, "directed", false);
   w_.waiting[c.queue].erase({c.eff, c.id});
@@ -86,7 +87,7 @@ Outcome Memory::reopen(Conversation& c, const Directive& what) {
   c.why.clear();
   c.code.clear();
   open[c.account] = c.id;
-  w_.addresses[c.address].latest[c.account] = c.id;
+  lead(c, c.id, false);
   w_.waiting[to].insert({c.eff, c.id});
   transition("queued", c, "", {{"e", text(c.eff)}, {"w", text(c.base)}, {"y", c.sticky}, {"x", "reopened"}});
   return ok(c.gen, "queued");
@@ -95,14 +96,55 @@ Outcome Memory::reopen(Conversation& c, const Directive& what) {
 Outcome Memory::merge(Conversation& c, const Directive& what) {
   const Conversation* into = look(w_.conversations, what.target);
   if (into == nullptr || into->state == "closed" || into->state == "sends" || into->id == c.id) return refused("not_open");
-  if (into->contact != c.contact) return refused("other_contact");
+  if (root_of(into->contact) != root_of(c.contact)) return refused("other_contact");
   c.into = into->id;
   shut(c, "merged");
-  if (into->account == c.account) {
-    w_.contacts.at(c.contact).open[c.account] = into->id;
-    w_.addresses[c.address].latest[c.account] = into->id;
-  }
+  const bool same = into->account == c.account && into->contact == c.contact;
+  if (same) w_.contacts.at(c.contact).open[c.account] = into->id;
+  lead(c, into->id, !same);
   return ok(c.gen, "closed");
+}
+
+Outcome Memory::switch_to(Conversation& c, const Directive& what) {
+  if (c.state != "active") return refused("not_active");
+  const auto bar = what.target.find('|'), second = what.target.find('|', bar + 1);
+  const std::string account = what.target.substr(0, bar), channel = what.target.substr(bar + 1, second - bar - 1);
+  const std::string address = what.target.substr(second + 1);
+  if (account == c.account && address == c.address) return refused("same_address");
+  const Address* to = look(w_.addresses, address);
+  if (to == nullptr || to->contact.empty() || root_of(to->contact) != root_of(c.contact)) return refused("not_his");
+  if (c.turn != 0) return refused("sending");
+  const std::int64_t* kept = look(to->windows, account);
+  std::int64_t window = kept != nullptr ? *kept : 0;
+  const auto other_open = [&](const std::string* id) {
+    if (id == nullptr || *id == c.id) return false;
+    const Conversation* other = look(w_.conversations, *id);
+    return other != nullptr && other->state != "closed";
+  };
+  const std::string* there = look(to->latest, account);
+  if (other_open(there)) return refused("other_open");
+  if (there != nullptr && *there != c.id && kept == nullptr) {
+    if (const Conversation* before = look(w_.conversations, *there)) window = before->window_until;
+  }
+  for (const std::string& contact : {c.contact, to->contact}) {
+    if (other_open(look(w_.contacts.at(contact).open, account))) return refused("other_open");
+  }
+  ++c.gen;
+  disinvite(c, "switched");
+  lead(c, c.id, true);
+  w_.addresses[c.address].windows[c.account] = c.window_until;
+  auto& open = w_.contacts.at(c.contact).open;
+  if (const auto it = open.find(c.account); it != open.end() && it->second == c.id) open.erase(it);
+  open[account] = c.id;
+  c.account = account;
+  c.channel = channel;
+  c.address = address;
+  c.window_until = window;
+  lead(c, c.id, false);
+  w_.addresses[address].windows.erase(account);
+  tell(c.owner, 'c', c, c.gen, "active", "switched");
+  transition("switched", c, c.owner, {{"x", account}});
+  return ok(c.gen, "active");
 }
 
 }  // namespace belfry::routing::model

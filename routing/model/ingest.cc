@@ -41,6 +41,7 @@ std::pair<std::string, Conversation*> Memory::contact_of(const Ingest& what, con
     if (const Address* address = look(w_.addresses, known)) contact = address->contact;
   }
   if (contact.empty()) return {contact, nullptr};
+  if (!what.old_address.empty()) w_.contacts[contact].address = addresses[0];
   for (const std::string& address : addresses) {
     if (!address.empty() && w_.addresses[address].contact.empty()) w_.addresses[address].contact = contact;
   }
@@ -72,11 +73,16 @@ Ingested Memory::ingested(const Ingest& what) {
   const auto found = contact_of(what, addresses);
   std::string contact = found.first;
   Conversation* const latest = found.second;
+  const auto* from = look(w_.addresses, addresses[0]);
+  bool elsewhere = from != nullptr && from->elsewhere.contains(what.account);  // answered at another address of his
+  if (what.old_address == addresses[0] && !contact.empty()) w_.contacts[contact].folded = now_;
   Conversation* into = latest != nullptr && latest->state != "closed" ? latest : nullptr;
   if (into == nullptr && !contact.empty()) {
     if (const std::string* id = look(w_.contacts[contact].open, what.account)) {
       into = &w_.conversations.at(*id);
       w_.addresses[addresses[0]].latest[what.account] = into->id;
+      w_.addresses[addresses[0]].elsewhere.erase(what.account);
+      elsewhere = false;
     }
   }
   const auto describe = [&out, &contact](const Conversation& c, std::int64_t n, Ingested::Kind kind) {
@@ -92,10 +98,11 @@ Ingested Memory::ingested(const Ingest& what) {
     Conversation& c = *into;
     const std::int64_t n = append(c, State::kStored, what.entry);
     if (what.has_media) w_.media[what.account].push_back({{c.id, n}, now_});
-    c.window_until = std::max(c.window_until, what.window_until.ms);
+    if (!elsewhere) c.window_until = std::max(c.window_until, what.window_until.ms);
+    if (elsewhere && what.window_until.ms > 0) w_.addresses[addresses[0]].windows[what.account] = what.window_until.ms;
     c.last = now_;
     if (c.first_reply > 0 && c.unanswered == 0 && what.may_open) c.unanswered = now_;
-    if (!what.old_address.empty()) c.address = addresses[0];
+    if (!what.old_address.empty() && !elsewhere) c.address = addresses[0];
     if (!c.owner.empty()) {
       tell(c.owner, 'm', c, n, "i", text(c.window_until), what.entry);
       if ((c.state == "parked" || c.state == "wrapup") && what.may_open) wake(c, "message");
@@ -125,9 +132,12 @@ Ingested Memory::ingested(const Ingest& what) {
     if (!addresses[1].empty()) w_.addresses[addresses[0]].aliases = addresses[1] + " " + addresses[2];
   }
   model::Contact& citizen = w_.contacts[contact];
+  citizen.name = what.name;
+  if (citizen.address.empty()) citizen.address = addresses[0];
   const std::string before = std::exchange(citizen.latest, id);
   citizen.open[what.account] = id;
   w_.addresses[addresses[0]].latest[what.account] = id;
+  w_.addresses[addresses[0]].elsewhere.erase(what.account);
   Conversation& c = w_.conversations[id];
   c.id = id;
   c.state = "queued";
@@ -142,10 +152,16 @@ Ingested Memory::ingested(const Ingest& what) {
   c.eff = now_ - 60'000 * what.priority;
   c.weight = c.base = what.weight;
   c.window_until = what.window_until.ms;
-  const std::string known = now_ - citizen.last_at < kSticky ? citizen.last_agent : "";
+  // Of all his contacts, the one that stands for them knows the agent of the last.
+  const model::Contact& root = w_.contacts.at(root_of(contact));
+  const model::Contact& knows = root.last_at > citizen.last_at ? root : citizen;
+  const std::string known = now_ - knows.last_at < kSticky ? knows.last_agent : "";
   append(c, State::kStored, what.entry);
   if (what.has_media) w_.media[what.account].push_back({{c.id, 1}, now_});
-  if (what.opens.ms > now_) {
+  if (is_there(what.bot)) {
+    c.sticky = known;
+    open_with(c, what.bot, what.entry);
+  } else if (what.opens.ms > now_) {
     c.state = "after_hours";
     c.sticky = known;
     c.opens = what.opens.ms;

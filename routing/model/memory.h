@@ -15,6 +15,7 @@ inline constexpr std::int64_t kAbsence = 600'000;      // an agent without a ses
 inline constexpr std::int64_t kSticky = 72 * kHour;    // so long the agent of the last conversation is asked first
 inline constexpr std::int64_t kUncertainFor = 10'000;  // then the next of the conversation may be sent
 inline constexpr std::size_t kReplayed = 500;
+inline constexpr int kBackAtOnce = 500;
 
 inline std::string text(std::int64_t number) { return std::to_string(number); }
 inline std::int64_t number(std::string_view digits) {
@@ -93,6 +94,7 @@ inline Card card_of(const Conversation& c) {
   card.first_reply = WallTime{c.first_reply};
   card.unanswered = WallTime{c.unanswered};
   card.closed = WallTime{c.closed};
+  card.handed_over = WallTime{c.handed_over};
   if (!c.log.empty()) card.last_entry = c.log.back().entry;
   return card;
 }
@@ -137,6 +139,16 @@ class Memory final : public MemoryStore {
   void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) override;
   void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) override;
   void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) override;
+
+  // Citizens.
+  void contact_join(std::string_view contact, std::string_view into, std::string_view by, Done<Outcome> done) override;
+  void contact_part(std::string_view contact, std::string_view by, Done<Outcome> done) override;
+  void contact_said(std::string_view contact, std::string_view number, Done<Outcome> done) override;
+  void contact_ask(std::string_view contact, std::string_view address, std::string_view code, std::string_view by,
+                   Done<Outcome> done) override;
+  void contact_prove(std::string_view contact, std::string_view code, Done<Outcome> done) override;
+  void contact(std::string_view id, const std::vector<std::string>& portfolios, Done<Citizen> done) override;
+  void contact_at(std::string_view address, Done<std::string> done) override;
 
   // Media, agents, sessions, shards.
   void media_due(std::string_view account, const LeaseRef& lease, int most, Done<std::vector<MediaJob>> done) override;
@@ -211,6 +223,7 @@ class Memory final : public MemoryStore {
   Outcome prioritise(Conversation& c, const Directive& what);
   Outcome reopen(Conversation& c, const Directive& what);
   Outcome merge(Conversation& c, const Directive& what);
+  Outcome switch_to(Conversation& c, const Directive& what);
   Outcome directed(const Directive& what);
   // Back to its queue with the same place: eff never changes.
   void requeue(Conversation& c, const std::string& why, bool ban, const std::string& reason = {});
@@ -218,6 +231,15 @@ class Memory final : public MemoryStore {
   void wake(Conversation& c, const std::string& why);
   // The last owner's name stays on it: he still hears what becomes of his messages.
   void shut(Conversation& c, std::string why);
+  // With a program.
+  bool is_there(const std::string& bot) const;
+  void open_with(Conversation& c, const std::string& bot, std::string_view entry);
+  void unsent(const MessageRef& ref);
+  // It leaves the program: what that wrote and nobody has claimed fails.
+  void silence(Conversation& c);
+  // Claimed before the handover and given back after it: it fails instead.
+  bool is_too_late(const MessageRef& ref);
+  void leave_until(Conversation& c, std::int64_t opens);
   // Answers whether the archive was to look at it.
   bool unshelve(const std::string& id);
 
@@ -241,6 +263,13 @@ class Memory final : public MemoryStore {
   Done<Outcome> remembering(const Command& by, Done<Outcome> done);
   static Outcome closed_window(std::int64_t until);
   Outcome replied(const Reply& what);
+
+  // Citizens.
+  std::string root_of(const std::string& contact) const;
+  std::vector<std::string> group_of(const std::string& root) const;
+  Outcome join(const std::string& from, const std::string& into, const std::string& by);
+  // What he writes where `c` is answered comes into `into`; elsewhere: which is answered at another place.
+  void lead(const Conversation& c, const std::string& into, bool elsewhere);
 
   // Ingest.
   bool seen_before(const Ingest& what);

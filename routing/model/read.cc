@@ -84,7 +84,7 @@ void Memory::snapshot(Done<Snapshot> done) {
   out.routes = w_.routes;
   for (const auto& [id, a] : w_.agents) {
     out.agents.push_back({id, a.availability, a.sessions, a.load, a.capacity, a.gen, a.last_assigned, split_list(a.queues),
-                          parse_skills(a.skills)});
+                          parse_skills(a.skills), a.bot});
   }
   for (const auto& [id, fields] : w_.queues) {
     QueueState queue;

@@ -32,7 +32,8 @@ void Memory::send(const Send& what, Done<Outcome> done) {
   const Address* address = look(w_.addresses, what.address);
   std::string contact = address != nullptr ? address->contact : "";
   // Into what is open: where the address led last, else the contact's own.
-  std::int64_t window = 0;
+  const std::int64_t* kept = address != nullptr ? look(address->windows, what.account) : nullptr;
+  std::int64_t window = kept != nullptr ? *kept : 0;
   Conversation* into = nullptr;
   const auto consider = [&](const std::string* conversation) {
     if (into != nullptr || conversation == nullptr) return;
@@ -41,7 +42,7 @@ void Memory::send(const Send& what, Done<Outcome> done) {
     window = std::max(window, c->window_until);
     if (c->state != "closed") into = c;
   };
-  if (address != nullptr) consider(look(address->latest, what.account));
+  if (address != nullptr && !address->elsewhere.contains(what.account)) consider(look(address->latest, what.account));
   if (!contact.empty()) consider(look(w_.contacts[contact].open, what.account));
   if (what.needs_window && now_ >= window) return done(closed_window(window));
   if (into == nullptr && address != nullptr) {
@@ -56,7 +57,8 @@ void Memory::send(const Send& what, Done<Outcome> done) {
     c.id = text(++w_.last_id);
     if (contact.empty()) {
       contact = c.id;
-      w_.contacts[contact];
+      w_.contacts[contact].name = what.name;
+      w_.contacts[contact].address = what.address;
       w_.addresses[what.address].contact = contact;
     }
     w_.addresses[what.address].sends[what.account] = c.id;
@@ -147,7 +149,7 @@ void Memory::put_back(std::string_view account, const LeaseRef& lease, const std
   Road& road = w_.roads[std::string(account)];
   for (const PutBack& item : items) {
     const auto it = std::find_if(road.flights.begin(), road.flights.end(), [&](const Flight& f) { return f.ref == item.ref; });
-    if (it == road.flights.end() || it->epoch != lease.epoch) continue;
+    if (it == road.flights.end() || it->epoch != lease.epoch || is_too_late(item.ref)) continue;
     road.later[static_cast<std::size_t>(it->lane)].insert({item.not_before.ms, item_of(item.ref)});
     road.flights.erase(it);
   }
@@ -159,18 +161,16 @@ void Memory::renew(std::string_view account, const LeaseRef& lease, const std::v
   if (!owns(account, lease)) return done(lost());
   const std::int64_t epoch = ++w_.leases.at("acct:" + std::string(account)).epoch;
   Road& road = w_.roads[std::string(account)];
-  std::vector<Flight> kept;
-  for (Flight flight : road.flights) {
-    const bool mine = flight.epoch == lease.epoch;
-    const bool holds = std::find(held.begin(), held.end(), flight.ref) != held.end();
-    if (mine && !holds) {
+  const std::vector<Flight> all = road.flights;
+  for (const Flight& flight : all) {
+    if (flight.epoch != lease.epoch) continue;
+    if (std::find(held.begin(), held.end(), flight.ref) != held.end()) {
+      fly(road, flight.ref, epoch, flight.lane);
+    } else if (!is_too_late(flight.ref)) {
+      std::erase_if(road.flights, [&](const Flight& f) { return f.ref == flight.ref; });
       road.lanes[static_cast<std::size_t>(flight.lane)].push_front(flight.ref);
-      continue;
     }
-    if (mine) flight.epoch = epoch;
-    kept.push_back(flight);
   }
-  road.flights = kept;
   done(ok(epoch));
 }
 
@@ -265,8 +265,10 @@ Outcome Memory::replied(const Reply& what) {
   Conversation* c = look(w_.conversations, what.by.conversation);
   if (c == nullptr) return missing();
   const bool as_owner = !what.by.agent.empty();
-  if (as_owner && (c->state != "active" || c->owner != what.by.agent || c->gen != what.by.gen)) return stale(*c);
+  const bool by_bot = as_owner && c->state == "bot";
+  if (as_owner && ((c->state != "active" && !by_bot) || c->owner != what.by.agent || c->gen != what.by.gen)) return stale(*c);
   if (!as_owner && c->state == "closed") return stale(*c);
+  if (!what.account.empty() && what.account != c->account) return refused("switched");
   if (what.needs_window && now_ >= c->window_until) return closed_window(c->window_until);
   Road& road = w_.roads[c->account];
   const std::size_t lane = index_of(what.lane);
@@ -274,6 +276,7 @@ Outcome Memory::replied(const Reply& what) {
   const bool claimed = c->turn == 0 && owns(c->account, what.lease) && road.lanes[0].empty() && road.lanes[lane].empty();
   const std::int64_t n = append(*c, claimed ? State::kClaimed : State::kQueued, what.entry);
   const MessageRef ref{c->id, n};
+  c->log.back().by_bot = by_bot;
   ++c->open;
   if (c->turn != 0) {
     c->hold.push_back({static_cast<int>(lane), n});
@@ -286,7 +289,7 @@ Outcome Memory::replied(const Reply& what) {
       if (on_lane) on_lane(c->account);
     }
   }
-  if (as_owner) {
+  if (as_owner && !by_bot) {
     if (c->first_reply == 0) c->first_reply = now_;
     c->unanswered = 0;
   }

@@ -48,6 +48,7 @@ void Memory::agent_news(const std::string& id, std::string why) {
               {"ag", text(a.gen)},
               {"la", text(a.last_assigned)},
               {"sk", a.skills},
+              {"bt", a.bot ? "1" : ""},
               {"x", std::move(why)}});
 }
 

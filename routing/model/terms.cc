@@ -7,9 +7,9 @@ void Memory::sla_tell(std::string_view conversation, const Term& term, Done<Outc
   now_ = clock_().ms;
   Conversation* c = look(w_.conversations, std::string(conversation));
   if (c == nullptr) return done(missing());
-  bool runs = c->state != "closed" && c->state != "sends";
+  bool runs = c->state != "closed" && c->state != "sends" && c->state != "bot";
   if (term.clock == Clock::kFirstReply) runs = runs && c->first_reply == 0;
-  const std::int64_t since = term.clock == Clock::kNextReply ? c->unanswered : c->first;
+  const std::int64_t since = term.clock == Clock::kNextReply ? c->unanswered : c->handed_over > 0 ? c->handed_over : c->first;
   if (!runs || since != term.since.ms || since == 0) return done(stale(*c));
   std::string& told = c->told[std::string(name_of(term.clock))];
   const std::string begun = text(since) + "|", level(name_of(term.state));

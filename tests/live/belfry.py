@@ -616,14 +616,14 @@ def no_double_owner(house):
         count += 1
         assert conversation not in gen or each["gen"] > gen[conversation], ("generations go back", each, gen[conversation])
         gen[conversation] = each["gen"]
-        if kind in ("offered", "assigned"):
+        if kind in ("bot", "offered", "assigned"):
             if "from" in each:  # whom its agent had invited
                 equal(owner.pop(conversation, None), each["from"], f"whose it was at {each}")
             assert owner.get(conversation) is None, ("a second owner", each, owner[conversation])
             owner[conversation] = agent
         elif kind in ("accepted", "parked", "woken", "wrapup"):
             equal(owner.get(conversation), agent, f"whose it is at {each}")
-        elif kind in ("requeued", "closed"):
+        elif kind in ("requeued", "closed", "after_hours"):
             owner[conversation] = None
     say(f"{count} transitions of {len(gen)} conversations, no second owner")
     return count

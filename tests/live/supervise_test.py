@@ -54,7 +54,8 @@ def supervise(shards):
         ana.refused("take", "forbidden", conversation=conversation)
 
         # Warm transfer: it stays hers until he accepts. A decline leaves it where it is.
-        sue.refused("transfer", "bad_frame", conversation=conversation, gen=taken["gen"], to={"queue": "queue_hall"}, warm=True)
+        sue.refused("transfer", "bad_frame", conversation=conversation, gen=taken["gen"], to={}, warm=True)
+        sue.refused("transfer", "nobody_free", conversation=conversation, gen=taken["gen"], to={"queue": "queue_works"}, warm=True)
         sue.refused("transfer", "not_ready", conversation=conversation, gen=taken["gen"], to={"agent": "agent_bob"}, warm=True)
         bob.be_ready()
         sue.do("transfer", conversation=conversation, gen=taken["gen"], to={"agent": "agent_bob"}, warm=True)
@@ -64,6 +65,16 @@ def supervise(shards):
         sue.do("reply", conversation=conversation, gen=offer["gen"], text="One moment, I ask a colleague")
         bob.do("decline", conversation=conversation, gen=offer["gen"], reason="no pump left")
         gen = card(conversation)["gen"]
+
+        # To a queue: the best of it who is free is asked, and not again when he let it go.
+        equal(h.api("PUT", "/agents/agent_bob", {"queues": ["queue_hall", "queue_works"]}).status, 200, "a second queue")
+        asked = {"conversation": conversation, "to": {"queue": "queue_works"}, "warm": True}
+        until("he is asked", lambda: sue.command("transfer", gen=gen, **asked)["t"] == "ack")
+        offer = bob.event("offer", conversation=conversation, gen=gen + 1)
+        bob.do("decline", conversation=conversation, gen=offer["gen"], reason="no pump left")
+        gen = card(conversation)["gen"]
+        equal((card(conversation)["owner"], card(conversation)["queue"]), ("agent_sue", "queue_hall"), "where it stays")
+        sue.refused("transfer", "nobody_free", gen=gen, **asked)
         sue.do("transfer", conversation=conversation, gen=gen, to={"agent": "agent_bob"}, warm=True)
         offer = bob.event("offer", conversation=conversation, gen=gen + 1)
         other_tab = Desk(h, h.ctl("key", "add", "--role", "agent", "--agent", "agent_bob"))

@@ -8,15 +8,17 @@ Pure: items in, findings out. It knows nothing but what the log says, so it must
   I10  nobody waits while somebody free could take him: `waits` has how long both were so at the same time
   I12  no agent is given work while another has had more than one slot less for `settled_ms` on end. Each node hints from its own mirror, so several
        may choose the same agent at once: what he was given in the last LAG_MS does not count here, `spread` shows it
-  I13  nobody is given anything who is not ready and at his desk
+  I13  nobody is given anything who is not ready and at his desk, and a program nothing but what opens with it
 """
 import bisect, calendar, collections, time
 
 SLOT = 10  # the weight of one conversation
-GIVEN = ("offered", "active", "parked", "wrapup")
+GIVEN = ("bot", "offered", "active", "parked", "wrapup")
 # From which states a kind may come ("" is: not seen before), and what state it makes.
 STEPS = {
-    "queued": (("",), "queued"),
+    "bot": (("",), "bot"),
+    "after_hours": (("", "bot"), "after_hours"),
+    "queued": (("", "after_hours"), "queued"),
     "offered": (("", "queued"), "offered"),
     "assigned": (("", "queued"), "active"),
     "accepted": (("offered",), "active"),
@@ -24,7 +26,7 @@ STEPS = {
     "parked": (("active",), "parked"),
     "woken": (("parked", "wrapup"), "active"),
     "wrapup": (("active",), "wrapup"),
-    "closed": (("queued", *GIVEN), "closed"),
+    "closed": (("queued", "after_hours", *GIVEN), "closed"),
 }
 BANS = ("declined", "timeout", "transferred")  # who let it go so is not asked again for BAN_MS
 BAN_MS = 120_000
@@ -51,16 +53,16 @@ class Conversation:
 
 
 class Agent:
-    __slots__ = ("ready", "sessions", "capacity", "queues", "held", "load", "free_since", "less_since", "raised")
+    __slots__ = ("ready", "bot", "sessions", "capacity", "queues", "held", "load", "free_since", "less_since", "raised")
 
     def __init__(self):
-        self.ready, self.sessions, self.capacity, self.queues, self.held, self.load = False, 0, 0, (), {}, 0
+        self.ready, self.bot, self.sessions, self.capacity, self.queues, self.held, self.load = False, False, 0, 0, (), {}, 0
         self.free_since = None  # since when he could take one more
         self.less_since = 0     # since when his load is not higher than it is now
         self.raised = collections.deque()  # when it grew, and by how much, lately
 
     def free(self):
-        return self.ready and self.sessions > 0 and self.load + SLOT <= self.capacity
+        return self.ready and not self.bot and self.sessions > 0 and self.load + SLOT <= self.capacity
 
 
 class Replay:
@@ -118,6 +120,19 @@ class Replay:
 
     # ---- conversations
 
+    def _bot(self, id, c, item, agent, before):
+        c.eff, c.agent, c.queue = item.get("eff"), agent, item["queue"]
+        a = self.agents.setdefault(agent, Agent())
+        if not a.bot or not a.ready or a.sessions < 1:
+            self.bad("I13", item, f"{agent} is no program that is there")
+        self._moves(agent, id, 0, item)
+
+    def _after_hours(self, id, c, item, agent, before):
+        if before == "bot":
+            self._moves(agent, id, None, item)
+            c.agent = ""
+        c.eff = item.get("eff")
+
     def _queued(self, id, c, item, agent, before):
         c.base = c.weight = item.get("weight", SLOT)
         c.eff = item.get("eff")
@@ -129,6 +144,8 @@ class Replay:
         a = self.agents.setdefault(agent, Agent())
         if not a.ready or a.sessions < 1:
             self.bad("I13", item, f"{agent} is {'' if a.ready else 'not '}ready and has {a.sessions} desks")
+        if a.bot:
+            self.bad("I13", item, f"{agent} is a program")
         by_transfer = item.get("why") == "transfer"
         if not by_transfer and not c.asks_first:
             self._fair(item, agent, a, c)
@@ -150,6 +167,7 @@ class Replay:
         if agent and item.get("why") in BANS:
             c.bans[agent] = self.now + BAN_MS
         c.asks_first = before != "offered" and item.get("why") != "transferred"
+        c.base = item.get("weight", c.base)
         self._moves(agent, id, None, item)
         c.agent = ""
         self._waits(id, c, item["queue"])
@@ -177,7 +195,7 @@ class Replay:
     def _agent(self, item):
         id = item["agent"]
         a = self.agents.setdefault(id, Agent())
-        a.ready, a.sessions = item.get("availability") == "ready", item.get("sessions", 0)
+        a.ready, a.bot, a.sessions = item.get("availability") == "ready", item.get("bot", False), item.get("sessions", 0)
         a.capacity, a.queues = item.get("capacity", a.capacity), tuple(filter(None, item.get("queue", "").split(",")))
         if item.get("load", 0) != a.load:
             self.bad("I2", item, f"he holds {a.load}")

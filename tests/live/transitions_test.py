@@ -62,6 +62,14 @@ class Holds(unittest.TestCase):
         self.assertEqual(dict(replay.found), {})
         self.assertEqual(replay.waits, [])
 
+    def test_a_program_answers_first(self):
+        log = (Log().agent("eli", bot=True, capacity=0).line("bot", "c1", "eli", 0, eff=5).requeued("c1", "eli", "transferred", eff=5, change=0)
+               .offered("c1", "ana").accepted("c1", "ana").line("bot", "c2", "eli", 0, eff=6).line("after_hours", "c2", "eli", 0, eff=6)
+               .queued("c2", 6).line("bot", "c3", "eli", 0, eff=7).closed("c3", "eli", 0))
+        replay = log.replay({"c1": ("active", "ana"), "c2": ("queued", ""), "c3": ("closed", "eli")})
+        self.assertEqual(dict(replay.found), {})
+        self.assertEqual(Log().agent("eli", bot=True).queued("c1").offered("c1", "eli").broken(), ["I13"])
+
     def test_a_lowered_capacity_takes_nothing_away(self):
         self.assertEqual(Log().offered("c1", "ana", gen=2).agent("ana", capacity=0).accepted("c1", "ana").wrapup("c1", "ana").broken(), [])
 

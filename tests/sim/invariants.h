@@ -18,7 +18,7 @@ using Found = std::vector<std::string>;
 using model::World;
 
 inline bool is_given(const std::string& state) {
-  return state == "offered" || state == "active" || state == "parked" || state == "wrapup";
+  return state == "bot" || state == "offered" || state == "active" || state == "parked" || state == "wrapup";
 }
 
 // I1: an owner is one agent, and he knows of it.
@@ -46,7 +46,8 @@ inline void loads_add_up(const World& w, Found& found) {
   }
 }
 
-// I3: every open conversation is in exactly one queue or with exactly one agent.
+// I3: every open conversation is in exactly one queue or with exactly one agent, a person or a program. With a program it weighs
+// nothing, and a program has nothing else.
 inline void one_place(const World& w, Found& found) {
   std::map<std::string, int> places;
   for (const auto& [queue, waiting] : w.waiting) {
@@ -68,7 +69,17 @@ inline void one_place(const World& w, Found& found) {
   for (const auto& [agent, a] : w.agents) {
     for (const auto& id : a.held) ++places[id];
   }
+  std::set<std::string> leaving;  // with so many conversations that the sweeps take the rest
+  for (const auto& [key, d] : w.deadlines) {
+    if (d.kind == "back") leaving.insert(d.id);
+  }
   for (const auto& [id, c] : w.conversations) {
+    const auto owner = w.agents.find(c.owner);
+    if (c.state == "bot" && (owner == w.agents.end() || !owner->second.bot || c.weight != 0))
+      found.push_back("I3 " + id + " is with the program " + c.owner + " and weighs " + std::to_string(c.weight));
+    const bool there = owner != w.agents.end() && owner->second.sessions > 0 && owner->second.availability == "ready";
+    if (c.state == "bot" && !there && !leaving.contains(c.owner))
+      found.push_back("I3 " + id + " is with " + c.owner + ", which is not there");
     const bool open = c.state != "closed" && c.state != "sends";
     if (places[id] != (open ? 1 : 0))
       found.push_back("I3 " + id + " " + c.state + " is in " + std::to_string(places[id]) + " places");
@@ -205,6 +216,7 @@ class Watch {
       const auto& agent = store_.world().agents.at(fields[3].second);
       if ((agent.availability != "ready" && !directed) || agent.sessions < 1)
         found_.push_back("I13 " + conversation + " was given to " + fields[3].second);
+      if (agent.bot) found_.push_back("I13 " + conversation + " was given to a program, " + fields[3].second);
     }
     if (kind == "requeued" || kind == "closed") given_.erase(conversation);
     // I5: only who directs it gives it another place.
@@ -254,6 +266,7 @@ class Watch {
     counters_hold(w, found);
     presence_holds(w, found);
     within_capacity(w, found);
+    silent_bots(w, found);
     over_time(w, found);
     return found;
   }
@@ -280,6 +293,30 @@ class Watch {
       if (a.load > a.capacity && a.load > before) found.push_back("I2 " + agent + " carries " + std::to_string(a.load));
       before = a.load;
     }
+  }
+  // I9: once a program has handed it over, what it wrote waits nowhere, and nothing of it is claimed that was not already.
+  void silent_bots(const World& w, Found& found) {
+    std::set<std::pair<std::string, std::int64_t>> flying;
+    for (const auto& [account, road] : w.roads) {
+      for (const auto& flight : road.flights) {
+        const auto& c = w.conversations.at(flight.ref.conversation);
+        if (!c.log[static_cast<std::size_t>(flight.ref.n - 1)].by_bot) continue;
+        const std::pair at{c.id, flight.ref.n};
+        flying.insert(at);
+        if (c.state != "bot" && !flew_.contains(at))
+          found.push_back("I9 " + c.id + "." + std::to_string(flight.ref.n) + " is claimed after the handover");
+      }
+    }
+    for (const auto& [id, c] : w.conversations) {
+      if (c.state == "bot") continue;
+      for (std::size_t i = 0; i < c.log.size(); ++i) {
+        const State state = c.log[i].state;
+        const std::pair at{id, static_cast<std::int64_t>(i + 1)};
+        if (c.log[i].by_bot && (state == State::kQueued || (state == State::kClaimed && !flying.contains(at))))
+          found.push_back("I9 " + id + "." + std::to_string(i + 1) + " still waits after the handover");
+      }
+    }
+    flew_ = std::move(flying);
   }
   void over_time(const World& w, Found& found) {
     for (const auto& [id, c] : w.conversations) {
@@ -319,6 +356,7 @@ class Watch {
   std::map<std::string, std::int64_t> seq_, load_, handed_last_;
   std::map<std::pair<std::string, std::string>, std::int64_t> shown_;
   std::set<std::pair<std::string, std::int64_t>> handed_;
+  std::set<std::pair<std::string, std::int64_t>> flew_;  // of programs, at the last step
   std::map<std::string, std::pair<std::string, std::int64_t>> kept_, entries_;
   std::map<std::string, Past> past_;
 };

@@ -123,6 +123,7 @@ class Town {
     };
     store_->on_event = [this](const std::string& agent, const AgentEvent& event) {
       watch_.on_event(agent, event);
+      if (event.kind == 'r' && event.extra == "handed_over") ++report_.happened["unsent_after_handover"];
       publish(agent, event);
     };
     store_->on_lane = [this](const std::string& account) {
@@ -143,6 +144,11 @@ class Town {
     }
     // Every queue has somebody.
     store_->agent_put("ana", {{"queues", "roads,water"}}, ignore<Outcome>());
+    if (options.seed % 2 == 0) {  // a town with a program, for which half of the citizens are routed
+      bot_ = "eli";
+      store_->agent_put(bot_, {{"name", bot_}, {"bot", "1"}}, ignore<Outcome>());
+      agents_.push_back(bot_);
+    }
     for (int i = 0; i < options.shards; ++i) {
       shards_.push_back(std::make_unique<Shard>());
       shards_.back()->index = i;
@@ -210,7 +216,9 @@ class Town {
   }
   // What became of offers and of work, by the word the transition says.
   void count(const Fields& fields) {
+    if (fields[0].second == "bot") ++report_.happened["answered_by_bot"];
     if (fields[0].second != "requeued") return;
+    if (!bot_.empty() && fields[3].second == bot_) ++report_.happened["handed_over_by_bot"];
     for (const auto& [name, value] : fields) {
       if (name == "x") ++report_.happened["requeued_" + value];
     }
@@ -509,6 +517,7 @@ class Town {
     in.window_until = WallTime{now_ + 86'400'000};
     in.may_open = !one_in(15);
     in.offer_ttl_ms = 8 * kSecond;
+    if (index % 2 == 0) in.bot = bot_;
     Entry entry;
     entry.content.type = "text";
     entry.content.text = in.dedupe;
@@ -786,7 +795,7 @@ class Town {
       return;
     }
     if (card.state == "wrapup" && one_in(3)) return command([by](Store& s, auto d) { s.close(by, "done", {}, d); });
-    if (card.state != "active") return;
+    if (card.state != "active" && card.state != "bot") return;
     if (work.replies < 3 && !one_in(4)) {
       ++work.replies;
       work.pending = true;
@@ -805,13 +814,17 @@ class Town {
       return reply(what, 0);
     }
     work.replies = 0;
+    if (card.state == "bot" && !one_in(4))
+      return command([by, queue = card.queue](Store& s, auto d) { s.transfer({by, queue, "", 8 * kSecond, false, {}}, d); });
     if (one_in(6))
       return command(
           [by, until = now_ + between(2, 20) * kSecond](Store& s, auto d) { s.park(by, WallTime{until}, kParkWeight, d); });
     if (one_in(6)) {
       const bool to_agent = one_in(2);
       const std::string other = agents_[static_cast<std::size_t>(between(0, 3))];
-      return command([=](Store& s, auto d) { s.transfer({by, to_agent ? "" : "water", to_agent ? other : "", 8 * kSecond}, d); });
+      return command([=](Store& s, auto d) {
+        s.transfer({by, to_agent ? "" : "water", to_agent ? other : "", 8 * kSecond, false, {}}, d);
+      });
     }
     ++report_.happened["resolved"];
     command([by](Store& s, auto d) { s.close(by, "done", {3 * kSecond}, d); });
@@ -930,7 +943,7 @@ class Town {
   std::int64_t serial_ = 0;
   std::map<std::pair<std::int64_t, std::int64_t>, std::function<void()>> events_;
   bool calm_ = false;
-  std::string gone_;
+  std::string gone_, bot_;
   std::int64_t away_until_ = 0;  // the store, for everybody
   std::unique_ptr<MemoryStore> store_;
   invariant::Watch watch_;

@@ -98,6 +98,7 @@ class TinyRedis {
       f["ses"] = std::to_string(a.sessions);
       f["load"] = std::to_string(a.load);
       f["cap"] = std::to_string(a.capacity);
+      f["bot"] = a.bot ? "1" : "0";
       f["removed"] = a.capacity == 0 && a.queues.empty() && a.roles.empty() ? "1" : "0";
       for (const auto& [login_key, fields] : hashes) {
         const auto at = login_key.find(":login:");

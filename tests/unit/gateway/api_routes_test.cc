@@ -76,6 +76,33 @@ TEST_F(ApiTest, AgentsFromCradleToGrave) {
   EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"login":"ana@city","name":"Ana again"})")).status, 201);
 }
 
+TEST_F(ApiTest, AProgramIsAnAgentThatNeedNotSignIn) {
+  EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"name":"Guide","bot":true})")).code(), "invalid_body");
+  EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"name":"Guide"})")).code(), "invalid_body");
+  EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"id":"guide","name":"Guide","bot":"yes"})")).code(), "invalid_body");
+  EXPECT_EQ(
+      as(admin, request("POST", "/api/v1/agents", R"({"id":"guide","name":"Guide","bot":true,"password":"12345678"})")).code(),
+      "invalid_body");
+  const Answer made = as(admin, request("POST", "/api/v1/agents", R"({"id":"guide","name":"Guide","bot":true})"));
+  EXPECT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(made.json["bot"], true);
+  EXPECT_EQ(as(admin, request("POST", "/api/v1/agents", R"({"id":"other","name":"Other","bot":true})")).status, 201)
+      << "an absent login is nobody's";
+  add_agent("ana");
+  EXPECT_FALSE(as(admin, request("GET", "/api/v1/agents/ana")).json.contains("bot"));
+  EXPECT_EQ(as(admin, request("PUT", "/api/v1/agents/ana", R"({"bot":true})")).json["bot"], true);
+  EXPECT_FALSE(as(admin, request("PUT", "/api/v1/agents/ana", R"({"bot":false})")).json.contains("bot"));
+
+  const auto route = [&](const std::string& bot) {
+    return as(admin, request("PUT", "/api/v1/routes", R"({"items":[{"queue":"hall","channel":"wa","bot":")" + bot + R"("}]})"));
+  };
+  EXPECT_EQ(route("agent_ana").code(), "unknown_bot");
+  EXPECT_EQ(route("queue_x").code(), "invalid_body");
+  EXPECT_EQ(route("guide").json["items"][0]["bot"], "agent_guide");
+  EXPECT_EQ(as(admin, request("DELETE", "/api/v1/agents/guide")).status, 204);
+  EXPECT_EQ(route("guide").code(), "unknown_bot") << "it was removed";
+}
+
 TEST_F(ApiTest, RolesDecide) {
   add_agent("ana");
   const std::string ana = key_of_role("agent", "ana");
@@ -525,7 +552,7 @@ TEST_F(ApiTest, TheDescriptionIsTrue) {
     }
     EXPECT_EQ(described, allowed) << path;
   }
-  EXPECT_EQ(operations, 48);
+  EXPECT_EQ(operations, 54);
 }
 
 }  // namespace

@@ -248,7 +248,8 @@ class Stream {
                       {{"name", id},
                        {"cap", std::to_string(between(0, 5) * 10 + (one_in(5) ? 4 : 0))},
                        {"queues", kQueues[between(0, 5)]},
-                       {"skills", kLevels[between(0, 4)]}},
+                       {"skills", kLevels[between(0, 4)]},
+                       {"bot", one_in(6) ? "1" : ""}},
                       ignore());
   }
   const model::Conversation* any_conversation() {
@@ -282,6 +283,7 @@ class Stream {
         in.addresses = {"wa:" + std::to_string(between(1, 40))};
         in.queue = one_in(3) ? "roads" : one_in(2) ? "water" : "parks";
         in.entry = in.dedupe;
+        if (one_in(2)) in.bot = any_agent();  // if he is a program now
         in.hint = mirror_.hint(in.queue, kWeight, WallTime{now_});
         in.priority = mirror_.queue(in.queue) != nullptr ? mirror_.queue(in.queue)->priority : 0;
         store_->ingest(in, [](Result<Ingested>) {});
@@ -360,6 +362,8 @@ class Stream {
       EXPECT_EQ(mine->last_assigned, a.last_assigned) << a.id;
       EXPECT_EQ(mine->queues, a.queues) << a.id;
       EXPECT_EQ(mine->skills, a.skills) << a.id;
+      EXPECT_EQ(mine->bot, a.bot) << a.id;
+      if (a.bot && a.sessions > 0) tally_["a program is there"]++;
       all.push_back(&a);
     }
     const auto settings = [&](const std::string& id) {
@@ -431,7 +435,7 @@ TEST(Mirror, FollowsTheStoreAndChoosesLikeThePlainScan) {
     if (::testing::Test::HasFailure()) break;
   }
   for (const char* kind : {"a choice", "nobody", "closed", "at a later step", "of one who lacks something",
-                           "of one with a skill asked for", "of the one of last time"}) {
+                           "of one with a skill asked for", "of the one of last time", "a program is there"}) {
     const auto it = Stream::tally().find(kind);
     EXPECT_GT(it == Stream::tally().end() ? 0 : it->second, 20) << kind;
   }

@@ -57,6 +57,24 @@ TEST(Pace, AWaitEndsWithAcceptingAndAHandleWithClosing) {
   EXPECT_EQ(s.pace.followed(), 0U);
 }
 
+TEST(Pace, NobodyWaitsWhileAProgramHasIt) {
+  Stream s;
+  s.hear(0, "bot");
+  const auto ended = s.hear(3, "closed", 1, 2);
+  EXPECT_FALSE(ended) << "nobody gave up";
+  s.hear(0, "bot", 2, 1);
+  s.hear(300, "requeued", 2, 2, "hall", {{"s", std::to_string(s.now + 300'000)}});
+  s.hear(5, "offered", 2, 3);
+  const auto answered = s.hear(5, "accepted", 2, 4);
+  ASSERT_TRUE(answered);
+  EXPECT_EQ(answered->wait_ms, 10'000) << "since the handover";
+  s.hear(0, "bot", 3, 1);
+  s.hear(60, "after_hours", 3, 2);
+  s.hear(3600, "queued", 3, 3);
+  EXPECT_EQ(s.hear(7, "assigned", 3, 4)->wait_ms, 7'000) << "since the opening";
+  EXPECT_EQ(s.level().abandoned + s.level().abandoned_short, 0);
+}
+
 TEST(Pace, ParkedTimeTakesNoSlot) {
   Stream s;
   s.hear(0, "assigned", 1, 2);  // opened with a hint: no entry before

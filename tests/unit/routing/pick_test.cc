@@ -49,6 +49,7 @@ TEST(Pick, WhoCannotTakeItAndWhy) {
       {"paused", with(ready("ana"), [](AgentState& a) { a.availability = "paused"; }), waiting(), Bar::kNotReady},
       {"not responding", with(ready("ana"), [](AgentState& a) { a.availability = "not_responding"; }), waiting(), Bar::kNotReady},
       {"no session", with(ready("ana"), [](AgentState& a) { a.sessions = 0; }), waiting(), Bar::kNotConnected},
+      {"a program", with(ready("ana"), [](AgentState& a) { a.bot = true; }), waiting(), Bar::kNotReady},
       {"not a member", with(ready("ana"), [](AgentState& a) { a.queues = {"roads"}; }), waiting(), Bar::kNotMember},
       {"no queue at all", with(ready("ana"), [](AgentState& a) { a.queues.clear(); }), waiting(), Bar::kNotMember},
       {"exactly room", ready("ana", 40), waiting(), Bar::kEligible},

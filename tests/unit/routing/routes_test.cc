@@ -61,7 +61,9 @@ TEST(Routes, AreReadAsTheyWereWritten) {
   two.contact = "wa:city:*";
   two.priority = 30;
   two.channel = "wa";
+  two.bot = "guide";
   EXPECT_EQ(parse_routes(write_routes({one, two})), (std::vector<Route>{one, two}));
+  EXPECT_EQ(parse_routes("\twa\t\t\t\thall\t0\t0\n").at(0).bot, "") << "written before there were programs";
   EXPECT_TRUE(parse_routes("").empty());
   EXPECT_TRUE(parse_routes("nonsense\n\t\t\n").empty()) << "without a queue";
   EXPECT_TRUE(languages_of({one, two}).empty());
