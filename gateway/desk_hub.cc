@@ -58,9 +58,14 @@ std::string frame_of(const Rendering& r, const routing::AgentEvent& e) {
     case 'c': return desk::write_conversation(e.seq, e.conversation, to_int(e.x), e.y, "", "", {});
     case 'o':
     case 'g': {
-      const auto found = r.cards.find(e.conversation);
-      if (found == r.cards.end()) return gone(e);
-      desk::ConversationView view = view_of(found->second);
+      auto card = e.body.empty() ? std::nullopt : routing::parse_card_line(e.body);
+      if (card) {
+        card->conversation = e.conversation;
+      } else if (const auto found = r.cards.find(e.conversation); found != r.cards.end()) {
+        card = found->second;
+      }
+      if (!card) return gone(e);
+      desk::ConversationView view = view_of(*card);
       view.gen = to_int(e.x);
       if (e.kind == 'g') {
         view.state = e.y;
@@ -143,7 +148,7 @@ void render(routing::Store& store, std::vector<routing::AgentEvent> events, std:
   std::set<std::string> cards;
   for (const routing::AgentEvent& event : r->events) {
     if (event.kind == 'm' && event.body.empty()) lines[event.conversation].push_back(to_int(event.x));
-    if (event.kind == 'o' || event.kind == 'g') cards.insert(event.conversation);
+    if ((event.kind == 'o' || event.kind == 'g') && event.body.empty()) cards.insert(event.conversation);
   }
   r->waiting = lines.size() + (cards.empty() ? 0 : 1);
   if (r->waiting == 0) return finish(r);

@@ -1,6 +1,7 @@
 // What the store's two bodies share.
 #include "routing/store.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -75,6 +76,44 @@ Result<AgentEvent> parse_agent_event(std::string_view line) {
   event.at = WallTime{to_int(part[5])};
   event.extra = std::string(part[6]);
   return event;
+}
+
+std::string card_line(const Card& c) {
+  std::string out;
+  if (!c.attributes.empty()) return out;
+  for (const std::string_view part : {std::string_view(c.owner), std::string_view(c.queue), std::string_view(c.channel),
+                                      std::string_view(c.account), std::string_view(c.contact)}) {
+    out.append(part).append("|");
+  }
+  for (const std::int64_t part : {c.first.ms, c.window_until.ms, c.n, c.last.ms}) out.append(std::to_string(part)).append("|");
+  out.append(c.previous).append("|").append(std::to_string(c.name.size())).append("|");
+  return out.append(c.name).append(c.last_entry);
+}
+
+std::optional<Card> parse_card_line(std::string_view line) {
+  std::array<std::string_view, 11> part;
+  for (std::string_view& each : part) {
+    const auto bar = line.find('|');
+    if (bar == std::string_view::npos) return std::nullopt;
+    each = line.substr(0, bar);
+    line.remove_prefix(bar + 1);
+  }
+  const auto name = static_cast<std::size_t>(std::max<std::int64_t>(0, to_int(part[10])));
+  if (name > line.size()) return std::nullopt;
+  Card c;
+  c.owner = part[0];
+  c.queue = part[1];
+  c.channel = part[2];
+  c.account = part[3];
+  c.contact = part[4];
+  c.first = WallTime{to_int(part[5])};
+  c.window_until = WallTime{to_int(part[6])};
+  c.n = to_int(part[7]);
+  c.last = WallTime{to_int(part[8])};
+  c.previous = part[9];
+  c.name = line.substr(0, name);
+  c.last_entry = line.substr(name);
+  return c;
 }
 
 Archived archived(std::string_view conversation, std::int64_t gen, const std::vector<Line>& all) {

@@ -218,7 +218,8 @@ struct DeskView {
   std::string availability, reason, name, roles, queues;
   std::vector<Card> held;
 };
-// One event line for an agent, see tell() in 00_keys.lua. `body` is the entry when it was published live.
+// One event line for an agent, see tell() in 00_keys.lua. `body` is what was published with it live: a message's entry,
+// or the card line of an offer or an assignment.
 struct AgentEvent {
   std::int64_t seq = 0;
   char kind = 0;  // m r o x g c
@@ -226,6 +227,9 @@ struct AgentEvent {
   WallTime at;
 };
 Result<AgentEvent> parse_agent_event(std::string_view line);
+// What a desk shows of a conversation that comes to it: such a Card has nothing else.
+std::string card_line(const Card& card);
+std::optional<Card> parse_card_line(std::string_view line);
 struct Replay {
   bool reset = false;  // too far behind: start from the desk view
   std::int64_t seq = 0;

@@ -42,10 +42,19 @@
 --
 -- Weights are integers, ten to one conversation: wrap-up weighs 3.
 
--- redis.call exists only while a function runs, not while the library loads.
-local function call(...) return redis.call(...) end
+-- redis.call exists only while a function runs, not while the library loads: the first call puts it in its own place.
+local call
+call = function(...)
+  call = redis.call
+  return call(...)
+end
 -- What goes to Redis is a string already: a number costs a printf("%.17g") on the way, a third of a small command.
-local function int(x) return string.format('%d', x) end
+local int
+int = function(x)
+  local format = string.format
+  int = function(y) return format('%d', y) end
+  return int(x)
+end
 
 -- Who directs what is done now, if it is not the conversation's agent: each transition says so.
 local actor = ''
@@ -70,25 +79,37 @@ local function now_of(arg)
   return now
 end
 
--- Adds a transition to the stream that mirrors, metrics and the audit read.
+-- Adds a transition to the stream that mirrors, metrics and the audit read. `more` is the caller's no longer. Every 32nd cuts the
+-- stream: what it costs to ask for that each time is three arguments, and an argument is a hundredth of a transition.
+local NOTHING, added = {}, 0
 local function transition(T, now, kind, conv, gen, agent, queue, more)
-  local args = {'XADD', T .. ':ev', 'MAXLEN', '~', '200000', '*', 'k', kind, 'v', conv, 'g', gen, 'a', agent, 'q', queue, 't', clock}
-  if more then for i = 1, #more do args[#args + 1] = more[i] end end
-  if actor ~= '' then args[#args + 1], args[#args + 2] = 'by', actor end
-  call(unpack(args))
+  added = added + 1
+  if actor ~= '' then
+    more = more or {}
+    more[#more + 1], more[#more + 2] = 'by', actor
+  end
+  if added % 32 == 0 then
+    call('XADD', T .. ':ev', 'MAXLEN', '~', '200000', '*', 'k', kind, 'v', conv, 'g', gen, 'a', agent, 'q', queue, 't', clock, unpack(more or NOTHING))
+  else
+    call('XADD', T .. ':ev', '*', 'k', kind, 'v', conv, 'g', gen, 'a', agent, 'q', queue, 't', clock, unpack(more or NOTHING))
+  end
 end
 
 -- One event for an agent: counted, kept for replay, published to every shard that holds one of his sessions.
 -- The line is seq|kind|conv|x|y|ms|extra; `body` follows the published line only: on replay it is read from the log.
 --   m message x=n y=state extra=window   r receipt x=n y=state extra=reason   o offer x=gen y=expires   x rescinded x=gen extra=why
 --   g assigned x=gen   c conversation x=gen y=state   k read mark
-local function tell(T, now, agent, kind, conv, x, y, extra, body)
-  local seq = call('HINCRBY', T .. ':agent:' .. agent, 'seq', '1')
-  local line = int(seq) .. '|' .. kind .. '|' .. conv .. '|' .. x .. '|' .. y .. '|' .. clock .. '|' .. extra
+-- told: the same by who has counted it already, and `seq` is a string.
+local function told(T, agent, seq, kind, conv, x, y, extra, body)
+  local line = seq .. '|' .. kind .. '|' .. conv .. '|' .. x .. '|' .. y .. '|' .. clock .. '|' .. extra
   local replay = T .. ':replay:' .. agent
   call('RPUSH', replay, line)
-  if seq % 64 == 0 then call('LTRIM', replay, -512, -1) end
+  if seq % 64 == 0 then call('LTRIM', replay, '-512', '-1') end
   call('PUBLISH', T .. ':a:' .. agent, body and (line .. '\n' .. body) or line)
+end
+
+local function tell(T, now, agent, kind, conv, x, y, extra, body)
+  return told(T, agent, int(call('HINCRBY', T .. ':agent:' .. agent, 'seq', '1')), kind, conv, x, y, extra, body)
 end
 
 -- load(agent) and the set of what he holds change together, always here.

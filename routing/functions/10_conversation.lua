@@ -3,11 +3,12 @@
 
 local bots = {} -- 35_bot.lua: what begins and what ends with a program
 
--- Whether this agent is ready and has room for so much more; his generation; his queues. A program is given nothing.
+-- Whether this agent is ready and has room for so much more; his generation; his queues; his load and his last event, for hand(). A
+-- program is given nothing.
 local function can_take(T, agent, weight)
-  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'queues', 'bot')
+  local r = call('HMGET', T .. ':agent:' .. agent, 'avail', 'ses', 'load', 'cap', 'gen', 'queues', 'bot', 'seq')
   local ready = r[1] == 'ready' and tonumber(r[2] or 0) > 0 and r[7] ~= '1'
-  return ready and tonumber(r[3] or 0) + weight <= tonumber(r[4] or 0), r[5], r[6] or ''
+  return ready and tonumber(r[3] or 0) + weight <= tonumber(r[4] or 0), r[5], r[6] or '', r[3] or 0, r[8] or 0
 end
 
 -- The agents that must not be offered this conversation again for a while: "ana:1690000000000,bob:..."
@@ -19,26 +20,40 @@ local function excluded(excl, agent, now)
   return false
 end
 
--- All of an offer but the conversation's own fields; gen is already the new one.
-local function hand(T, now, conv, gen, agent, weight, queue, ttl, auto, why)
-  local load = int(hold(T, agent, conv, weight))
-  call('HSET', T .. ':agent:' .. agent, 'last', clock)
+-- What a desk shows of a conversation that comes to it, published with the event: owner|queue|channel|account|contact|first|window|
+-- messages|last|previous|octets of the name|name, then its last entry. Whoever hears of it later asks for its card; so does who hears
+-- no line, for of some conversations there is more to show.
+local function card_line(own, queue, channel, account, contact, first, win, n, last, prev, name, entry)
+  return own .. '|' .. queue .. '|' .. channel .. '|' .. account .. '|' .. contact .. '|' .. first .. '|' .. win .. '|' .. n .. '|' .. last ..
+    '|' .. prev .. '|' .. #name .. '|' .. name .. entry
+end
+
+-- All of an offer but the conversation's own fields; gen is already the new one. `load` and `seq` are what can_take() read of him; card
+-- may be absent.
+local function hand(T, now, conv, gen, agent, weight, queue, ttl, auto, why, load, seq, card)
+  load, seq = int(load + weight), int(seq + 1)
+  call('SADD', T .. ':agentc:' .. agent, conv)
+  call('HSET', T .. ':agent:' .. agent, 'load', load, 'last', clock, 'seq', seq)
   if auto then
-    tell(T, now, agent, 'g', conv, gen, 'active', '')
+    told(T, agent, seq, 'g', conv, gen, 'active', '', card)
   else
     local till = int(now + ttl)
     call('ZADD', T .. ':dl', till, 'offer|' .. conv .. '|' .. gen)
-    tell(T, now, agent, 'o', conv, gen, till, '')
+    told(T, agent, seq, 'o', conv, gen, till, '', card)
   end
   transition(T, now, auto and 'assigned' or 'offered', conv, gen, agent, queue, {'l', load, 'w', weight, 'x', why})
 end
 
-local function give(T, now, conv, gen, agent, weight, queue, ttl, auto, why)
+local function give(T, now, conv, gen, agent, weight, queue, ttl, auto, why, load, seq, card)
   local state = auto and 'active' or 'offered'
-  gen = gen + 1
-  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', int(gen), 'own', agent, 'given', clock)
-  hand(T, now, conv, int(gen), agent, weight, queue, ttl, auto, why)
-  return gen, state
+  gen = int(gen + 1)
+  call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', agent, 'given', clock)
+  if not load then
+    local r = call('HMGET', T .. ':agent:' .. agent, 'load', 'seq')
+    load, seq = r[1], r[2]
+  end
+  hand(T, now, conv, gen, agent, weight, queue, ttl, auto, why, load, seq, card)
+  return tonumber(gen), state
 end
 
 -- It waits no longer where it waited.
@@ -95,7 +110,7 @@ end
 -- why '': the code he gave when wrap-up began, else `resolved`.
 local function shut(T, now, conv, c, why)
   local ck = T .. ':conv:' .. conv
-  local gen = tonumber(c.gen) + 1
+  local gen = int(c.gen + 1)
   local load, had = 0, false
   if c.state == 'bot' then bots.silence(T, now, conv, c) end
   leave_line(T, conv, c)
@@ -107,7 +122,7 @@ local function shut(T, now, conv, c, why)
     tell(T, now, c.own, 'c', conv, gen, 'closed', why)
     had = c.state ~= 'offered' and c.state ~= 'bot' and why ~= 'spam'
   end
-  call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', 0, 'closed', clock, 'why', why)
+  call('HSET', ck, 'state', 'closed', 'gen', gen, 'wt', '0', 'closed', clock, 'why', why)
   local contact, here = T .. ':contact:' .. c.contact, 'v:' .. c.acct
   local r = call('HMGET', contact, here, 'into')
   if r[1] == conv then call('HDEL', contact, here) end
@@ -116,17 +131,16 @@ local function shut(T, now, conv, c, why)
     if r[2] then call('HSET', T .. ':contact:' .. root_of(T, r[2]), 'la', c.own, 'lat', clock) end
   end
   call('ZADD', T .. ':closed', now, conv)
-  transition(T, now, 'closed', conv, gen, c.own or '', c.q, {'l', load, 'x', why})
-  return gen
+  transition(T, now, 'closed', conv, gen, c.own or '', c.q, {'l', int(load), 'x', why})
+  return tonumber(gen)
 end
 
-local FIELDS = {'state', 'gen', 'own', 'q', 'wt', 'base', 'eff', 'excl', 'contact', 'acct', 'first', 'enq', 'stk', 'inv', 'nf'}
 local function read(T, conv)
-  local r = call('HMGET', T .. ':conv:' .. conv, unpack(FIELDS))
+  local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'q', 'wt', 'base', 'eff', 'excl', 'contact', 'acct', 'first', 'enq', 'stk', 'inv', 'nf')
   if not r[1] then return nil end
-  local c = {}
-  for i = 1, #FIELDS do c[FIELDS[i]] = r[i] or nil end
-  return c
+  return {state = r[1], gen = r[2] or nil, own = r[3] or nil, q = r[4] or nil, wt = r[5] or nil, base = r[6] or nil, eff = r[7] or nil,
+    excl = r[8] or nil, contact = r[9] or nil, acct = r[10] or nil, first = r[11] or nil, enq = r[12] or nil, stk = r[13] or nil,
+    inv = r[14] or nil, nf = r[15] or nil}
 end
 
 -- What an agent's command is about, if all is still as he saw it: this state, or that other one, his own, his generation. Else nil
@@ -142,14 +156,21 @@ end
 local function offer(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
-  local c = read(T, conv)
-  if not c then return {'missing'} end
-  if c.state ~= 'queued' or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
-  if excluded(c.excl, agent, now) then return {'refused', 'excluded'} end
-  local able = can_take(T, agent, tonumber(c.wt))
+  -- Only what it needs, and in one call what the desk shows: a field costs a tenth of a small command.
+  local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'q', 'wt', 'excl', 'ch', 'acct', 'contact', 'first', 'win', 'n', 'last', 'prev', 'nm', 'at')
+  local state, queue, weight = r[1], r[4], r[5]
+  if not state then return {'missing'} end
+  if state ~= 'queued' or r[2] ~= a[3] then return stale(r[2] or nil, state, r[3] or nil) end
+  if excluded(r[6], agent, now) then return {'refused', 'excluded'} end
+  local able, _, _, load, seq = can_take(T, agent, tonumber(weight))
   if not able then return {'refused', 'not_ready'} end
-  call('ZREM', T .. ':q:' .. c.q, conv)
-  local gen, state = give(T, now, conv, tonumber(c.gen), agent, tonumber(c.wt), c.q, tonumber(a[5]), a[6] == '1', a[7])
+  call('ZREM', T .. ':q:' .. queue, conv)
+  local card
+  if (r[16] or '') == '' then
+    card = card_line(agent, queue, r[7], r[8], r[9], r[10], r[11] or '', r[12], r[13] or '', r[14] or '', r[15] or '', call('LINDEX', T .. ':log:' .. conv, '-1') or '')
+  end
+  local gen
+  gen, state = give(T, now, conv, a[3], agent, weight, queue, tonumber(a[5]), a[6] == '1', a[7], load, seq, card)
   return {'ok', gen, state}
 end
 
@@ -179,19 +200,27 @@ end
 local function accept(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
-  local c = read(T, conv)
-  if not c then return {'missing'} end
-  if c.state == 'active' and c.own == agent and tonumber(c.gen) == tonumber(a[3]) + 1 then return {'ok', tonumber(c.gen)} end
-  if c.inv == agent and c.gen == a[3] then return take_over(T, now, conv, c, agent) end
-  if c.state ~= 'offered' or c.own ~= agent or c.gen ~= a[3] then return stale(c.gen, c.state, c.own) end
-  local gen = tonumber(c.gen) + 1
-  call('HSET', T .. ':conv:' .. conv, 'state', 'active', 'gen', gen, 'accepted', clock)
-  if c.nf then call('HDEL', T .. ':conv:' .. conv, 'nf') end
-  call('HSET', T .. ':agent:' .. agent, 'miss', 0)
-  call('ZREM', T .. ':dl', 'offer|' .. conv .. '|' .. c.gen)
-  tell(T, now, agent, 'g', conv, gen, 'active', '')
-  transition(T, now, 'accepted', conv, gen, agent, c.q)
-  return {'ok', gen}
+  local ck, ak = T .. ':conv:' .. conv, T .. ':agent:' .. agent
+  local r = call('HMGET', ck, 'state', 'gen', 'own', 'q', 'inv', 'nf', 'ch', 'acct', 'contact', 'first', 'win', 'n', 'last', 'prev', 'nm', 'at')
+  local state, was, own, queue = r[1], r[2], r[3], r[4]
+  if not state then return {'missing'} end
+  if state == 'active' and own == agent and tonumber(was) == tonumber(a[3]) + 1 then return {'ok', tonumber(was)} end
+  if r[5] == agent and was == a[3] then return take_over(T, now, conv, read(T, conv), agent) end
+  if state ~= 'offered' or own ~= agent or was ~= a[3] then return stale(was or nil, state, own or nil) end
+  local gen = int(was + 1)
+  call('HSET', ck, 'state', 'active', 'gen', gen, 'accepted', clock)
+  if r[6] then call('HDEL', ck, 'nf') end
+  local he = call('HMGET', ak, 'seq', 'miss')
+  local seq = int(he[1] + 1)
+  if he[2] == '0' then call('HSET', ak, 'seq', seq) else call('HSET', ak, 'seq', seq, 'miss', '0') end
+  call('ZREM', T .. ':dl', 'offer|' .. conv .. '|' .. was)
+  local card
+  if (r[16] or '') == '' then
+    card = card_line(agent, queue, r[7], r[8], r[9], r[10], r[11] or '', r[12], r[13] or '', r[14] or '', r[15] or '', call('LINDEX', T .. ':log:' .. conv, '-1') or '')
+  end
+  told(T, agent, seq, 'g', conv, gen, 'active', '', card)
+  transition(T, now, 'accepted', conv, gen, agent, queue)
+  return {'ok', tonumber(gen)}
 end
 
 -- The invitation ends without him; its agent still has it, under a new generation.
@@ -228,8 +257,14 @@ end
 local function close(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
-  local c = read(T, conv)
-  if not c then return {'missing'} end
+  local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'q', 'wt', 'contact', 'acct', 'inv')
+  if not r[1] then return {'missing'} end
+  local c
+  if r[1] == 'active' then
+    c = {state = r[1], gen = r[2], own = r[3], q = r[4], wt = r[5], contact = r[6], acct = r[7], inv = r[8] or nil} -- all that this asks for
+  else
+    c = read(T, conv)
+  end
   if c.gen ~= a[3] or c.state == 'closed' or (agent ~= '' and c.own ~= agent) then return stale(c.gen, c.state, c.own) end
   local wrap, weight = tonumber(a[6]), tonumber(a[7])
   if wrap < 0 then
@@ -325,13 +360,15 @@ local function once(command, at)
   return function(keys, a)
     if (a[at] or '') == '' then return command(keys, a) end
     local key = keys[1] .. ':cid:' .. a[4] .. ':' .. a[at]
-    local before = call('GET', key)
+    -- Written before it is done: to ask first, and write then, costs a call more. What was refused is taken back.
+    local before = call('SET', key, a[2] .. '.0', 'NX', 'GET', 'PX', '86400000')
     if before then
       local conv, n = string.match(before, '^(.+)%.(%d+)$')
       return {'repeat', conv, tonumber(n)}
     end
-    local reply = command(keys, a)
-    if reply[1] == 'ok' then call('SET', key, a[2] .. '.0', 'PX', 86400000) end
+    local done, reply = pcall(command, keys, a)
+    if not done or reply[1] ~= 'ok' then call('DEL', key) end
+    if not done then error(reply) end
     return reply
   end
 end

@@ -66,17 +66,17 @@ local function open_conversation(T, here, main, aliases, name, contact)
   return id, id
 end
 
--- The hint is honoured only if none of the agent's queues holds a waiting item: nobody is overtaken.
+-- The hint is honoured only if none of the agent's queues holds a waiting item: nobody is overtaken. With his load and last event.
 local function hinted(T, agent, agent_gen, queue, weight)
   if agent == '' then return false end
-  local able, gen, queues = can_take(T, agent, tonumber(weight))
+  local able, gen, queues, load, seq = can_take(T, agent, tonumber(weight))
   if not able or gen ~= agent_gen then return false end
   local member = false
   for each in string.gmatch(queues, '[^,]+') do
     if call('ZCARD', T .. ':q:' .. each) > 0 then return false end
     if each == queue then member = true end
   end
-  return member
+  return member, load, seq
 end
 
 -- One line: an array of seven costs as much as two small commands.
@@ -127,7 +127,7 @@ local function ingest(keys, a)
   end
 
   if c then
-    local state, gen, own, win = c[1], c[2], c[3] or '', c[4] or '0'
+    local state, gen, own, win, ck = c[1], c[2], c[3] or '', c[4] or '0', T .. ':conv:' .. conv
     local n = int(call('RPUSH', T .. ':log:' .. conv, entry))
     if elsewhere then
       if window ~= '0' then call('HSET', T .. ':addr:' .. main, 'w:' .. account, window) end
@@ -135,11 +135,11 @@ local function ingest(keys, a)
       win = window
     end
     if c[5] == '0' and a[10] ~= '' then
-      call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock, 'una', clock)
+      call('HSET', ck, 'n', n, 'win', win, 'last', clock, 'una', clock)
     else
-      call('HSET', T .. ':conv:' .. conv, 'n', n, 'win', win, 'last', clock)
+      call('HSET', ck, 'n', n, 'win', win, 'last', clock)
     end
-    if (a[13] or '') ~= '' and not elsewhere then call('HSET', T .. ':conv:' .. conv, 'addr', main) end  -- that is where he is to be answered now
+    if (a[13] or '') ~= '' and not elsewhere then call('HSET', ck, 'addr', main) end  -- that is where he is to be answered now
     if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.' .. n) end
     if own ~= '' then
       tell(T, now, own, 'm', conv, n, 'i', win, entry)
@@ -177,7 +177,9 @@ local function ingest(keys, a)
   if bot ~= '' and bots.is_there(T, bot) then state, own = 'bot', bot
   elseif opens ~= '' and tonumber(opens) > now then state = 'after_hours' end
   -- Who knows this citizen goes first: the matcher asks him.
-  if state == 'queued' and (sticky == '' or sticky == agent) and hinted(T, agent, agent_gen, queue, weight) then gen, state, own = '2', auto == '1' and 'active' or 'offered', agent end
+  local able, load, seq
+  if state == 'queued' and (sticky == '' or sticky == agent) then able, load, seq = hinted(T, agent, agent_gen, queue, weight) end
+  if able then gen, state, own = '2', auto == '1' and 'active' or 'offered', agent end
   -- What each message reads and writes stands first: a small hash is searched from its beginning.
   call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', own, 'win', window, 'una', '', 'n', '1', 'last', clock, 'q', queue,
     'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', eff, 'wt', weight, 'base', weight)
@@ -201,7 +203,8 @@ local function ingest(keys, a)
   else
     -- Its log of transitions begins with the offer: an entry costs a tenth of all this.
     call('HSET', T .. ':conv:' .. conv, 'given', clock)
-    hand(T, now, conv, gen, own, weight, queue, tonumber(ttl), auto == '1', a[12] or '')
+    hand(T, now, conv, gen, own, weight, queue, tonumber(ttl), auto == '1', a[12] or '', load, seq,
+      card_line(own, queue, channel, account, contact, clock, window, '1', clock, before or '', name, entry))
   end
   return came('new', conv, '1', contact, gen, state, own)
 end

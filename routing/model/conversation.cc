@@ -14,7 +14,7 @@ void Memory::offer(const Offer& what, Done<Outcome> done) {
   if (is_excluded(*c, what.agent)) return done(refused("excluded"));
   if (!can_take(what.agent, c->weight)) return done(refused("not_ready"));
   w_.waiting[c->queue].erase({c->eff, c->id});
-  give(*c, what.agent, what.ttl_ms, what.auto_accept, what.reasons);
+  give(*c, what.agent, what.ttl_ms, what.auto_accept, what.reasons, true);
   done(ok(c->gen, c->state));
 }
 
@@ -34,7 +34,7 @@ void Memory::accept(const Command& by, Done<Outcome> done) {
   c->accepted = now_;
   c->failures = 0;
   w_.agents[by.agent].missed = 0;
-  tell(by.agent, 'g', *c, c->gen, "active", "");
+  tell(by.agent, 'g', *c, c->gen, "active", "", card_line(card_of(*c)));
   transition("accepted", *c, by.agent);
   done(ok(c->gen));
 }
@@ -185,7 +185,8 @@ std::int64_t Memory::let_go(const Conversation& c) {
   return agent.load -= c.weight;
 }
 
-void Memory::give(Conversation& c, const std::string& id, std::int64_t ttl_ms, bool at_once, const std::string& why) {
+void Memory::give(Conversation& c, const std::string& id, std::int64_t ttl_ms, bool at_once, const std::string& why,
+                  bool with_card) {
   c.state = at_once ? "active" : "offered";
   ++c.gen;
   c.owner = id;
@@ -194,11 +195,12 @@ void Memory::give(Conversation& c, const std::string& id, std::int64_t ttl_ms, b
   agent.held.insert(c.id);
   agent.load += c.weight;
   agent.last_assigned = now_;
+  const std::string card = with_card ? card_line(card_of(c)) : "";
   if (at_once) {
-    tell(id, 'g', c, c.gen, "active", "");
+    tell(id, 'g', c, c.gen, "active", "", card);
   } else {
     add_deadline(now_ + ttl_ms, {"offer", c.id, text(c.gen)});
-    tell(id, 'o', c, c.gen, text(now_ + ttl_ms), "");
+    tell(id, 'o', c, c.gen, text(now_ + ttl_ms), "", card);
   }
   transition(at_once ? "assigned" : "offered", c, id, {{"l", text(agent.load)}, {"w", text(c.weight)}, {"x", why}});
 }

@@ -205,7 +205,8 @@ class Memory final : public MemoryStore {
   // Its owner carries it with another weight from now on. Answers his load.
   std::int64_t reweigh(Conversation& c, std::int64_t weight);
   std::int64_t let_go(const Conversation& c);
-  void give(Conversation& c, const std::string& id, std::int64_t ttl_ms, bool at_once, const std::string& why);
+  void give(Conversation& c, const std::string& id, std::int64_t ttl_ms, bool at_once, const std::string& why,
+            bool with_card = false);
   // It waits no longer where it waited.
   void leave_line(const Conversation& c);
   // Whom its agent invited need not answer any more; c has its new generation already.
