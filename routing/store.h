@@ -133,7 +133,7 @@ struct Directive {
     kMerge,     // into `target`, an open conversation of the same citizen
     kDescribe,  // `target` is queue|attributes, as write_attributes: kept, and where it does not wait for a person's answer yet,
                 // it is of that queue from now on. No queue: it stays where it is
-    kSwitch,  // an active one: answered from now on at `target`, account|channel|address, an address of the same citizen
+    kSwitch,    // an active one: answered from now on at `target`, account|channel|address, an address of the same citizen
   } verb = Verb::kRequeue;
   std::string conversation;
   std::optional<std::int64_t> gen;  // none: whatever it is
