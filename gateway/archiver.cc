@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "gateway/archive.h"
 #include "gateway/desk_hub.h"
 #include "gateway/log.h"
+#include "gateway/media_keep.h"
 #include "gateway/work_pool.h"
 #include "routing/record.h"
 
@@ -77,6 +79,7 @@ struct Archiver::Batch {
   std::size_t octets = 0;
   std::vector<ArchiveLine> texts;
   std::vector<routing::Archived> done;  // one a text
+  std::set<std::string> media;          // sha256 of what the items show
 };
 
 Archiver::Archiver(Deps deps) : deps_(std::move(deps)), timer_(deps_.loop) {}
@@ -109,6 +112,7 @@ void Archiver::begin() {
     prune_at_ = now + kHour;
     return prune();
   }
+  if (std::exchange(walked_all_, false) && !deps_.media_dir.empty()) return prune_media_files();
   auto batch = std::make_shared<Batch>();
   const WallTime before = deps_.now().wall + -deps_.closed_days * kDay;
   deps_.store.archive_due(before, kBatch, [this, batch](Result<std::vector<routing::Due>> due) {
@@ -124,14 +128,18 @@ void Archiver::walk(const BatchPtr& batch) {
   deps_.store.conversations(walked_, 100, [this, batch](Result<routing::Conversations> found) {
     if (!found) return end(&found.error());
     const std::int64_t old = deps_.now().wall.ms - kNoNews;
+    // Whose media would go soon, were they not kept.
+    const std::int64_t keeps = deps_.now().wall.ms - (deps_.keep_days - 1) * kDay + kHour;
     for (const routing::Card& card : found->cards) {
       if (!std::exchange(alive_seen_, true)) first_alive_ = std::to_string(number(card.conversation) - 1);
-      if (card.open > 0 && card.first.ms <= old) batch->items.push_back({{card.conversation, card.gen, {}, {}}, false});
+      if ((card.open > 0 && card.first.ms <= old) || (!deps_.media_dir.empty() && card.first.ms <= keeps))
+        batch->items.push_back({{card.conversation, card.gen, {}, {}}, false});
     }
     walked_ = found->next;
     if (walked_.empty()) {
       walk_at_ = deps_.now().mono + kHour;
       walked_ = first_alive_;
+      walked_all_ = true;
       alive_seen_ = false;
     }
     learn(batch);
@@ -184,6 +192,8 @@ void Archiver::judge(const BatchPtr& batch) {
     const auto entry = routing::decode_entry(line.entry);
     const std::int64_t at = entry ? entry->at.ms : 0;
     last = std::max(last, at);
+    if (entry && entry->content.media) batch->media.insert(entry->content.media->sha256);
+    if (std::string_view news = line.reason; news.starts_with("media:")) batch->media.emplace(news.substr(6, 64));
     const bool old = at <= now.ms - kNoNews;
     if (waits(line.state)) {
       if (old) {
@@ -232,6 +242,17 @@ void Archiver::later(const BatchPtr& batch, WallTime at) {
 }
 
 void Archiver::write(const BatchPtr& batch) {
+  skipped_ = skipped_ || batch->at < batch->items.size();
+  if (!deps_.media_dir.empty() && !batch->media.empty()) {
+    const bool posted = deps_.work.post(
+        deps_.loop,
+        [dir = deps_.media_dir, names = std::exchange(batch->media, {}), now = deps_.now().wall] { keep_media(dir, names, now); },
+        [this, batch] { write(batch); });
+    // Otherwise the walk that saw them was not whole.
+    if (posted) return;
+    skipped_ = true;
+    return end(nullptr);
+  }
   if (stopped_ || batch->done.empty()) return end(nullptr);
   if (batch->texts.empty()) return drop(batch);
   auto result = std::make_shared<Result<std::size_t>>(std::size_t{0});
@@ -281,8 +302,25 @@ void Archiver::prune() {
   if (!posted) end(nullptr);
 }
 
+void Archiver::prune_media_files() {
+  if (std::exchange(skipped_, false)) return end(nullptr);
+  auto result = std::make_shared<Result<std::size_t>>(std::size_t{0});
+  const WallTime before = deps_.now().wall + -deps_.keep_days * kDay;
+  const bool posted = deps_.work.post(
+      deps_.loop, [dir = deps_.media_dir, before, result] { *result = prune_media(dir, before); },
+      [this, result] {
+        if (!*result) return end(&result->error());
+        counts_.media_removed += **result;
+        if (**result > 0) log_info("media_pruned", {{"files", std::to_string(**result)}});
+        end(nullptr);
+      });
+  if (!posted) end(nullptr);
+}
+
 void Archiver::end(const Error* error) {
   if (error != nullptr) ++counts_.failed;
+  // A walk that was not whole keeps not all: after it nothing is removed.
+  skipped_ = skipped_ || error != nullptr;
   busy_ = false;
 }
 

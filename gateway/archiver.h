@@ -6,6 +6,9 @@
 // again.
 // - A message without news for 31 days is closed as `expired`, reason no_news: of the final states the one of the lowest rank, so
 //   that a receipt which still comes is believed. Wherever it is: all conversations are walked through once an hour.
+// - Media whose conversation is in Redis are kept: on that walk their files' time begins anew, and when a conversation is
+// archived.
+//   After each whole walk the files whose time was over go.
 // - At most a hundred conversations and a few megabytes a second; the disk is touched on the work pool.
 #pragma once
 
@@ -31,6 +34,8 @@ class Archiver {
     std::string dir;  // of the archive
     int closed_days = 30, archive_months = 24;
     std::int64_t every_ms = 1'000;
+    std::string media_dir;  // of the media store; empty: left alone
+    int keep_days = 30;     // media
   };
   explicit Archiver(Deps deps);
 
@@ -45,7 +50,8 @@ class Archiver {
     std::uint64_t written = 0;   // lines
     std::uint64_t changed = 0;   // moved on while they were being written: looked at again
     std::uint64_t expired = 0;   // messages without news
-    std::uint64_t failed = 0;    // batches that the disk or the store did not take
+    std::uint64_t media_removed = 0;
+    std::uint64_t failed = 0;  // batches that the disk or the store did not take
   };
   const Counts& counts() const { return counts_; }
 
@@ -65,12 +71,15 @@ class Archiver {
   void drop(const BatchPtr& batch);
   void end(const Error* error);
   void prune();
+  void prune_media_files();
 
   Deps deps_;
   asio::steady_timer timer_;
   bool stopped_ = false;
   bool busy_ = false;
   bool held_ = false;
+  bool walked_all_ = false;  // since the media were last looked through
+  bool skipped_ = false;     // and something of that walk was left out
   Instant until_;
   Instant walk_at_, prune_at_;
   std::string walked_;       // up to here, in the present walk

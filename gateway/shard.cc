@@ -196,7 +196,8 @@ Shard::Body::Body(const Plan& p, int i)
       sla(SlaTimers::Deps{loop, *store, mirror, room, services.carry, prefix, p.metrics, read_clock,
                           [this] { return matcher.owner(); }}),
       archiver(Archiver::Deps{loop, *store, p.work, read_clock, p.config.server.state_dir + "/archive",
-                              p.config.retention.closed_days, p.config.retention.archive_months}),
+                              p.config.retention.closed_days, p.config.retention.archive_months, 1'000,
+                              p.config.server.state_dir + "/media", p.config.media.keep_days}),
       beat_timer(loop),
       stop_timer(loop),
       metrics(p.metrics) {

@@ -14,6 +14,7 @@
 
 #include "gateway/archive.h"
 #include "gateway/headroom.h"
+#include "gateway/media_keep.h"
 #include "gateway/work_pool.h"
 #include "routing/record.h"
 #include "routing/store_memory.h"
@@ -201,6 +202,7 @@ class ArchiverTest : public ArchiveTest {
   void make(int closed_days) {
     Archiver::Deps deps{loop, *store, pool, [this] { return Now{Instant{now}, WallTime{now}}; }, dir.string(), closed_days, 24};
     deps.every_ms = 1;
+    deps.media_dir = (root / "media").string();
     archiver = std::make_unique<Archiver>(std::move(deps));
   }
   // Until nothing more is done.
@@ -221,6 +223,7 @@ class ArchiverTest : public ArchiveTest {
     total.written += counts.written;
     total.expired += counts.expired;
     total.failed += counts.failed;
+    total.media_removed += counts.media_removed;
     make(days);
   }
 
@@ -428,6 +431,63 @@ TEST_F(ArchiverTest, WithoutADiskItStaysAndWithoutALeaseItWaits) {
   make(0);
   work();
   EXPECT_FALSE(alive(id));
+}
+
+// ---- media
+
+// A file of the media store, as it would lie there.
+std::string put_media(const fs::path& dir, char mark, WallTime at) {
+  const std::string name(64, mark);
+  fs::create_directories(dir / name.substr(0, 2));
+  std::ofstream(dir / name.substr(0, 2) / name) << "bytes";
+  keep_media(dir, {name}, at);
+  return name;
+}
+bool is_there(const fs::path& dir, const std::string& name) { return fs::exists(dir / name.substr(0, 2) / name); }
+
+TEST_F(ArchiveTest, MediaGoWhenTheirTimeIsOverAndNothingElseDoes) {
+  const fs::path media = root / "media";
+  EXPECT_EQ(prune_media(media, WallTime{kNovember}).value_or(9), 0U) << "there is none yet";
+  const std::string old = put_media(media, 'a', WallTime{kNovember - 2'000}),
+                    young = put_media(media, 'b', WallTime{kNovember + 2'000});
+  fs::create_directories(media / "tmp");
+  std::ofstream(media / "tmp" / "upload") << "under way";
+  std::ofstream(media / "aa" / "README") << "not ours";
+  keep_media(media, {"aa/../../x", "", std::string(64, 'c')}, WallTime{0});
+  EXPECT_EQ(prune_media(media, WallTime{kNovember}).value_or(9), 1U);
+  EXPECT_FALSE(is_there(media, old));
+  EXPECT_TRUE(is_there(media, young));
+  EXPECT_TRUE(fs::exists(media / "tmp" / "upload") && fs::exists(media / "aa" / "README"));
+}
+
+TEST_F(ArchiverTest, MediaOfAConversationStayAsLongAsItDoes) {
+  const fs::path media = root / "media";
+  const std::string shown = put_media(media, 'a', WallTime{now}), nobodys = put_media(media, 'b', WallTime{now});
+  const std::string conversation = hear("x", "meta-1");
+  store->media_done("w", {conversation, 1}, shown, 5, "", [](const auto&) {});
+  now += 29 * kDay;
+  work();
+  EXPECT_TRUE(is_there(media, shown) && is_there(media, nobodys)) << "not yet";
+  now += 5 * kDay;
+  work();
+  EXPECT_TRUE(is_there(media, shown)) << "it is open";
+  EXPECT_FALSE(is_there(media, nobodys));
+  EXPECT_EQ(total.media_removed, 1U);
+  now += 40 * kDay;  // nobody walked for so long: first it is looked at, then files go
+  work();
+  EXPECT_TRUE(is_there(media, shown));
+  routing::Directive end;
+  end.verb = routing::Directive::Verb::kClose;
+  end.conversation = conversation;
+  end.by = "sue";
+  store->direct(end, [](const auto&) {});
+  now += 31 * kDay;
+  work();
+  EXPECT_EQ(total.archived, 1U);
+  EXPECT_TRUE(is_there(media, shown)) << "the archive shows it";
+  now += 31 * kDay;
+  work();
+  EXPECT_FALSE(is_there(media, shown));
 }
 
 }  // namespace
