@@ -35,6 +35,8 @@ constexpr std::array kRefusals{
     Refusal{"switched", 409, "switched", "It is answered at another address now. Read it again, and write for that channel."},
     Refusal{"same_contact", 409, "same_contact", "They are one citizen already."},
     Refusal{"too_many", 409, "too_many", "One citizen has at most 50 contacts. Part some of them first."},
+    Refusal{"too_many_numbers", 409, "too_many_numbers",
+            "Ten numbers are noted for this contact already. Attach another contact to him."},
     Refusal{"not_merged", 409, "not_merged", "It is attached to no other contact, so there is nothing to undo."},
     Refusal{"too_often", 429, "too_often", "Three codes were sent for this citizen within an hour. Wait, or ask a supervisor."},
 };

@@ -8,6 +8,7 @@
 --   T:code:<id>      hash    a code that was sent to prove an address: code addr by left (tries) till; asked and hour bound how often
 
 local GROUP = 50       -- contacts of one citizen, at most
+local NUMBERS = 10     -- that he says are his, at most
 local SAME = 20        -- others with the same number that are shown
 local CODE_MS = 600000 -- a code may be sent back for so long
 local HOUR_MS = 3600000
@@ -63,13 +64,15 @@ local function contact_part(keys, a)
   return {'ok'}
 end
 
--- contact_said(contact, number) -> ok | missing. He says that it is his: shown, never trusted.
+-- contact_said(contact, number) -> ok | missing | refused too_many_numbers. He says that it is his: shown, never trusted.
 local function contact_said(keys, a)
   local T, ck = keys[1], keys[1] .. ':contact:' .. a[1]
   if call('EXISTS', ck) == 0 then return {'missing'} end
-  if call('SADD', T .. ':num:' .. a[2], a[1]) == 1 then
-    call('HSET', ck, 'said', (call('HGET', ck, 'said') or '') .. a[2] .. ',')
-  end
+  local said = call('HGET', ck, 'said') or ''
+  if string.find(',' .. said, ',' .. a[2] .. ',', 1, true) then return {'ok'} end
+  if select(2, string.gsub(said, ',', '')) >= NUMBERS then return {'refused', 'too_many_numbers'} end
+  call('SADD', T .. ':num:' .. a[2], a[1])
+  call('HSET', ck, 'said', said .. a[2] .. ',')
   return {'ok'}
 end
 

@@ -9,6 +9,7 @@ namespace belfry::routing::model {
 namespace {
 
 constexpr std::size_t kGroup = 50;
+constexpr std::size_t kNumbers = 10;
 constexpr std::size_t kSame = 20;
 constexpr std::int64_t kCode = 600'000;
 
@@ -92,7 +93,10 @@ void Memory::contact_part(std::string_view contact, std::string_view by, Done<Ou
 void Memory::contact_said(std::string_view contact, std::string_view number, Done<Outcome> done) {
   Contact* c = look(w_.contacts, std::string(contact));
   if (c == nullptr) return done(missing());
-  if (w_.said[std::string(number)].insert(std::string(contact)).second) c->said.emplace_back(number);
+  if (std::find(c->said.begin(), c->said.end(), number) != c->said.end()) return done(ok());
+  if (c->said.size() >= kNumbers) return done(refused("too_many_numbers"));
+  w_.said[std::string(number)].insert(std::string(contact));
+  c->said.emplace_back(number);
   done(ok());
 }
 

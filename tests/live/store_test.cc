@@ -2249,6 +2249,14 @@ TEST(StoreNamed, TheSameNumberIsShownAndNotTrusted) {
   EXPECT_EQ(t.contact(t.one).same.size(), 2U);
 }
 
+TEST(StoreNamed, TheNumbersThatSomebodySaysAreHisHaveAnEnd) {
+  TwoNumbers t;
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(t.contact_said(t.one, "+49151200" + std::to_string(i)).what, What::kOk);
+  EXPECT_EQ(t.contact_said(t.one, "+491512009").what, What::kOk) << "again";
+  EXPECT_EQ(t.contact_said(t.one, "+491512019").why, "too_many_numbers");
+  EXPECT_EQ(t.contact(t.one).parts.at(0).said.size(), 10U);
+}
+
 TEST(StoreNamed, MergedContactsAreOneCitizenAndCanBeParted) {
   TwoNumbers t;
   const std::string third = t.with("wa:p:4915100003").contact;
