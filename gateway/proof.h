@@ -8,7 +8,7 @@
 
 namespace belfry::gateway {
 
-// The six digits, if a message says nothing else; any script's digits count. Empty: it is no code.
+// The six digits, if a message says nothing else; Arabic and Persian digits count. Empty: it is no code.
 std::string code_in(std::string_view text);
 
 // If that code was sent for this citizen, both contacts are merged, which the audit log and a note in the conversation tell. A

@@ -78,7 +78,7 @@ struct Outcome {
     kMissing,  // no such conversation, agent
     kRefused,  // why: not_ready, excluded, no_queue, same_agent, same_queue, full, other_open, not_open, not_waiting,
                // other_contact, not_his, same_address, sending, not_active, switched; of contacts: same_contact, too_many,
-               // not_merged, too_often, none, wrong
+               // not_merged, too_often, none, wrong, too_many_numbers
     kWindow,   // the provider's window is closed: a template is the remedy
     kLost,     // the caller's lease or epoch is not current
   } what = What::kOk;
@@ -131,7 +131,7 @@ struct Directive {
     kPriority,  // `target` minutes
     kReopen,    // a closed one: it waits again in its queue, or in `target`
     kMerge,     // into `target`, an open conversation of the same citizen
-    kDescribe,  // `target` is queue|attributes, as write_attributes: kept, and where it does not wait for a person's answer yet,
+    kDescribe,  // `target` is queue|attributes, as write_attributes: kept, and unless an agent has it,
                 // it is of that queue from now on. No queue: it stays where it is
     kSwitch,    // an active one: answered from now on at `target`, account|channel|address, an address of the same citizen
   } verb = Verb::kRequeue;

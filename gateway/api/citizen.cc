@@ -21,11 +21,13 @@ void append_array(std::string& out, std::string_view name, const std::vector<T>&
 
 }  // namespace
 
+bool is_contact(std::string_view id) {
+  return !id.empty() && id.size() <= 15 && id.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 void find_citizen(Room& room, const CallPtr& call, std::function<void(routing::Citizen citizen)> then) {
   const std::string& id = call->args[0];
-  if (id.empty() || id.size() > 15 || id.find_first_not_of("0123456789") != std::string::npos) {
-    return call->problem(not_found("contact"));
-  }
+  if (!is_contact(id)) return call->problem(not_found("contact"));
   std::vector<std::string> portfolios;
   for (const AccountInfo& account : room.services.outbox.accounts()) {
     if (!account.portfolio.empty() && std::find(portfolios.begin(), portfolios.end(), account.portfolio) == portfolios.end())

@@ -3,11 +3,14 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "gateway/api/call.h"
 
 namespace belfry::gateway::api {
 
+// Whether a text can be a contact's id.
+bool is_contact(std::string_view id);
 // Whom the path's {id} names. Answers 404 itself if nobody.
 void find_citizen(Room& room, const CallPtr& call, std::function<void(routing::Citizen citizen)> then);
 

@@ -24,10 +24,6 @@ namespace {
 
 constexpr std::int64_t kCodeFor = 600'000;  // as contact_ask has it
 
-bool is_contact(std::string_view id) {
-  return !id.empty() && id.size() <= 15 && id.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
 // Of an agent, the conversation in which he has to do with the citizen.
 std::optional<std::string> conversation_in(Body& body) {
   const auto said = body.text("conversation", {.max = 40});

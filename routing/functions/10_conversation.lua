@@ -152,6 +152,14 @@ local function as_he_saw_it(T, a, state, other)
   return c
 end
 
+-- The line of a conversation that comes to this agent, of what offer and accept read of it: r[7] to r[15], and r[16] what is said of it,
+-- which the line has no place for.
+local function shown(T, conv, agent, queue, r)
+  if (r[16] or '') ~= '' then return nil end
+  return card_line(agent, queue, r[7], r[8], r[9], r[10], r[11] or '', r[12], r[13] or '', r[14] or '', r[15] or '',
+    call('LINDEX', T .. ':log:' .. conv, '-1') or '')
+end
+
 -- offer(now, conv, gen, agent, ttl_ms, auto, reasons) -> ok gen state | stale gen state owner | refused why
 local function offer(keys, a)
   local T, now = keys[1], now_of(a[1])
@@ -165,12 +173,8 @@ local function offer(keys, a)
   local able, _, _, load, seq = can_take(T, agent, tonumber(weight))
   if not able then return {'refused', 'not_ready'} end
   call('ZREM', T .. ':q:' .. queue, conv)
-  local card
-  if (r[16] or '') == '' then
-    card = card_line(agent, queue, r[7], r[8], r[9], r[10], r[11] or '', r[12], r[13] or '', r[14] or '', r[15] or '', call('LINDEX', T .. ':log:' .. conv, '-1') or '')
-  end
   local gen
-  gen, state = give(T, now, conv, a[3], agent, weight, queue, tonumber(a[5]), a[6] == '1', a[7], load, seq, card)
+  gen, state = give(T, now, conv, a[3], agent, weight, queue, tonumber(a[5]), a[6] == '1', a[7], load, seq, shown(T, conv, agent, queue, r))
   return {'ok', gen, state}
 end
 
@@ -214,11 +218,7 @@ local function accept(keys, a)
   local seq = int(he[1] + 1)
   if he[2] == '0' then call('HSET', ak, 'seq', seq) else call('HSET', ak, 'seq', seq, 'miss', '0') end
   call('ZREM', T .. ':dl', 'offer|' .. conv .. '|' .. was)
-  local card
-  if (r[16] or '') == '' then
-    card = card_line(agent, queue, r[7], r[8], r[9], r[10], r[11] or '', r[12], r[13] or '', r[14] or '', r[15] or '', call('LINDEX', T .. ':log:' .. conv, '-1') or '')
-  end
-  told(T, agent, seq, 'g', conv, gen, 'active', '', card)
+  told(T, agent, seq, 'g', conv, gen, 'active', '', shown(T, conv, agent, queue, r))
   transition(T, now, 'accepted', conv, gen, agent, queue)
   return {'ok', tonumber(gen)}
 end
