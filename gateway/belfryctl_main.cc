@@ -644,6 +644,33 @@ void status(const Options& o, Client& client) {
   if (!s.value("ready", false)) throw Failure{"belfryd is not ready"};
 }
 
+void account_test(const Options& o, Client& client) {
+  const json said = client.call("POST", "/accounts/" + escaped(o.id) + "/test", json::object());
+  print(o.as_json, said, [&] { std::cout << o.id << ": " << plain(said.at("said")) << "\n"; });
+  if (!said.value("ok", false)) throw Failure{o.id + " has no working link"};
+}
+
+void sms_preview(const Options& o, Client& client) {
+  json body{{"text", o.text}};
+  if (!o.account.empty()) body["account"] = o.account;
+  const json found = client.call("POST", "/sms/preview", body);
+  print(o.as_json, found, [&] {
+    if (found.at("items").empty()) std::cout << "no account here sends SMS\n";
+    for (const json& each : found.at("items")) {
+      const int segments = each.value("segments", 1), room = each.value("room", 0), last = each.at("units").back().get<int>();
+      std::cout << plain(each.at("account")) << ": " << plain(each.at("encoding")) << ", " << segments
+                << (segments == 1 ? " segment, " : " segments, ") << last << " of " << room
+                << (segments == 1 ? " used" : " used in the last");
+      if (each.contains("cost")) std::cout << ", " << plain(each.at("cost")) << " " << plain(each.at("currency"));
+      if (each.contains("because_of")) {
+        std::cout << "; because of";
+        for (const json& c : each.at("because_of")) std::cout << " " << plain(c);
+      }
+      std::cout << "\n";
+    }
+  });
+}
+
 void simulate(const Options& o, Client& client) {
   const json choice = client.get("/queues/" + escaped(o.id) + "/choice");
   print(o.as_json, choice, [&] {
@@ -899,6 +926,15 @@ int main(int argc, char** argv) {
   command(account, "list", "all of them", [&](Client& c) {
     show_list(o, c, "/accounts", {{"ID", "id"}, {"CHANNEL", "channel"}, {"PORTFOLIO", "portfolio"}, {"QUEUE", "queue"}});
   });
+
+  with_id(
+      command(account, "test", "open a link of it and say what the provider answered", [&](Client& c) { account_test(o, c); }),
+      "the account");
+  CLI::App* sms = group("sms", "text messages");
+  CLI::App* preview =
+      command(sms, "preview", "encoding, segments and cost of a text, in each account", [&](Client& c) { sms_preview(o, c); });
+  preview->add_option("text", o.text, "what is to be sent")->required();
+  preview->add_option("--account", o.account, "of this account alone");
 
   CLI::App* follow = command(&app, "tail", "follow the transition log", [&](Client& c) { tail(o, c); });
   follow->add_option("--last", o.last, "how many to begin with")->capture_default_str()->check(CLI::Range(1, 1000));

@@ -3,6 +3,8 @@
 #define TOML_ENABLE_FORMATTERS 0
 #include "gateway/config.h"
 
+#include "adapters/smpp/account.h"
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -772,17 +774,41 @@ class Loader {
             s.full("password_file") + " holds more than 8 octets; SMPP 3.4 allows 8; many servers take more, some cut it", true);
       }
       limited(s, "system_type", m.system_type, 12);
-      s.choice("bind", m.bind, {"transceiver", "transmitter", "receiver"});
+      s.choice("version", m.version, {"3.4", "5.0"});
+      s.choice("bind", m.bind, {"transceiver", "pair", "transmitter", "receiver"});
       s.number("binds", m.binds, 1, 16);
       limited(s, "source", m.source, 20);
       s.number("source_ton", m.source_ton, 0, 6);
       s.number("source_npi", m.source_npi, 0, 18);
+      limited(s, "country", m.country, 3);
+      if (const auto* node = s.find("country"); node != nullptr && m.country.find_first_not_of("0123456789") != std::string::npos)
+        s.wrong(*node, "country", "is " + in_quotes(m.country) + "; it is a calling code, in digits", "write for example \"49\"");
+      if (const auto* node = s.find("source"); node != nullptr) {
+        if (const auto sender = smpp::sender_from(m.source); !sender)
+          s.wrong(*node, "source", "is " + in_quotes(m.source) + "; " + sender.error().detail, "correct it");
+      }
+      if (const auto* node = s.text("segment_price", m.segment_price); node != nullptr && !smpp::read_price(m.segment_price))
+        s.wrong(*node, "segment_price", "is " + in_quotes(m.segment_price) + "; it is a number and a currency",
+                "write for example \"0.045 EUR\"");
+      s.duration("validity", m.validity_ms, 60'000, 604'800'000);
+      s.choice("receipts", m.receipts, {"all", "last", "none"});
+      s.texts("stop_words", m.stop_words);
+      s.texts("start_words", m.start_words);
+      s.texts("help_words", m.help_words);
+      s.text("stop_answer", m.stop_answer);
+      s.text("start_answer", m.start_answer);
+      s.text("help_answer", m.help_answer);
       s.number("window", m.window, 1, 1'000);
       s.number("rate", m.rate, 1, 10'000);
       s.duration("enquire_link", m.enquire_link_ms, 1'000, 3'600'000);
       s.duration("response_timeout", m.response_timeout_ms, 1'000, 300'000);
       s.choice("alphabet", m.alphabet, {"gsm7", "latin1", "ascii"});
-      s.texts("national", m.national);
+      s.texts("national", [&](const toml::node& node, const std::string& value) {
+        if (!smpp::language_id(value))
+          s.wrong(node, "national", "holds " + in_quotes(value) + "; there are tables for tr es pt bn gu hi kn ml or pa ta te ur",
+                  "name some of these");
+        m.national.push_back(value);
+      });
       s.choice("long", m.longer, {"udh8", "udh16", "sar", "payload"});
       s.choice("id_format", m.id_format, {"same", "resp_hex_receipt_dec", "resp_dec_receipt_hex"});
       s.id("queue", m.queue);

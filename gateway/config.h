@@ -80,10 +80,17 @@ struct SmppConfig {
   std::string system_id;
   Secret password;
   std::string system_type;
-  std::string bind = "transceiver";  // transmitter receiver transceiver
+  std::string version = "3.4";       // or "5.0"
+  std::string bind = "transceiver";  // pair transmitter receiver transceiver
   int binds = 1;
   std::string source;
-  int source_ton = 0, source_npi = 0;
+  int source_ton = -1, source_npi = -1;                          // -1: as the source is written
+  std::string country;                                           // calling code of numbers that come without one
+  std::int64_t validity_ms = 0;                                  // 0: as the SMSC has it
+  std::string receipts = "all";                                  // all last none
+  std::string segment_price;                                     // "0.045 EUR": shown before sending; empty: not known
+  std::vector<std::string> stop_words, start_words, help_words;  // empty: the usual ones
+  std::string stop_answer, start_answer, help_answer;            // empty: ours
   int window = 10;
   int rate = 100;
   std::int64_t enquire_link_ms = 30'000;

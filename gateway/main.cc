@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "belfry/list.h"
+#include "gateway/accounts.h"
 #include "gateway/admin_site.h"
 #include "gateway/auth/auth.h"
 #include "gateway/bootstrap.h"
@@ -63,34 +64,6 @@ std::string node_name(const Config& config) {
   return name.empty() ? "node" : name;
 }
 
-std::vector<whatsapp::Account> whatsapp_accounts(const Config& config, const Secret& ref_key) {
-  std::vector<whatsapp::Account> all;
-  for (const WhatsappConfig& c : config.whatsapp) {
-    whatsapp::Account a;
-    a.id = c.id;
-    a.portfolio = c.portfolio.empty() ? c.id : c.portfolio;
-    a.phone_number_id = c.phone_number_id;
-    a.app_secrets = c.app_secrets;
-    a.verify_token = c.verify_token;
-    a.access_token = c.access_token;
-    a.graph_url = c.graph_url;
-    a.graph_version = c.graph_version;
-    a.rate = c.rate;
-    a.ref_key = ref_key;
-    all.push_back(std::move(a));
-  }
-  return all;
-}
-
-std::vector<AccountInfo> account_infos(const Config& config) {
-  std::vector<AccountInfo> all;
-  for (const WhatsappConfig& c : config.whatsapp) {
-    const std::string queue = !c.queue.empty() ? c.queue : config.queues.empty() ? "default" : config.queues.front().id;
-    all.push_back({c.id, "wa", c.portfolio.empty() ? c.id : c.portfolio, queue});
-  }
-  return all;
-}
-
 class Belfryd {
  public:
   explicit Belfryd(std::string config_path, Config config) : config_path_(std::move(config_path)), config_(std::move(config)) {}
@@ -122,6 +95,7 @@ class Belfryd {
   bool announced_ = false;
 
   TlsContext server_tls_, client_tls_;
+  std::map<std::string, TlsContext> account_tls_;
   std::unique_ptr<RedisServer> redis_;
   RedisTarget target_;
   TlsContext redis_tls_;
@@ -150,6 +124,12 @@ bool Belfryd::open_tls() {
   auto client = make_client_tls(config_.outgoing.ca_file);
   if (!client) return say("outgoing.ca_file: " + client.error().detail), false;
   client_tls_ = *client;
+  for (const SmppConfig& account : config_.smpp) {
+    if (!account.tls || account.ca_file.empty()) continue;
+    auto own = make_client_tls(account.ca_file);
+    if (!own) return say("smpp " + account.id + ": ca_file: " + own.error().detail), false;
+    account_tls_[account.id] = *own;
+  }
   return true;
 }
 
@@ -271,9 +251,9 @@ void Belfryd::on_bootstrapped(Result<Bootstrap::Site> site) {
 bool Belfryd::start_shards() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const int count = config_.server.shards > 0 ? config_.server.shards : static_cast<int>(std::max(1U, cores - 1));
-  plan_.reset(new Plan{config_, target_, server_tls_, client_tls_, *files_, *pool_, *metrics_,
-                       whatsapp_accounts(config_, ref_key_), account_infos(config_), node_name(config_),
-                       origin_of(config_.server.public_url)});
+  const std::vector<whatsapp::Account> whatsapp = whatsapp_accounts(config_, ref_key_);
+  plan_.reset(new Plan{config_, target_, server_tls_, client_tls_, *files_, *pool_, *metrics_, whatsapp,
+                       account_infos(config_, whatsapp), account_tls_, node_name(config_), origin_of(config_.server.public_url)});
   std::vector<ListenAddress> addresses = config_.listen.publics;
   for (int i = 0; i < count; ++i) {
     shards_.push_back(std::make_unique<Shard>(*plan_, i));
@@ -365,12 +345,13 @@ void Belfryd::take_up(const Config& fresh, const TlsContext& certificate) {
     notify_ready();
   };
   if (shards_.empty()) return done();  // those to come begin with what stands here now
-  const auto accounts = std::make_shared<const std::vector<whatsapp::Account>>(whatsapp_accounts(config_, ref_key_));
+  const auto whatsapp = std::make_shared<const std::vector<whatsapp::Account>>(whatsapp_accounts(config_, ref_key_));
+  const auto accounts = std::make_shared<const std::vector<AccountInfo>>(account_infos(config_, *whatsapp));
   const auto left = std::make_shared<std::size_t>(shards_.size());  // this thread's
   for (auto& each : shards_) {
-    asio::post(each->loop(), [this, &shard = *each, accounts, certificate, left, done] {
+    asio::post(each->loop(), [this, &shard = *each, whatsapp, accounts, certificate, left, done] {
       shard.set_tls(certificate);
-      shard.set_secrets(*accounts);
+      shard.set_secrets(*whatsapp, *accounts);
       asio::post(loop_, [left, done] {
         if (--*left == 0) done();
       });

@@ -4,7 +4,6 @@
 #include <set>
 #include <utility>
 
-#include "adapters/whatsapp/request.h"
 #include "gateway/http_call.h"
 #include "gateway/media_store.h"
 #include "routing/record.h"
@@ -17,16 +16,19 @@ constexpr std::size_t kSettleBatch = 64;
 constexpr std::int64_t kLeaseMargin = 1'000;
 constexpr std::int64_t kSettleRetry = 200;
 constexpr std::size_t kMaxUpload = 100UL << 20;  // what Meta takes of a document
+constexpr std::size_t kMaxOpenEvents = 100;      // of one account, not yet stored: then its links are not read
+constexpr std::int64_t kStoreWithin = 2'000;     // a peer waits so long for a store that is away before he hears "later"
+constexpr std::int64_t kStoreRetry = 200;
 
 }  // namespace
 
 struct Outgoing::Lane {
-  Lane(whatsapp::Account a, AccountInfo i) : config(std::move(a)), info(std::move(i)) {}
+  explicit Lane(AccountInfo i) : info(std::move(i)) {}
 
-  whatsapp::Account config;
   AccountInfo info;
   // Survives the lease: answers to calls in flight still come, and each is settled.
-  std::unique_ptr<whatsapp::Sender> sender;
+  std::unique_ptr<Sender> sender;
+  std::unique_ptr<Links> links;
   std::int64_t epoch = 0;  // 0: not ours
   Instant lease_until;
   // A call that claims or puts back had no answer: what the store claimed for us may be more than we heard of. Nothing is
@@ -44,13 +46,13 @@ struct Outgoing::Lane {
   bool flushing = false;
   Instant wake{INT64_MAX};  // the timer that counts; earlier and later ones do nothing
   std::size_t in_flight = 0;
+  std::size_t open_events = 0;            // delivered, not yet stored
+  bool paused = false;                    // its links
+  std::vector<std::string> acknowledged;  // whose repeat is none from now on; told to the store at the end of the loop turn
 };
 
-Outgoing::Outgoing(Deps deps, std::vector<whatsapp::Account> accounts, std::vector<AccountInfo> infos) : deps_(std::move(deps)) {
-  for (std::size_t i = 0; i < accounts.size(); ++i) {
-    std::string id = accounts[i].id;
-    lanes_[std::move(id)] = std::make_unique<Lane>(std::move(accounts[i]), std::move(infos[i]));
-  }
+Outgoing::Outgoing(Deps deps, const std::vector<AccountInfo>& accounts) : deps_(std::move(deps)) {
+  for (const AccountInfo& account : accounts) lanes_[account.id] = std::make_unique<Lane>(account);
 }
 
 Outgoing::~Outgoing() = default;
@@ -67,30 +69,25 @@ std::vector<AccountInfo> Outgoing::accounts() const {
 }
 
 Result<void> Outgoing::check(std::string_view account_id, const Content& content) const {
-  if (account(account_id) == nullptr) return fail(Errc::kNotFound, "there is no such account: see belfryctl account list");
-  return whatsapp::check(content);
+  const AccountInfo* info = account(account_id);
+  if (info == nullptr) return fail(Errc::kNotFound, "there is no such account: see belfryctl account list");
+  return info->face->check(content);
 }
 
-std::optional<Media> Outgoing::file_named(std::string_view, const Content& content) const {
-  return whatsapp::file_named(content);
+std::optional<Media> Outgoing::file_named(std::string_view account_id, const Content& content) const {
+  const AccountInfo* info = account(account_id);
+  return info == nullptr ? std::nullopt : info->face->file_named(content);
 }
 
 bool Outgoing::needs_window(std::string_view account_id, const Content& content) const {
-  return account(account_id) != nullptr && content.type != "template";
+  const AccountInfo* info = account(account_id);
+  return info != nullptr && info->face->needs_window(content);
 }
 
 Result<std::string> Outgoing::address(std::string_view account_id, std::string_view to) const {
   const AccountInfo* info = account(account_id);
   if (info == nullptr) return fail(Errc::kNotFound, "there is no such account: see belfryctl account list");
-  std::string id(to);
-  if (id.starts_with("+")) {
-    std::erase_if(id, [](char c) { return c == '+' || c == ' ' || c == '-' || c == '(' || c == ')'; });
-    if (id.size() < 7 || id.size() > 15 || id.find_first_not_of("0123456789") != std::string::npos) {
-      return fail(Errc::kBadInput, "`to` is not a phone number: write it as +<country code><number>, 7 to 15 digits");
-    }
-  }
-  if (!whatsapp::is_safe_id(id)) return fail(Errc::kBadInput, "`to` is neither a phone number (+49...) nor a WhatsApp user id");
-  return whatsapp::address_of(info->portfolio, id);
+  return info->face->address(to);
 }
 
 Outgoing::Lane* Outgoing::owned(std::string_view account_id) {
@@ -142,8 +139,11 @@ void Outgoing::on_leases(const std::vector<routing::Granted>& leases, Instant un
     Lane& lane = *lane_ptr;
     const auto grant =
         std::find_if(leases.begin(), leases.end(), [&, name = "acct:" + id](const auto& g) { return g.name == name; });
+    Effects effects;
     if (grant == leases.end()) {
       lane.epoch = 0;
+      if (lane.sender) lane.sender->on_lease(deps_.now(), Instant{}, effects);
+      run(lane, std::move(effects));
       continue;
     }
     lane.lease_until = until;
@@ -151,8 +151,13 @@ void Outgoing::on_leases(const std::vector<routing::Granted>& leases, Instant un
       lane.epoch = grant->epoch;
       lane.recovered = false;
       lane.again = true;
-      if (!lane.sender) lane.sender = std::make_unique<whatsapp::Sender>(lane.config, deps_.now());
     }
+    if (!lane.sender) {
+      lane.sender = lane.info.face->sender(deps_.now());
+      lane.links = deps_.make_links(id, links_heard(lane));
+    }
+    if (!draining_) lane.sender->on_lease(deps_.now(), until, effects);
+    run(lane, std::move(effects));
     if (lane.doubt || !lane.recovered) {
       recover(lane);
       continue;
@@ -224,8 +229,8 @@ void Outgoing::pump(Lane& lane) {
   const Now now = deps_.now();
   if (now.mono < lane.hold_until) return wake_at(lane, lane.hold_until);
   const Credit credit = lane.sender->credit(now);
-  if (credit.messages <= 0) return wake_at(lane, std::max(credit.ask_again, now.mono + 1));
-  const int most = std::min(credit.messages, kClaimBatch);
+  if (credit.alerts <= 0) return wake_at(lane, std::max(credit.ask_again, now.mono + 1));
+  const routing::Room most{std::min(credit.messages, kClaimBatch), std::min(credit.alerts, kClaimBatch)};
   lane.claiming = true;
   lane.again = false;
   deps_.store.claim(lane.info.id, {deps_.shard, lane.epoch}, most, [this, &lane, most](Result<routing::Claims> claims) {
@@ -246,10 +251,10 @@ void Outgoing::pump(Lane& lane) {
         flush_later(lane);
         continue;
       }
-      deliver(lane,
-              {std::move(item.ref), lane.info.id, std::move(item.address), std::move(entry->content), item.lane, entry->at});
+      std::string to = item.address.empty() ? std::move(entry->to) : std::move(item.address);
+      deliver(lane, {std::move(item.ref), lane.info.id, std::move(to), std::move(entry->content), item.lane, entry->at});
     }
-    lane.again = lane.again || claims->items.size() == static_cast<std::size_t>(most);
+    lane.again = lane.again || claims->items.size() >= static_cast<std::size_t>(std::max(most.messages, 1));
     pump(lane);
   });
 }
@@ -257,6 +262,51 @@ void Outgoing::pump(Lane& lane) {
 void Outgoing::call(Lane& lane, const Call& wanted) {
   deps_.http.call(wanted,
                   [this, &lane, id = wanted.id](Result<HttpResponse> response) { answered(lane, id, std::move(response)); });
+}
+
+Links::Heard Outgoing::links_heard(Lane& lane) {
+  return {[this, &lane](LinkId link, LinkState state) {
+            Effects effects;
+            lane.sender->on_link(deps_.now(), link, state, effects);
+            run(lane, std::move(effects));
+            lane.again = true;
+            pump(lane);
+          },
+          [this, &lane](LinkId link, std::string_view bytes) {
+            Effects effects;
+            lane.sender->on_bytes(deps_.now(), link, bytes, effects);
+            run(lane, std::move(effects));
+            pump(lane);  // there may be room for what was left in the lane
+          }};
+}
+
+// A store that is away is asked again, for as long as a peer can be left without an answer; meanwhile its links are not read.
+void Outgoing::keep(Lane& lane, Token token, const Event& event, Instant since) {
+  if (lane.open_events >= kMaxOpenEvents && !lane.paused) {
+    lane.paused = true;
+    lane.links->pause(true);
+  }
+  deps_.deliver(event, [this, &lane, token, event, since](bool kept) {
+    if (kept || deps_.now().mono - since >= kStoreWithin) return stored(lane, token, kept);
+    deps_.after(kStoreRetry, [this, &lane, token, event, since] { keep(lane, token, event, since); });
+  });
+}
+
+void Outgoing::stored(Lane& lane, Token token, bool kept) {
+  --lane.open_events;
+  Effects effects;
+  lane.sender->on_stored(deps_.now(), token, kept, effects);
+  run(lane, std::move(effects));
+  if (lane.paused && lane.open_events < kMaxOpenEvents / 2) {
+    lane.paused = false;
+    lane.links->pause(false);
+  }
+}
+
+void Outgoing::acknowledge_later(Lane& lane, std::string provider_id) {
+  lane.acknowledged.push_back(std::move(provider_id));
+  if (lane.acknowledged.size() > 1) return;
+  deps_.after(0, [this, &lane] { deps_.store.acknowledged(lane.info.id, std::exchange(lane.acknowledged, {})); });
 }
 
 void Outgoing::answered(Lane& lane, CallId id, Result<HttpResponse> response) {
@@ -283,7 +333,9 @@ void Outgoing::run(Lane& lane, Effects effects) {
         if (receipt->state == State::kSent) ++counts_.sent;
         if (receipt->state == State::kFailed) ++counts_.failed;
         if (receipt->state == State::kUncertain) ++counts_.uncertain;
-        if (receipt->ref) lane.settled.push_back({*receipt->ref, receipt->state, receipt->provider_id, receipt->reason});
+        if (receipt->ref)
+          lane.settled.push_back(
+              {*receipt->ref, receipt->state, receipt->provider_id, receipt->reason, std::move(receipt->names)});
       } else {
         const Returned& back = std::get<Returned>(settle->what);
         ++counts_.returned;
@@ -293,7 +345,16 @@ void Outgoing::run(Lane& lane, Effects effects) {
       }
       flush_later(lane);
     } else if (auto* told = std::get_if<Deliver>(&effect)) {
-      deps_.deliver(std::move(told->event));
+      ++lane.open_events;
+      keep(lane, told->token, told->event, deps_.now().mono);
+    } else if (auto* bytes = std::get_if<Transmit>(&effect)) {
+      lane.links->transmit(*bytes);
+    } else if (auto* yes = std::get_if<Acknowledged>(&effect)) {
+      acknowledge_later(lane, std::move(yes->provider_id));
+    } else if (auto* dial = std::get_if<Dial>(&effect)) {
+      lane.links->dial(*dial);
+    } else if (auto* hangup = std::get_if<Hangup>(&effect)) {
+      lane.links->hangup(hangup->link);
     } else if (auto* wake = std::get_if<Wake>(&effect)) {
       wake_at(lane, wake->at);
     } else if (auto* hold = std::get_if<Hold>(&effect)) {
@@ -371,17 +432,14 @@ void Outgoing::wake_at(Lane& lane, Instant at) {
   });
 }
 
-void Outgoing::set_secrets(const std::vector<whatsapp::Account>& fresh) {
-  for (const whatsapp::Account& account : fresh) {
+void Outgoing::set_secrets(const std::vector<AccountInfo>& fresh) {
+  for (const AccountInfo& account : fresh) {
     const auto it = lanes_.find(account.id);
     if (it == lanes_.end()) continue;
     Lane& lane = *it->second;
-    const bool same_token = lane.config.access_token.reveal() == account.access_token.reveal();
-    whatsapp::take_secrets(lane.config, account);
-    if (!lane.sender) continue;
-    lane.sender->set_secrets(deps_.now(), account);
-    if (same_token) continue;
-    // What was held for a refused token need not sit out the wait.
+    lane.info.face = account.face;
+    if (!lane.sender || !account.face->renew(deps_.now(), *lane.sender)) continue;
+    // What was held for a refused secret need not sit out the wait.
     lane.hold_until = Instant{};
     lane.again = true;
     pump(lane);
@@ -399,7 +457,9 @@ bool Outgoing::drain() {
     }
   }
   for (auto& [id, lane] : lanes_) {
-    if (lane->in_flight > 0 || !lane->settled.empty() || !lane->returned.empty() || lane->flushing) return false;
+    if (lane->in_flight > 0 || !lane->settled.empty() || !lane->returned.empty() || lane->flushing || lane->open_events > 0 ||
+        (lane->sender && !lane->sender->drained()))
+      return false;
   }
   return true;
 }

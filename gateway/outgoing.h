@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
-#include "adapters/whatsapp/account.h"
-#include "adapters/whatsapp/sender.h"
+#include "belfry/adapter.h"
+#include "gateway/links.h"
 #include "gateway/services.h"
 #include "routing/store.h"
 
@@ -37,12 +37,13 @@ class Outgoing : public Outbox {
     std::string shard;
     // Tells the owner of a lane something that only he can do: "read <wamid>", "typing <wamid>", "in <count>".
     std::function<void(std::string_view account, std::string payload)> tell_owner;
-    // What a provider's answer told besides: an operator's matter, a refusal of the citizen, another address of his.
-    std::function<void(Event event)> deliver;
+    // What came over a sender's own links, or a provider's answer told besides: kept, or not for now.
+    std::function<void(Event event, std::function<void(bool kept)> done)> deliver;
+    MakeLinks make_links;
     // Something an operator should see in the log.
     std::function<void(const std::string& event, const std::string& account, const std::string& detail)> report;
   };
-  Outgoing(Deps deps, std::vector<whatsapp::Account> accounts, std::vector<AccountInfo> infos);
+  Outgoing(Deps deps, const std::vector<AccountInfo>& accounts);
   ~Outgoing() override;
 
   const AccountInfo* account(std::string_view id) const override;
@@ -63,7 +64,7 @@ class Outgoing : public Outbox {
   // An inbound message of an account was read on this shard: it counts against the number's rate.
   void on_inbound(std::string_view account, const std::string& address);
   // SIGHUP: the secrets of the accounts that we have; the rest is as it was.
-  void set_secrets(const std::vector<whatsapp::Account>& fresh);
+  void set_secrets(const std::vector<AccountInfo>& fresh);
   // No more claims. True when nothing is in flight any more.
   bool drain();
   std::size_t in_flight() const;
@@ -80,7 +81,11 @@ class Outgoing : public Outbox {
   void pump(Lane& lane);
   void deliver(Lane& lane, Outbound message);
   void run(Lane& lane, Effects effects);
+  Links::Heard links_heard(Lane& lane);
   void call(Lane& lane, const Call& call);
+  void keep(Lane& lane, Token token, const Event& event, Instant since);
+  void stored(Lane& lane, Token token, bool kept);
+  void acknowledge_later(Lane& lane, std::string provider_id);
   void answered(Lane& lane, CallId id, Result<HttpResponse> response);
   void flush(Lane& lane);
   void flush_later(Lane& lane);

@@ -4,15 +4,19 @@
 #include <asio/io_context.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "belfry/adapter.h"
 #include "belfry/clock.h"
 #include "belfry/message.h"
 #include "belfry/result.h"
 #include "gateway/headroom.h"
+#include "gateway/links.h"
 #include "routing/mirror.h"
 #include "routing/store.h"
 #include "routing/store_redis.h"
@@ -30,6 +34,8 @@ struct Config;
 // One account as the rest of the gateway sees it.
 struct AccountInfo {
   std::string id, channel, portfolio, queue;
+  std::shared_ptr<const Channel> face;
+  std::map<Wish, std::string> answers;  // to STOP, START and HELP, in the operator's words; empty: in ours
 };
 
 // The way out: what agents and programs send, on its way to an account's sender, wherever that is.
@@ -70,6 +76,7 @@ struct Services {
   std::string shard;                                          // "host.0"
   std::function<std::int64_t()> shard_epoch;                  // 0 until the store knows this shard
   std::function<Level()> level = [] { return Level::kAll; };  // how much may be taken on
+  MakeLinks make_links;                                       // to try an account's own link; none in a test without
   WaitingRoom* waiting_room = nullptr;                        // places and estimates; none in a test without
 };
 

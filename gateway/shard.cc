@@ -12,6 +12,8 @@
 #include "gateway/auth/auth.h"
 #include "gateway/desk_hub.h"
 #include "gateway/http_call.h"
+#include "gateway/intake.h"
+#include "gateway/links.h"
 #include "gateway/listener.h"
 #include "gateway/log.h"
 #include "gateway/matcher.h"
@@ -34,6 +36,10 @@ Now read_clock() {
   using namespace std::chrono;
   return {Instant{duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count()},
           WallTime{duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count()}};
+}
+
+void notice(const std::string& event, const std::string& account, const std::string& detail) {
+  log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
 }
 
 RedisLinkOptions link_options(const std::string& name) {
@@ -76,6 +82,7 @@ struct Shard::Body {
   void retry_ended_sessions();
   void publish_counts();
   void finish_stop();
+  std::unique_ptr<Links> links_of(std::string_view account, Links::Heard heard);
 
   const Plan& plan;
   int index;
@@ -98,6 +105,7 @@ struct Shard::Body {
   Auth auth;
   Api api;
   OperatorSite operator_site;
+  Intake intake;
   Webhook webhook;
   PublicSite site;
   Matcher matcher;
@@ -137,18 +145,17 @@ Shard::Body::Body(const Plan& p, int i)
       files(make_media_store(loop, p.config.server.state_dir + "/media")),
       http(make_http_client(loop, p.client_tls.get(), files.get())),
       outgoing(std::make_unique<Outgoing>(
-          Outgoing::Deps{[this](std::int64_t ms, std::function<void()> what) { after(ms, std::move(what)); }, *store, *http,
-                         *files, read_clock, id,
-                         [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
-                         [this](Event event) { webhook.keep(std::move(event)); },
-                         [](const std::string& event, const std::string& account, const std::string& detail) {
-                           log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
-                         }},
-          p.whatsapp, p.accounts)),
+          Outgoing::Deps{
+              [this](std::int64_t ms, std::function<void()> what) { after(ms, std::move(what)); }, *store, *http, *files,
+              read_clock, id, [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
+              [this](Event event, std::function<void(bool)> done) {
+                intake.take(std::move(event), [done = std::move(done)](const Error* error) { done(error == nullptr); });
+              },
+              [this](std::string_view account, Links::Heard heard) { return links_of(account, std::move(heard)); }, notice},
+          p.accounts)),
       headroom({loop,
-                [this](std::string command, std::function<void(Result<routing::Value>)> done) {
-                  commands.command(command, std::move(done));
-                },
+                [this](std::string command,
+                       std::function<void(Result<routing::Value>)> done) { commands.command(command, std::move(done)); },
                 p.work, p.config.redis.embedded() ? p.config.server.state_dir : std::string(), p.config.limits.disk_reserve,
                 i == 0}),
       services{loop,
@@ -166,7 +173,8 @@ Shard::Body::Body(const Plan& p, int i)
                [this] { return redis_up.load(std::memory_order_relaxed); },
                id,
                [this] { return epoch; },
-               [this] { return headroom.level(); }},
+               [this] { return headroom.level(); },
+               [this](std::string_view account, Links::Heard heard) { return links_of(account, std::move(heard)); }},
       hub(DeskHub::Deps{*store, [this](std::int64_t ms, std::function<void()> what) { after(ms, std::move(what)); },
                         [this](const std::string& agent, std::function<void(Result<void>)> done) {
                           subscriber.subscribe(routing::agent_channel(prefix, agent), std::move(done));
@@ -176,12 +184,10 @@ Shard::Body::Body(const Plan& p, int i)
       auth(services, AuthOptions{p.config.server.public_url}),
       api(services, auth, ApiOptions{files.get(), static_cast<std::size_t>(p.config.media.max)}),
       operator_site(api),
-      webhook(
-          services, p.whatsapp,
-          [this](std::string_view account, const std::string& address) { outgoing->on_inbound(account, address); },
-          [](const std::string& event, const std::string& account, const std::string& detail) {
-            log_warning("account_notice", {{"account", account}, {"what", event}, {"detail", detail}});
-          }),
+      intake(
+          services, [this](std::string_view account, const std::string& address) { outgoing->on_inbound(account, address); },
+          notice),
+      webhook(services, intake, p.whatsapp, notice),
       site(PublicSite::Deps{services, webhook, api, auth, hub, p.files, p.public_origin,
                             [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
                             [this](const std::string& agent, const std::string& session) { end_session(agent, session); }}),
@@ -218,6 +224,11 @@ Shard::Body::Body(const Plan& p, int i)
   subscriber.on_down = [this](const Error&) { listening = false; };
   subscriber.on_message = [this](std::string_view channel, std::string_view payload) { on_message(channel, payload); };
   stream.on_up = [this] { matcher.on_stream_up(); };
+}
+
+std::unique_ptr<Links> Shard::Body::links_of(std::string_view account, Links::Heard heard) {
+  const auto own = plan.account_tls.find(std::string(account));
+  return make_links(loop, own == plan.account_tls.end() ? plan.client_tls : own->second, std::move(heard));
 }
 
 void Shard::Body::after(std::int64_t ms, std::function<void()> what) {
@@ -278,7 +289,7 @@ void Shard::Body::beat_later() {
 
 void Shard::Body::publish_counts() {
   room.publish();
-  metrics.publish({webhook.counts(), outgoing->counts(), matcher.counts(), media->counts(), webhook.open_tokens(),
+  metrics.publish({webhook.counts(), intake.counts(), outgoing->counts(), matcher.counts(), media->counts(), intake.open(),
                    outgoing->in_flight(), site.desks(), commands.outstanding(), redis_up, leased, matcher.owner(),
                    mirror.waiting(), mirror.ready_agents(), matcher.unaccounted(), archiver.counts(),
                    index == 0 ? &headroom : nullptr});
@@ -309,11 +320,14 @@ void Shard::Body::beat() {
     }
     lease_until = asked + kLeaseTtl;
     leased = true;
-    outgoing->on_leases(out->leases, lease_until);
-    media->on_leases(out->leases, lease_until);
     const auto holds = [&](std::string_view name) {
       return std::any_of(out->leases.begin(), out->leases.end(), [&](const auto& lease) { return lease.name == name; });
     };
+    outgoing->on_leases(out->leases, lease_until);
+    for (const AccountInfo& account : plan.accounts) {
+      if (account.channel == "sms" && holds("acct:" + account.id)) intake.look_for_gaps(account.id);
+    }
+    media->on_leases(out->leases, lease_until);
     matcher.on_lease(holds("matcher"), lease_until);
     archiver.on_lease(holds("archive"), lease_until);
     retry_ended_sessions();
@@ -420,10 +434,10 @@ void Shard::set_tls(TlsContext tls) {
   for (auto& listener : body_->listeners) listener->set_tls(tls);
 }
 
-void Shard::set_secrets(const std::vector<whatsapp::Account>& accounts) {
-  body_->webhook.set_accounts(accounts);
+void Shard::set_secrets(const std::vector<whatsapp::Account>& whatsapp, const std::vector<AccountInfo>& accounts) {
+  body_->webhook.set_accounts(whatsapp);
   body_->outgoing->set_secrets(accounts);
-  body_->media->set_secrets(accounts);
+  body_->media->set_secrets(whatsapp);
 }
 
 void Shard::start() {

@@ -31,9 +31,10 @@ struct Plan {
   const StaticFiles& files;
   WorkPool& work;
   Metrics& metrics;
-  std::vector<whatsapp::Account> whatsapp;
-  std::vector<AccountInfo> accounts;
-  std::string node;  // "host"
+  std::vector<whatsapp::Account> whatsapp;        // those of the accounts that are WhatsApp's
+  std::vector<AccountInfo> accounts;              // all
+  std::map<std::string, TlsContext> account_tls;  // whom an account's own links trust, where that is not client_tls
+  std::string node;                               // "host"
   std::string public_origin;
 };
 
@@ -63,7 +64,7 @@ class Shard {
   // SIGHUP: new certificates for connections from now on. On this shard's loop.
   void set_tls(TlsContext tls);
   // SIGHUP: the same accounts with the secrets they have now. On this shard's loop.
-  void set_secrets(const std::vector<whatsapp::Account>& accounts);
+  void set_secrets(const std::vector<whatsapp::Account>& whatsapp, const std::vector<AccountInfo>& accounts);
 
   void start();           // links, timers; then run the loop
   bool up() const;        // from any thread: Redis answered and the lease is held

@@ -6,6 +6,7 @@
 
 #include "gateway/archiver.h"
 #include "gateway/headroom.h"
+#include "gateway/intake.h"
 #include "gateway/matcher.h"
 #include "gateway/media_fetch.h"
 #include "gateway/metrics.h"
@@ -20,6 +21,7 @@ class ShardMetrics {
 
   struct Now {
     const Webhook::Counts& webhook;
+    const Intake::Counts& intake;
     const Outgoing::Counts& outgoing;
     const Matcher::Counts& matcher;
     const MediaFetch::Counts& media;

@@ -39,6 +39,7 @@ std::string encode_entry(const Entry& entry) {
   out.set_agent(entry.agent);
   out.set_client_id(entry.client_id);
   out.set_lane(static_cast<int>(entry.lane));
+  out.set_to(entry.to);
   return out.SerializeAsString();
 }
 
@@ -72,6 +73,7 @@ Result<Entry> decode_entry(std::string_view bytes) {
   entry.agent = std::move(*in.mutable_agent());
   entry.client_id = std::move(*in.mutable_client_id());
   entry.lane = static_cast<Lane>(in.lane());
+  entry.to = std::move(*in.mutable_to());
   return entry;
 }
 

@@ -22,6 +22,7 @@ struct Entry {
   std::string agent;
   std::string client_id;
   Lane lane = Lane::kConversation;
+  std::string to;  // outbound, in a log of sends: the address
 };
 
 std::string encode_entry(const Entry& entry);

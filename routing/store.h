@@ -42,6 +42,7 @@ struct Ingest {
   std::string account;
   std::string channel;                 // "wa", "sms", "web"
   std::string dedupe;                  // unique within account, at most 200 octets
+  bool may_repeat = false;             // it is a hash of the bytes: a repeat only until acknowledged(), and only once
   WallTime at;                         // the provider's time: chooses the dedupe day
   std::vector<std::string> addresses;  // 1 to 3
   std::string name;
@@ -78,7 +79,7 @@ struct Outcome {
     kMissing,  // no such conversation, agent
     kRefused,  // why: not_ready, excluded, no_queue, same_agent, same_queue, full, other_open, not_open, not_waiting,
                // other_contact, not_his, same_address, sending, not_active, switched; of contacts: same_contact, too_many,
-               // not_merged, too_often, none, wrong, too_many_numbers
+               // not_merged, too_often, none, wrong, too_many_numbers; of sends: consent
     kWindow,   // the provider's window is closed: a template is the remedy
     kLost,     // the caller's lease or epoch is not current
   } what = What::kOk;
@@ -159,10 +160,11 @@ struct Reply {
   LeaseRef lease;  // of the account, if this shard owns it and has credit: then the entry is claimed at once
 };
 struct Send {
-  std::string account, channel, address, name, client_id, author, entry;
+  std::string account, channel, address, client_id, author, entry;  // the entry names the address too: Entry::to
   Lane lane = Lane::kConversation;
   bool needs_window = false;
-  bool room = true;  // false: into what there is, or refused: full
+  bool room = true;              // false: into what there is, or refused: full
+  bool despite_refusal = false;  // it answers him who refuses to be written to
   LeaseRef lease;
 };
 struct Settled {
@@ -170,6 +172,30 @@ struct Settled {
   State state = State::kSent;
   std::string provider_id;
   std::string reason;
+  // What the provider will call it in later receipts, one name for each part of it. Kept for a week.
+  std::vector<std::string> names;
+};
+// A receipt that names a message as its provider does. One that comes before the name is known is kept for a minute, for
+// settle().
+struct NamedReceipt {
+  std::string name;
+  State state = State::kSent;
+  std::string reason;
+  std::string to;                     // the citizen's number in digits: of another message with this name it would be another
+  std::optional<MessageRef> suspect;  // nobody knows the name: this one, if it is uncertain
+};
+// How many may be claimed: of all lanes, and of that for alerts.
+struct Room {
+  int messages = 0;
+  int alerts = 0;
+};
+// What there is of a long message.
+struct PartSet {
+  enum class What : std::uint8_t { kKept, kWhole, kFull } what = What::kKept;
+  std::string name;
+  int of = 0;
+  std::map<int, std::string> parts;
+  WallTime since;  // when the first of them came
 };
 struct PutBack {
   MessageRef ref;
@@ -199,9 +225,10 @@ struct Beat {
 // A conversation as a desk sees it.
 struct Card {
   std::string conversation, state, owner, queue, channel, account, contact, name, address, why;
-  std::string invited;   // whom its agent invited to take it over
-  std::string into;      // the conversation it was merged into
-  std::string previous;  // the citizen's conversation before it
+  std::string invited;                // whom its agent invited to take it over
+  std::string into;                   // the conversation it was merged into
+  std::string previous;               // the citizen's conversation before it
+  std::optional<MessageRef> answers;  // what we had sent there last without a conversation
   std::int64_t gen = 0, n = 0, open = 0;
   std::int64_t eff = 0;  // its place: lower is sooner
   WallTime first, window_until, given, last;
@@ -325,7 +352,7 @@ class LaneStore {
   using Done = std::function<void(Result<T>)>;
 
   virtual ~LaneStore() = default;
-  virtual void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) = 0;
+  virtual void claim(std::string_view account, const LeaseRef& lease, const Room& most, Done<Claims> done) = 0;
   // Answers, for each, whether its state moved.
   virtual void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) = 0;
   virtual void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items,
@@ -338,6 +365,9 @@ class LaneStore {
                      Done<Outcome> done) = 0;
   // What an earlier owner claimed and never settled becomes uncertain. Answers how many in gen.
   virtual void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) = 0;
+  // The peer has our yes to these (Ingest::may_repeat): the same bytes are another message from now on. Lost, one of them at most
+  // is taken for a repeat.
+  virtual void acknowledged(std::string_view account, const std::vector<std::string>& dedupe) = 0;
 };
 
 class Store : public LaneStore {
@@ -345,6 +375,15 @@ class Store : public LaneStore {
   // The road in.
   virtual void ingest(const Ingest& what, Done<Ingested> done) = 0;
   virtual void quarantine(std::string_view bytes, std::string_view why, Done<Outcome> done) = 0;
+  // The citizen's wish. Gen 1: it is news. Who refuses `all` hears nothing but answers and alerts.
+  virtual void consent(const Consent& what, Done<Outcome> done) = 0;
+  // One part of a long message. Whole: all are there, and answered until part_done(). Due: `within_ms` is over. The same part
+  // twice is one.
+  virtual void part(const Part& part, std::int64_t within_ms, Done<PartSet> done) = 0;
+  virtual void part_done(std::string_view account, std::string_view set, Done<Outcome> done) = 0;
+  virtual void parts_due(std::string_view account, Done<std::vector<PartSet>> done) = 0;
+  // Answers, for each, whether somebody knows it.
+  virtual void receipts(std::string_view account, const std::vector<NamedReceipt>& items, Done<std::vector<bool>> done) = 0;
 
   // The life of a conversation.
   virtual void offer(const Offer& what, Done<Outcome> done) = 0;

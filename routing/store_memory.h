@@ -53,6 +53,8 @@ struct Conversation {
   std::string into;                              // the conversation it was merged into
   std::string attributes;                        // as write_attributes, a line each
   std::string previous;                          // the citizen's conversation before it
+  std::optional<MessageRef> answers;             // what was sent there last without a conversation
+  std::string slot;                              // of a log of sends: account|shard
   std::int64_t failures = 0, arrived = 0, opens = 0, handed_over = 0;
   std::int64_t turn = 0;     // the outbound entry in flight, or about to be; 0: none
   std::deque<Held> hold;     // those that wait for it
@@ -81,8 +83,9 @@ struct Address {
   std::map<std::string, std::string> latest;  // account -> latest conversation
   std::set<std::string> elsewhere;            // accounts whose latest conversation is answered at another address
   std::map<std::string, std::int64_t>
-      windows;                               // account -> until when he may be written to, where that is not the conversation's
-  std::map<std::string, std::string> sends;  // account -> log of sends without a conversation
+      windows;                              // account -> until when he may be written to, where that is not the conversation's
+  std::map<std::string, MessageRef> sends;  // account -> what was sent there last without a conversation
+  bool refuses = false;                     // to be written to
 };
 
 struct Agent {
@@ -128,6 +131,23 @@ struct Once {
   std::int64_t until = 0;
 };
 
+// What a provider calls a message of ours.
+struct Name {
+  MessageRef ref;
+  std::string to;
+  std::size_t of = 1;
+};
+struct Early {
+  std::int64_t at = 0;
+  State state = State::kSent;
+  std::string reason, numbers;
+};
+struct Parts {
+  std::int64_t at = 0, due = 0, done = 0;  // done: when it is forgotten
+  int of = 0;
+  std::map<int, std::string> parts;
+};
+
 struct MediaWait {
   MessageRef ref;
   std::int64_t next = 0;
@@ -158,9 +178,18 @@ struct World {
   std::map<std::pair<std::string, std::int64_t>, Bucket> seen;         // channel, day
   std::map<std::pair<std::string, std::string>, Once> once;            // author, client_id
   std::deque<std::string> quarantine;
-  std::set<std::pair<std::int64_t, std::string>> closed;  // when the archive is to look at it, conversation
-  std::optional<std::int64_t> alive;                      // when a shard last started or beat
-  std::map<std::string, std::vector<MediaWait>> media;    // account -> media to be fetched
+  std::map<std::string, std::map<std::string, std::int64_t>> unacknowledged;          // account -> dedupe -> since
+  std::map<std::string, std::pair<std::string, std::int64_t>> sends;                  // account|shard -> log in use, its day
+  std::map<std::string, std::map<std::string, std::string>> consents;                 // address -> category -> given or refused
+  std::map<std::pair<std::string, std::int64_t>, std::map<std::string, Name>> names;  // account, day -> name
+  std::map<std::pair<std::string, std::int64_t>, std::map<std::string, std::size_t>>
+      heard;                                                             // the same -> conv.n -> delivered parts
+  std::map<std::string, std::map<std::string, Early>> early;             // account -> name
+  std::map<std::string, std::map<std::string, Parts>> parts;             // account -> set
+  std::map<std::string, std::deque<std::pair<int, MessageRef>>> behind;  // conv.n of a log of sends -> lane and who waits for it
+  std::set<std::pair<std::int64_t, std::string>> closed;                 // when the archive is to look at it, conversation
+  std::optional<std::int64_t> alive;                                     // when a shard last started or beat
+  std::map<std::string, std::vector<MediaWait>> media;                   // account -> media to be fetched
 };
 
 }  // namespace model

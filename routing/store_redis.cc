@@ -120,7 +120,7 @@ Result<Ingested> ingested(const Value& reply) {
 }
 
 std::optional<Card> card_from(const Value& v) {
-  if (!v.is_array() || v.array.size() < 27) return std::nullopt;
+  if (!v.is_array() || v.array.size() < 28) return std::nullopt;
   const auto& a = v.array;
   Card card;
   card.conversation = text_of(a[0]);
@@ -149,7 +149,8 @@ std::optional<Card> card_from(const Value& v) {
   card.closed = WallTime{int_of(a[23])};
   card.handed_over = WallTime{int_of(a[24])};
   card.attributes = a[25].text;
-  card.last_entry = a[26].text;
+  if (!a[26].text.empty()) card.answers = parse_message_id("msg_" + a[26].text);
+  card.last_entry = a[27].text;
   return card;
 }
 
@@ -190,6 +191,23 @@ Result<Citizen> citizen_from(const Value& v) {
   return out;
 }
 
+// since, then n and bytes of each part, from `at` on.
+void read_parts(const std::vector<Value>& a, std::size_t at, PartSet& set) {
+  set.since = WallTime{int_of(a[at])};
+  for (std::size_t i = at + 1; i + 1 < a.size(); i += 2) set.parts[static_cast<int>(int_of(a[i]))] = text_of(a[i + 1]);
+}
+
+// ok, then 1 or 0 for each.
+std::function<void(Result<Value>)> flags(const char* function, Store::Done<std::vector<bool>> done) {
+  return [function, done = std::move(done)](Result<Value> reply) {
+    if (!reply) return done(tl::unexpected(std::move(reply.error())));
+    if (!reply->is_array() || reply->array.empty()) return done(odd(function));
+    std::vector<bool> out;
+    for (std::size_t i = 1; i < reply->array.size(); ++i) out.push_back(int_of(reply->array[i]) == 1);
+    done(std::move(out));
+  };
+}
+
 class RedisStore final : public Store {
  public:
   RedisStore(Carry carry, RedisStoreOptions options)
@@ -197,8 +215,8 @@ class RedisStore final : public Store {
 
   void ingest(const Ingest& w, Done<Ingested> done) override {
     constexpr std::int64_t kDay = 86'400'000;
-    const std::string bucket = w.channel + ":" + std::to_string(w.at.ms / kDay);
-    const std::string member = w.account + "|" + w.dedupe;
+    const std::string bucket = w.channel + ":" + (w.may_repeat ? w.account + "+" : std::to_string(w.at.ms / kDay));
+    const std::string member = w.may_repeat ? w.dedupe : w.account + "|" + w.dedupe;
     const std::string window = std::to_string(w.window_until.ms);
     std::string aliases, opening = w.may_open && !w.room ? "-" : "";
     for (std::size_t i = 1; i < w.addresses.size(); ++i) aliases += w.addresses[i] + "\n";
@@ -232,6 +250,62 @@ class RedisStore final : public Store {
 
   void quarantine(std::string_view bytes, std::string_view why, Done<Outcome> done) override {
     call("quarantine", {now(), bytes, why}, outcome("quarantine", std::move(done), common));
+  }
+
+  void part(const Part& w, std::int64_t within_ms, Done<PartSet> done) override {
+    const std::string at = now(), n = std::to_string(w.n), of = std::to_string(w.of), within = std::to_string(within_ms);
+    call("part", {at, w.account, w.set, n, of, w.bytes, within},
+         [name = w.set, of = w.of, done = std::move(done)](Result<Value> reply) {
+           if (!reply) return done(tl::unexpected(std::move(reply.error())));
+           if (!reply->is_array() || reply->array.empty()) return done(odd("part"));
+           PartSet set;
+           const std::string_view word = reply->array[0].text;
+           set.what = word == "whole" ? PartSet::What::kWhole : word == "full" ? PartSet::What::kFull : PartSet::What::kKept;
+           set.name = name;
+           set.of = of;
+           if (set.what == PartSet::What::kWhole) read_parts(reply->array, 1, set);
+           done(std::move(set));
+         });
+  }
+  void part_done(std::string_view account, std::string_view set, Done<Outcome> done) override {
+    call("part_done", {now(), account, set}, outcome("part_done", std::move(done), common));
+  }
+  void parts_due(std::string_view account, Done<std::vector<PartSet>> done) override {
+    call("parts_due", {now(), account}, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array()) return done(odd("parts_due"));
+      std::vector<PartSet> out;
+      for (const Value& row : reply->array) {
+        if (row.array.size() < 3) return done(odd("parts_due"));
+        PartSet set;
+        set.what = PartSet::What::kWhole;
+        set.name = text_of(row.array[0]);
+        set.of = static_cast<int>(int_of(row.array[1]));
+        read_parts(row.array, 2, set);
+        out.push_back(std::move(set));
+      }
+      done(std::move(out));
+    });
+  }
+  void receipts(std::string_view account, const std::vector<NamedReceipt>& items, Done<std::vector<bool>> done) override {
+    std::vector<std::string> args{now(), std::string(account)};
+    for (const NamedReceipt& item : items) {
+      args.push_back(item.name);
+      args.emplace_back(1, static_cast<char>(item.state));
+      args.push_back(item.reason);
+      args.push_back(item.to);
+      args.push_back(item.suspect ? item.suspect->conversation + "." + std::to_string(item.suspect->n) : "");
+    }
+    call_list("receipts", args, flags("receipts", std::move(done)));
+  }
+  void consent(const Consent& w, Done<Outcome> done) override {
+    call("consent", {now(), w.address, w.category, w.given ? "1" : "0", std::to_string(w.at.ms), w.proof},
+         outcome("consent", std::move(done), with_gen));
+  }
+  void acknowledged(std::string_view account, const std::vector<std::string>& dedupe) override {
+    std::vector<std::string> args{now(), std::string(account)};
+    args.insert(args.end(), dedupe.begin(), dedupe.end());
+    call_list("acknowledged", args, [](const Result<Value>&) {});
   }
 
   void offer(const Offer& w, Done<Outcome> done) override {
@@ -284,12 +358,12 @@ class RedisStore final : public Store {
   }
   void send(const Send& w, Done<Outcome> done) override {
     call("send",
-         {now(), w.account, w.channel, w.address, w.name, w.client_id, w.author, w.entry, lane_text(w.lane),
-          w.needs_window ? "1" : "0", w.lease.shard, epoch_text(w.lease), w.room ? "" : "0"},
+         {now(), w.account, w.channel, w.address, w.client_id, w.author, w.entry, lane_text(w.lane), w.needs_window ? "1" : "0",
+          w.lease.shard, epoch_text(w.lease), w.room ? "" : "0", w.despite_refusal ? "1" : ""},
          outcome("send", std::move(done), with_ref));
   }
-  void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) override {
-    call("claim", {now(), account, lease.shard, epoch_text(lease), std::to_string(most)},
+  void claim(std::string_view account, const LeaseRef& lease, const Room& most, Done<Claims> done) override {
+    call("claim", {now(), account, lease.shard, epoch_text(lease), std::to_string(most.messages), std::to_string(most.alerts)},
          [done = std::move(done)](Result<Value> reply) {
            if (!reply) return done(tl::unexpected(std::move(reply.error())));
            if (!reply->is_array() || reply->array.empty()) return done(odd("claim"));
@@ -313,15 +387,10 @@ class RedisStore final : public Store {
       args.push_back(std::to_string(item.ref.n));
       args.emplace_back(1, static_cast<char>(item.state));
       args.push_back(item.provider_id);
+      for (const std::string& name : item.names) args.back() += "\n" + name;
       args.push_back(item.reason);
     }
-    call_list("settle", args, [done = std::move(done)](Result<Value> reply) {
-      if (!reply) return done(tl::unexpected(std::move(reply.error())));
-      if (!reply->is_array() || reply->array.empty()) return done(odd("settle"));
-      std::vector<bool> out;
-      for (std::size_t i = 1; i < reply->array.size(); ++i) out.push_back(int_of(reply->array[i]) == 1);
-      done(std::move(out));
-    });
+    call_list("settle", args, flags("settle", std::move(done)));
   }
   void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) override {
     std::vector<std::string> args{now(), std::string(account), epoch_text(lease)};

@@ -89,6 +89,10 @@ tl::expected<Content, Error> content_of(dom::object object) {
     if (content.text.find_first_not_of(" \t\r\n") == std::string::npos) {
       return bad("a message needs text, or one of template, media, buttons, list, location, contacts, reaction: write something");
     }
+    // What the text asks of SMS besides; the channel reads it.
+    dom::element sms;
+    if (object.at_key("sms").get(sms) == simdjson::SUCCESS && !sms.is_null())
+      content.detail = "{\"sms\":" + wire::to_text(sms) + "}";
     return content;
   }
   content.type = std::string(found);

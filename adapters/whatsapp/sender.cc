@@ -140,21 +140,25 @@ Upload upload_of(const Account& account, CallId id, const Media& file) {
 Sender::Sender(Account account, Now start)
     : account_(std::move(account)), pace_(account_.rate, start.mono), held_until_(start.mono) {}
 
-void Sender::set_secrets(Now now, const Account& fresh) {
+bool Sender::set_secrets(Now now, const Account& fresh) {
   const bool same_token = account_.access_token.reveal() == fresh.access_token.reveal();
   take_secrets(account_, fresh);
-  if (same_token || held_until_ <= now.mono) return;
-  held_until_ = now.mono;
-  next_hold_ms_ = next_pause_ms_ = 0;
+  if (same_token) return false;
+  if (held_until_ > now.mono) {
+    held_until_ = now.mono;
+    next_hold_ms_ = next_pause_ms_ = 0;
+  }
+  return true;
 }
 
 Credit Sender::credit(Now now) const {
-  if (draining_) return {0, now.mono + kMinuteMs};
-  if (held_until_ > now.mono) return {0, held_until_};
-  const std::size_t window = probing_ ? 1 : kWindow;
-  if (in_flight_ >= window) return {0, now.mono + 50};
+  if (draining_) return {0, 0, now.mono + kMinuteMs};
+  if (held_until_ > now.mono) return {0, 0, held_until_};
+  const int window = probing_ ? 1 : static_cast<int>(kWindow);
+  const int open = static_cast<int>(in_flight_);
+  if (open >= window) return {0, 0, now.mono + 50};
   const int ready = pace_.ready(now.mono);
-  return {std::min(ready, static_cast<int>(window - in_flight_)), pace_.next(now.mono)};
+  return {std::clamp(without_alerts(window) - open, 0, ready), std::min(ready, window - open), pace_.next(now.mono)};
 }
 
 void Sender::send(Now now, Outbound message, Effects& effects) {

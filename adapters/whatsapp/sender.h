@@ -49,15 +49,15 @@ class Sender : public belfry::Sender {
   void drain(Now now, Effects& effects) override;
 
   // A message of this citizen came in: it counts against the number's throughput.
-  void on_inbound(Now now, const std::string& address);
+  void on_inbound(Now now, const std::string& address) override;
   // The citizen sees that his message was read (and all before it), or that an answer is being written. Best effort: past 64
   // open ones it is dropped, its failure changes nothing, except that a refused token holds the account.
-  void mark_read(Now now, std::string_view wamid, Effects& effects);
-  void typing(Now now, std::string_view wamid, Effects& effects);
+  void mark_read(Now now, std::string_view wamid, Effects& effects) override;
+  void typing(Now now, std::string_view wamid, Effects& effects) override;
 
-  // From the next call on; calls under way end with the secrets they began with. If the token is another one, an account that
-  // was held or paused may try at once, one message first.
-  void set_secrets(Now now, const Account& fresh);
+  // From the next call on; calls under way end with the secrets they began with. Answers whether the token is another one: then
+  // an account that was held or paused may try at once, one message first.
+  bool set_secrets(Now now, const Account& fresh);
 
   // For metrics.
   double rate(Now now) const { return pace_.rate(now.mono); }

@@ -64,6 +64,7 @@ std::vector<Route> queue_routes();
 std::vector<Route> key_routes();
 std::vector<Route> media_routes();
 std::vector<Route> insight_routes();
+std::vector<Route> account_routes();
 std::vector<Route> waiting_routes();
 
 // `after` and `limit` of a list. Answers 422 and gives nothing if the query has anything else.

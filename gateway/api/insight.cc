@@ -65,20 +65,6 @@ void status(Room& room, const CallPtr& call) {
   });
 }
 
-void accounts(Room& room, const CallPtr& call) {
-  if (!call->may(Action::kRead, {"accounts"})) return;
-  std::vector<std::string> items;
-  for (const AccountInfo& account : room.services.outbox.accounts()) {
-    std::string& out = items.emplace_back("{");
-    text(out, "id", account.id);
-    text(out, "channel", account.channel);
-    if (!account.portfolio.empty()) text(out, "portfolio", account.portfolio);
-    text(out, "queue", queue_id(account.queue));
-    out += '}';
-  }
-  call->json(200, list_json(items, {}));
-}
-
 void choice(Room& room, const CallPtr& call) {
   const auto id = queue_in_path(*call);
   if (!id || !call->may(Action::kRead, {"queues"})) return;
@@ -242,7 +228,6 @@ void transitions(Room& room, const CallPtr& call) {
 std::vector<Route> insight_routes() {
   return {{"GET", "/stats", Takes::kNothing, Who::kKnown, stats},
           {"GET", "/status", Takes::kNothing, Who::kKnown, status},
-          {"GET", "/accounts", Takes::kNothing, Who::kKnown, accounts},
           {"GET", "/queues/{id}/choice", Takes::kNothing, Who::kKnown, choice},
           {"GET", "/audit/transitions", Takes::kNothing, Who::kKnown, transitions}};
 }

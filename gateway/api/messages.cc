@@ -67,18 +67,25 @@ void conclude(Room& room, const CallPtr& call, const SendingPtr& s, WallTime at,
     case What::kWindow: return call->problem(window_closed(outcome->window_until));
     case What::kRefused:
       if (outcome->why == "full") return call->problem(no_room(Level::kNoOpening));
+      if (outcome->why == "consent")
+        return call->problem(
+            wire::problem(409, "consent_refused",
+                          "This person asked not to be written to. Only an alert, or an answer to a message of his, "
+                          "may go there until he says START."));
       return call->problem(
           wire::problem(409, "refused", "The conversation does not take this now: " + outcome->why + ". Read it again."));
     case What::kLost: return call->error({Errc::kUnavailable, "lease lost"});
   }
 }
 
-std::string entry_of(const Call& call, const Sending& s, WallTime at) {
+// `to`: of a send to an address, which may go to a log of sends.
+std::string entry_of(const Call& call, const Sending& s, WallTime at, std::string to) {
   routing::Entry entry;
   entry.dir = routing::Dir::kOut;
   entry.content = s.content;
   entry.at = at;
   entry.agent = call.subject.agent;
+  entry.to = std::move(to);
   return routing::encode_entry(entry);
 }
 
@@ -95,7 +102,7 @@ void to_conversation(Room& room, const CallPtr& call, const SendingPtr& s) {
   }
   reply.client_id = s->client_id;
   reply.author = author_of(*call);
-  reply.entry = entry_of(*call, *s, at);
+  reply.entry = entry_of(*call, *s, at, "");
   reply.account = s->account;
   reply.needs_window = room.services.outbox.needs_window(s->account, s->content);
   reply.lease = room.services.outbox.lease(s->account);
@@ -112,7 +119,7 @@ void to_address(Room& room, const CallPtr& call, const SendingPtr& s, std::strin
   send.address = std::move(address);
   send.client_id = s->client_id;
   send.author = author_of(*call);
-  send.entry = entry_of(*call, *s, at);
+  send.entry = entry_of(*call, *s, at, send.address);
   send.needs_window = room.services.outbox.needs_window(s->account, s->content);
   send.room = room.services.level() < Level::kNoOpening;
   send.lease = room.services.outbox.lease(s->account);
@@ -185,7 +192,7 @@ void post_message(Room& room, const CallPtr& call) {
   const auto account = body.text("account", {.required = !conversation, .max = 60});
   const auto to = body.text("to", {.required = !conversation, .max = 200});
   for (const std::string_view member :
-       {"text", "template", "media", "buttons", "list", "location", "contacts", "reaction", "link", "flow", "reply_to"})
+       {"text", "template", "media", "buttons", "list", "location", "contacts", "reaction", "link", "flow", "reply_to", "sms"})
     body.known(member);
   auto s = std::make_shared<Sending>();
   if (conversation) {

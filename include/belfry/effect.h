@@ -19,6 +19,7 @@ using CallId = std::uint64_t;  // chosen by the adapter, unique among its open c
 using LinkId = std::uint32_t;
 using Token = std::uint64_t;  // names one Deliver, until on_stored
 
+// Opens a link; on_link tells how it went. The certificate of a TLS peer is verified for `host`.
 struct Dial {
   LinkId link;
   std::string host;
@@ -70,6 +71,11 @@ struct Deliver {
   Token token;
   Event event;
 };
+// The peer's yes to the Inbound of this provider_id stands in a Transmit before: should the same bytes come again, they are
+// another.
+struct Acknowledged {
+  std::string provider_id;
+};
 
 // The provider's answer to one send, or the message back in its lane until `not_before`.
 struct Returned {
@@ -92,7 +98,7 @@ struct Hold {
   std::string reason;
 };
 
-using Effect = std::variant<Dial, Transmit, Hangup, Call, Fetch, Upload, Deliver, Settle, Wake, Hold>;
+using Effect = std::variant<Dial, Transmit, Hangup, Call, Fetch, Upload, Deliver, Acknowledged, Settle, Wake, Hold>;
 using Effects = std::vector<Effect>;
 
 }  // namespace belfry

@@ -73,6 +73,9 @@ struct Content {
   bool forwarded = false;
 };
 
+// What some words of a citizen mean by law or custom: write to me no more, again, or: who are you?
+enum class Wish : std::uint8_t { kNone, kStop, kStart, kHelp };
+
 // Inbound: a new message of a citizen.
 struct Inbound {
   std::string account;
@@ -81,6 +84,8 @@ struct Inbound {
   std::string name;                    // as the citizen calls himself; may be empty
   WallTime at;                         // the provider's own time, the same in every redelivery
   Content content;
+  bool may_repeat = false;  // provider_id is a hash of the bytes: the same bytes are a repeat only until our yes was sent
+  Wish wish = Wish::kNone;
 };
 
 // News of one message that we sent. `ref` is set when the provider echoed our id (authenticated), else provider_id decides.
@@ -91,6 +96,20 @@ struct Receipt {
   State state = State::kSent;
   WallTime at;
   std::string reason;  // of a failure: the provider's code and its class, no personal data
+  // What he will call it in later news, if he does not echo our id: one name for each of its parts. Kept for a week. In such
+  // news: the one name that he says.
+  std::vector<std::string> names;
+  std::string to;                     // whom it went to, in digits: a name that he has used anew is not taken for the old one
+  std::optional<MessageRef> suspect;  // if nobody knows the name: of whose fate we are uncertain, and it went there
+};
+
+// One part of a long message. It is kept until the last has come; then the channel makes one Inbound of all (Channel::join).
+struct Part {
+  std::string account;
+  std::string set;    // the same for all its parts: who, to whom, and the number he gave it
+  int n = 0, of = 0;  // from 1
+  std::string bytes;  // in the channel's own writing
+  WallTime at;
 };
 
 // A change of an earlier message: edit, revoke or reaction. Kept as an entry of the same conversation's log.
@@ -130,7 +149,7 @@ struct Raw {
   std::string bytes;
 };
 
-using Event = std::variant<Inbound, Receipt, Change, Identity, Consent, AccountNews, Raw>;
+using Event = std::variant<Inbound, Part, Receipt, Change, Identity, Consent, AccountNews, Raw>;
 
 // The class decides whose turn it is: alerts go first, then conversations, then bulk.
 enum class Lane : std::uint8_t { kAlert, kConversation, kBulk };

@@ -4,13 +4,14 @@
 -- ARGV[1] is now_ms in tests, and empty in production: then Redis' own clock counts. Stored time never goes back.
 --
 --   T:addr:<address>     hash    c contact, v:<account> the latest conversation of what he writes from there, with a + if it is answered
---                                elsewhere, w:<account> until when he may then be written to there, s:<account> a log of sends,
---                                al the other addresses known to be his
+--                                elsewhere, w:<account> until when he may then be written to there, s:<account> what was sent
+--                                there last without a conversation, conv.n, al the other addresses known to be his, no: he refused all
 --   T:contact:<id>       hash    name, addr, v:<account> its open conversation, la lat who had the last one, and when, lc the latest opened;
 --                                more in 05_contacts
 --   T:conv:<id>          hash    state gen own q ch acct contact addr nm first enq stk eff wt base n open win fly excl last given
 --                                inv whom its agent invites to take it over, invq into which queue, nf offers in a row that nobody took, arr when it was re-opened
---                               prev the citizen's conversation before it, into the one it was merged into
+--                               prev the citizen's conversation before it, into the one it was merged into, ans the send it may answer: conv.n
+--                               slot of a log of sends: account|shard
 --                               at what is said of it, name=value, a line each
 --                               fr first reply of an agent, una what nobody has answered yet ('' before that reply, 0: nothing)
 --                               sf sn sr what was told of its clocks: since|predicted or breached
@@ -38,6 +39,9 @@
 --   T:later:<acct>:<lane>  zset  conv.n that may be claimed again at a time
 --   T:fly:<acct>         hash    conv.n -> lease epoch under which it is claimed|lane
 --   T:cid:<who>:<id>     string  conv.n of a client_id, for 24 h
+--   T:open:<acct>        hash    dedupe members without a provider's id, not acknowledged yet -> ms
+--   T:sends              hash    account|shard -> the log of sends in use|its day
+--   T:consent:<address>  hash    category -> given or refused|ms|proof
 --   T:quarantine         list    updates that could not be kept otherwise
 --
 -- Weights are integers, ten to one conversation: wrap-up weighs 3.

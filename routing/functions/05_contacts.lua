@@ -94,7 +94,7 @@ local function contact_ask(keys, a)
   return {'ok'}
 end
 
--- contact_prove(now, contact, code) -> ok | refused none, wrong, same_contact, too_many | missing. The right code merges whom the
+-- contact_prove(now, contact, code) -> ok | refused none, wrong, same_contact, too_many. The right code merges whom the
 -- address leads to into this contact.
 local function contact_prove(keys, a)
   local T, now = keys[1], now_of(a[1])
@@ -108,7 +108,11 @@ local function contact_prove(keys, a)
   end
   call('HDEL', key, 'code')
   local there = call('HGET', T .. ':addr:' .. r[2], 'c')
-  if not there then return {'missing'} end
+  if not there then  -- we wrote to it, and he answered from where he is
+    there = int(call('INCR', T .. ':seq'))
+    call('HSET', T .. ':contact:' .. there, 'name', '', 'addr', r[2])
+    call('HSET', T .. ':addr:' .. r[2], 'c', there)
+  end
   return join(T, now, there, root, 'code of ' .. r[3])
 end
 
@@ -194,7 +198,21 @@ end
 -- contact_at(address) -> the contact's id, or ''
 local function contact_at(keys, a) return call('HGET', keys[1] .. ':addr:' .. a[1], 'c') or '' end
 
+-- consent(now, address, category, '1' given or '0', at ms, proof) -> ok, 1 if that is news. Of category `all`, refused: nothing but an
+-- alert begins a conversation with him.
+local function consent(keys, a)
+  local T = keys[1]
+  local key, word = T .. ':consent:' .. a[2], a[4] == '1' and 'given' or 'refused'
+  local before = call('HGET', key, a[3])
+  call('HSET', key, a[3], word .. '|' .. a[5] .. '|' .. a[6])
+  if a[3] == 'all' then
+    if word == 'refused' then call('HSET', T .. ':addr:' .. a[2], 'no', '1') else call('HDEL', T .. ':addr:' .. a[2], 'no') end
+  end
+  return {'ok', string.match(before or '', '^%a+') ~= word and 1 or 0}
+end
+
 redis.register_function('contact_join_' .. VERSION, contact_join)
+redis.register_function('consent_' .. VERSION, consent)
 redis.register_function('contact_part_' .. VERSION, contact_part)
 redis.register_function('contact_said_' .. VERSION, contact_said)
 redis.register_function('contact_ask_' .. VERSION, contact_ask)

@@ -258,7 +258,7 @@ local function close(keys, a)
   local T, now = keys[1], now_of(a[1])
   local conv, agent = a[2], a[4]
   local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'q', 'wt', 'contact', 'acct', 'inv')
-  if not r[1] then return {'missing'} end
+  if not r[1] or r[1] == 'sends' then return {'missing'} end
   local c
   if r[1] == 'active' then
     c = {state = r[1], gen = r[2], own = r[3], q = r[4], wt = r[5], contact = r[6], acct = r[7], inv = r[8] or nil} -- all that this asks for

@@ -1,29 +1,54 @@
 -- ingest: a citizen's message becomes durable. One call: dedupe, contact, conversation, log, timers, and the agent's desk.
 --
--- ARGV: 1 now  2 account  3 dedupe bucket (channel:day)  4 dedupe member  5 address  6 entry  7 window end ms (0: not extended)
+-- ARGV: 1 now  2 account  3 dedupe bucket (channel:day), or channel:account+ if the member is a hash of bytes that the provider may
+--         repeat until he has our yes, and a citizen after that  4 dedupe member  5 address  6 entry  7 window end ms (0: not extended)
 --       8 flags: m it has a media to be fetched  9 two other addresses of his, each ended by a newline, or ''
 --       10 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation|
 --          priority, in minutes|when its queue opens, if it is closed|the program it goes to if that is there; the last three may be
 --          absent. '-' if it would, but there is no room for one
 --       11 name  12 reasons of the hint  13 an old address whose contact gets 5 and 9 (Identity); 12 and 13 may be absent
 -- An argument costs a sixth of a small command: what only an opening needs is one argument.
--- Reads and writes: dd, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
+-- Reads and writes: dd or open, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
 -- Answers one line: new|conv|n|contact|gen|state|owner, the same with ok, none|contact, full, or dup.
 
 local EIGHT_DAYS = 8 * 24 * 3600 * 1000
 local dated = {}      -- dedupe buckets whose expiry this server has set in this hour: saves a call a message
 local dated_hour = 0
 
-local function remember(now, bucket, member)
-  if call('SADD', bucket, member) == 0 then return false end
+-- A key that ends in its day goes eight days after that.
+local function end_after_a_week(now, key)
   local hour = math.floor(now / 3600000)
   if hour ~= dated_hour then dated, dated_hour = {}, hour end
-  if not dated[bucket] then
-    dated[bucket] = true
-    local day_end = (tonumber(string.match(bucket, '%d+$')) + 1) * 86400000
-    call('PEXPIREAT', bucket, int(math.max(day_end, now) + EIGHT_DAYS))
+  if not dated[key] then
+    dated[key] = true
+    local day_end = (tonumber(string.match(key, '%d+$')) + 1) * 86400000
+    call('PEXPIREAT', key, int(math.max(day_end, now) + EIGHT_DAYS))
   end
+end
+
+-- Bytes that were not acknowledged yet, or of which nobody knows whether they were: once they are a repeat, within an hour.
+local OPEN_MS = 3600 * 1000
+local function came_before(now, key, member)
+  local at = call('HGET', key, member)
+  if at and now - tonumber(at) < OPEN_MS then
+    call('HDEL', key, member)
+    return true
+  end
+  call('HSET', key, member, clock)
+  return false
+end
+
+local function remember(T, now, account, bucket, member)
+  if string.byte(bucket, -1) == 43 then return not came_before(now, T .. ':open:' .. account, member) end
+  bucket = T .. ':dd:' .. bucket
+  if call('SADD', bucket, member) == 0 then return false end
+  end_after_a_week(now, bucket)
   return true
+end
+
+local function forget(T, account, bucket, member)
+  if string.byte(bucket, -1) == 43 then return call('HDEL', T .. ':open:' .. account, member) end
+  call('SREM', T .. ':dd:' .. bucket, member)
 end
 
 -- An address leads to its contact and, a guess, to the conversation. al names the aliases already written.
@@ -99,8 +124,7 @@ end
 local function ingest(keys, a)
   local T = keys[1]
   local now = now_of(a[1])
-  local bucket = T .. ':dd:' .. a[3]
-  if not remember(now, bucket, a[4]) then return 'dup' end
+  if not remember(T, now, a[2], a[3], a[4]) then return 'dup' end
   local account, main, entry, window, media, aliases = a[2], a[5], a[6], a[7], a[8] == 'm', a[9]
   local here = 'v:' .. account
   local contact, conv = contact_of(T, here, main, aliases, a[13])
@@ -151,7 +175,7 @@ local function ingest(keys, a)
   end
 
   if a[10] == '-' then
-    call('SREM', bucket, a[4])
+    forget(T, account, a[3], a[4])
     return 'full'
   end
   if a[10] == '' then
@@ -162,7 +186,7 @@ local function ingest(keys, a)
       return came('ok', conv, n, contact, call('HGET', T .. ':conv:' .. conv, 'gen'), 'closed', '')
     end
     -- Nothing was kept, so nothing is remembered: the caller puts it aside, and if that fails the repeat must not pass for kept.
-    call('SREM', bucket, a[4])
+    forget(T, account, a[3], a[4])
     return 'none|' .. (contact or '')
   end
   local queue, weight, ttl, auto, agent, agent_gen, minutes, opens, bot =
@@ -184,6 +208,8 @@ local function ingest(keys, a)
   call('HSET', T .. ':conv:' .. conv, 'state', state, 'gen', gen, 'own', own, 'win', window, 'una', '', 'n', '1', 'last', clock, 'q', queue,
     'ch', channel, 'acct', account, 'contact', contact, 'addr', main, 'nm', name, 'first', clock, 'eff', eff, 'wt', weight, 'base', weight)
   if before then call('HSET', T .. ':conv:' .. conv, 'prev', before) end
+  local sent = call('HGET', T .. ':addr:' .. main, 's:' .. account)
+  if sent then call('HSET', T .. ':conv:' .. conv, 'ans', sent) end
   if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.1') end
   if state == 'bot' then
     bots.open(T, now, conv, bot, queue, eff, sticky, window, entry)
@@ -217,5 +243,19 @@ local function quarantine(keys, a)
   return {'ok'}
 end
 
+-- acknowledged(now, account, then members) -> ok. The provider has our yes to these: the same bytes are another message from now on.
+local function acknowledged(keys, a)
+  local key = keys[1] .. ':open:' .. a[2]
+  call('HDEL', key, unpack(a, 3))
+  if call('HLEN', key) > 2000 then
+    local now, all = now_of(a[1]), call('HGETALL', key)
+    for i = 1, #all, 2 do
+      if now - tonumber(all[i + 1]) >= OPEN_MS then call('HDEL', key, all[i]) end
+    end
+  end
+  return {'ok'}
+end
+
 redis.register_function('ingest_' .. VERSION, ingest)
+redis.register_function{function_name = 'acknowledged_' .. VERSION, callback = acknowledged, flags = {'allow-oom'}}
 redis.register_function('quarantine_' .. VERSION, quarantine)

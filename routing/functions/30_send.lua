@@ -1,5 +1,9 @@
 -- The road out: reply -> lane -> claim -> settle. One outbound entry of a conversation is in flight at a time (conv.fly);
--- the others wait in T:hold:<conv>, and conv.fly names the one whose turn it is, claimed or still in its lane. A claim is durable before the first byte and is never taken over by a machine.
+-- the others wait in T:hold:<conv>, and conv.fly names the one whose turn it is, claimed or still in its lane. In a log of sends the
+-- order is that of each citizen: the next to him waits in T:hold:<conv.n> for the one before. A claim is durable before the first byte
+-- and is never taken over by a machine.
+
+local names = {} -- 32_receipts.lua: what providers call our messages
 
 local function lease_of(T, name)
   local line = call('HGET', T .. ':lease', name)
@@ -29,8 +33,18 @@ end
 
 -- The one in flight has its answer: the next that still waits gets the turn, before anything written from now on.
 local function land(T, account, conv, n)
-  call('HDEL', T .. ':fly:' .. account, conv .. '.' .. n)
-  if call('HGET', T .. ':conv:' .. conv, 'fly') ~= tostring(n) then return end
+  local item = conv .. '.' .. n
+  call('HDEL', T .. ':fly:' .. account, item)
+  local r = call('HMGET', T .. ':conv:' .. conv, 'fly', 'state')
+  if r[2] == 'sends' then
+    local lane, nxt = string.match(call('LPOP', T .. ':hold:' .. item) or '', '^(%d)|(.+)$')
+    if nxt then
+      call('LPUSH', T .. ':out:' .. account .. ':' .. lane, nxt)
+      call('PUBLISH', T .. ':lane:' .. account, '')
+    end
+    return
+  end
+  if r[1] ~= tostring(n) then return end
   local nxt, lane
   repeat
     nxt = call('LPOP', T .. ':hold:' .. conv)
@@ -42,6 +56,22 @@ local function land(T, account, conv, n)
     call('PUBLISH', T .. ':lane:' .. account, '')
   else
     call('HDEL', T .. ':conv:' .. conv, 'fly')
+  end
+end
+
+-- May it be claimed at once? Nobody waits before it, and the caller has the lane.
+local function at_once(T, now, account, lane, shard, epoch)
+  return epoch ~= '' and owns(T, 'acct:' .. account, shard, epoch, now) and call('LLEN', T .. ':out:' .. account .. ':0') == 0
+    and (lane == '0' or call('LLEN', T .. ':out:' .. account .. ':' .. lane) == 0)
+end
+
+-- Into its lane, or into the owner's hands.
+local function set_off(T, account, lane, item, claimed, epoch)
+  if claimed then
+    call('HSET', T .. ':fly:' .. account, item, epoch .. '|' .. lane)
+  else
+    call('RPUSH', T .. ':out:' .. account .. ':' .. lane, item)
+    call('PUBLISH', T .. ':lane:' .. account, '')
   end
 end
 
@@ -62,15 +92,14 @@ local function reply(keys, a)
   end
   local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'acct', 'fly', 'win', 'addr', 'fr', 'una')
   local state, gen, own, account, fly = r[1], r[2], r[3], r[4], r[5]
-  if not state then return {'missing'} end
+  if not state or state == 'sends' then return {'missing'} end
   local by_bot = agent ~= '' and state == 'bot'
   if agent ~= '' and ((state ~= 'active' and not by_bot) or own ~= agent or gen ~= a[3]) then return stale(gen, state, own) end
   if agent == '' and state == 'closed' then return stale(gen, state, own) end
   if (a[12] or '') ~= '' and a[12] ~= account then return {'refused', 'switched'} end
   if a[8] == '1' and now >= tonumber(r[6] or 0) then return {'window', tonumber(r[6] or 0)} end
   local n = call('RPUSH', T .. ':log:' .. conv, a[6])
-  local claimed = not fly and a[10] ~= '' and owns(T, 'acct:' .. account, a[9], a[10], now)
-    and call('LLEN', T .. ':out:' .. account .. ':0') == 0 and call('LLEN', T .. ':out:' .. account .. ':' .. a[7]) == 0
+  local claimed = not fly and at_once(T, now, account, a[7], a[9], a[10])
   call('SETRANGE', T .. ':st:' .. conv, n - 1, claimed and 'c' or 'q')
   local ck = T .. ':conv:' .. conv
   call('HINCRBY', ck, 'open', 1)
@@ -79,12 +108,7 @@ local function reply(keys, a)
     call('RPUSH', T .. ':hold:' .. conv, a[7] .. '|' .. n)
   else
     call('HSET', ck, 'n', n, 'fly', n)
-    if claimed then
-      call('HSET', T .. ':fly:' .. account, conv .. '.' .. n, a[10] .. '|' .. a[7])
-    else
-      call('RPUSH', T .. ':out:' .. account .. ':' .. a[7], conv .. '.' .. n)
-      call('PUBLISH', T .. ':lane:' .. account, '')
-    end
+    set_off(T, account, a[7], conv .. '.' .. n, claimed, a[10])
   end
   if by_bot then bots.wrote(T, conv, n, fly) end
   -- The clocks of its queue's goals: an agent has answered all there is.
@@ -105,7 +129,7 @@ local function note(keys, a)
     return {'repeat', c, tonumber(n)}
   end
   local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'own', 'gen')
-  if not r[1] then return {'missing'} end
+  if not r[1] or r[1] == 'sends' then return {'missing'} end
   if a[3] ~= '' and r[2] ~= a[3] then return stale(r[3], r[1], r[2]) end
   local n = call('RPUSH', T .. ':log:' .. conv, a[5])
   call('HSET', T .. ':conv:' .. conv, 'n', n)
@@ -114,21 +138,47 @@ local function note(keys, a)
   return {'ok', conv, n}
 end
 
--- send(now, account, channel, address, contact name, client_id, author, entry, lane, needs_window, shard, lease epoch,
---      '0': there is no room for a new log of sends)
--- An API send to an address: into its open conversation, else into a conversation of state `sends` that nobody owns and
--- no queue holds; the citizen's answer opens a real one. Same answers as reply, and refused full.
+-- A log of sends holds so many, of one account, shard and day: it is archived as a whole.
+local MOST_SENDS = 1000
+
+-- The one in use: its id, or nil if there is no room for a new one.
+local function log_of_sends(T, now, account, channel, shard, room)
+  local slot, day = account .. '|' .. shard, int(math.floor(now / 86400000))
+  local id = string.match(call('HGET', T .. ':sends', slot) or '', '^(%d+)|' .. day .. '$')
+  local r = id and call('HMGET', T .. ':conv:' .. id, 'state', 'n')
+  if r and r[1] == 'sends' and tonumber(r[2]) < MOST_SENDS then return id end
+  if not room then return nil end
+  id = int(call('INCR', T .. ':seq'))
+  call('HSET', T .. ':sends', slot, id .. '|' .. day)
+  call('HSET', T .. ':conv:' .. id, 'state', 'sends', 'gen', 1, 'own', '', 'q', '', 'ch', channel, 'acct', account, 'contact', '',
+    'addr', '', 'nm', '', 'first', clock, 'eff', clock, 'wt', 0, 'base', 0, 'n', 0, 'open', 0, 'win', 0, 'last', clock, 'slot', slot)
+  call('ZADD', T .. ':closed', clock, id)
+  return id
+end
+
+-- Whether what went to this citizen before still waits for its answer.
+local function on_its_way(T, account, item)
+  local conv, n = string.match(item, '^(.+)%.(%d+)$')
+  local byte = byte_of(T, conv, n)
+  return byte == 'q' or byte == 'c' or (byte == 'u' and call('ZSCORE', T .. ':dl', 'unc|' .. account .. '|' .. item) ~= false)
+end
+
+-- send(now, account, channel, address, client_id, author, entry, lane, needs_window, shard, lease epoch,
+--      '0': there is no room for a new log of sends, '1': whatever he said about being written to)
+-- An API send to an address: into its open conversation, else into a log of sends (state `sends`): nobody owns that, no queue holds it;
+-- the citizen's answer opens a real one. Same answers as reply, with the address as given; and refused full, consent.
 local function send(keys, a)
   local T, now = keys[1], now_of(a[1])
-  local account, address = a[2], a[4]
-  local once = T .. ':cid:' .. a[7] .. ':' .. a[6]
-  local before = a[6] ~= '' and call('GET', once)
+  local account, address, lane = a[2], a[4], a[8]
+  local once = T .. ':cid:' .. a[6] .. ':' .. a[5]
+  local before = a[5] ~= '' and call('GET', once)
   if before then
     local c, n = string.match(before, '^(.+)%.(%d+)$')
     return {'repeat', c, tonumber(n)}
   end
-  local r = call('HMGET', T .. ':addr:' .. address, 'c', 'v:' .. account, 's:' .. account, 'w:' .. account)
-  local contact, conv, sends = r[1], r[2], r[3]
+  local ak = T .. ':addr:' .. address
+  local r = call('HMGET', ak, 'c', 'v:' .. account, 's:' .. account, 'w:' .. account, 'no')
+  local contact, conv, sent = r[1], r[2], r[3]
   local win = tonumber(r[4] or 0)
   local function still_open(id)
     local c = call('HMGET', T .. ':conv:' .. id, 'state', 'win')
@@ -141,31 +191,32 @@ local function send(keys, a)
     conv = call('HGET', T .. ':contact:' .. contact, 'v:' .. account)
     if conv and not still_open(conv) then conv = nil end
   end
-  if a[10] == '1' and now >= win then return {'window', win} end
-  if not conv then
-    if sends and call('HGET', T .. ':conv:' .. sends, 'state') == 'sends' then
-      conv = sends
-    else
-      if a[13] == '0' then return {'refused', 'full'} end
-      conv = tostring(call('INCR', T .. ':seq'))
-      if not contact then
-        contact = conv
-        call('HSET', T .. ':contact:' .. contact, 'name', a[5], 'addr', address)
-        call('HSET', T .. ':addr:' .. address, 'c', contact)
-      end
-      call('HSET', T .. ':addr:' .. address, 's:' .. account, conv)
-      call('HSET', T .. ':conv:' .. conv, 'state', 'sends', 'gen', 1, 'own', '', 'q', '', 'ch', a[3], 'acct', account, 'contact', contact,
-        'addr', address, 'nm', a[5], 'first', clock, 'eff', clock, 'wt', 0, 'base', 0, 'n', 0, 'open', 0, 'win', win, 'last', clock)
-      call('ZADD', T .. ':closed', clock, conv)
-    end
+  if a[9] == '1' and now >= win then return {'window', win} end
+  if conv then return reply(keys, {a[1], conv, '', '', a[5], a[7], lane, '0', a[10], a[11], a[6]}) end
+  if r[5] and lane ~= '0' and a[13] ~= '1' then return {'refused', 'consent'} end
+  conv = log_of_sends(T, now, account, a[3], a[10], a[12] ~= '0')
+  if not conv then return {'refused', 'full'} end
+  local n = int(call('RPUSH', T .. ':log:' .. conv, a[7]))
+  local item = conv .. '.' .. n
+  local waits = sent and on_its_way(T, account, sent)
+  local claimed = not waits and at_once(T, now, account, lane, a[10], a[11])
+  call('SETRANGE', T .. ':st:' .. conv, n - 1, claimed and 'c' or 'q')
+  call('HINCRBY', T .. ':conv:' .. conv, 'open', 1)
+  call('HSET', T .. ':conv:' .. conv, 'n', n, 'last', clock)
+  call('HSET', ak, 's:' .. account, item)
+  if waits then
+    call('RPUSH', T .. ':hold:' .. sent, lane .. '|' .. item)
+  else
+    set_off(T, account, lane, item, claimed, a[11])
   end
-  return reply(keys, {a[1], conv, '', '', a[6], a[8], a[9], '0', a[11], a[12], a[7]})
+  if a[5] ~= '' then call('SET', once, item, 'PX', 86400000) end
+  return {'ok', conv, tonumber(n), claimed and 1 or 0, address}
 end
 
--- claim(now, account, shard, lease epoch, at most) -> lost | ok, then conv, n, address, entry, lane for each
+-- claim(now, account, shard, lease epoch, at most, at most alerts) -> lost | ok, then conv, n, address, entry, lane for each
 local function claim(keys, a)
   local T, now = keys[1], now_of(a[1])
-  local account, room = a[2], tonumber(a[5])
+  local account, room = a[2], tonumber(a[6])
   if not owns(T, 'acct:' .. account, a[3], a[4], now) then return {'lost'} end
   local out = {'ok'}
   local function take(item, lane)
@@ -174,7 +225,7 @@ local function claim(keys, a)
     -- Settled since it was put here (a status came, its time passed, it is uncertain): it is not handed over again.
     local moved, from = advance(T, conv, n, 'c')
     if not moved and from ~= 'c' then return end
-    if not r[1] then call('HSET', T .. ':conv:' .. conv, 'fly', n) end
+    if not r[1] and r[2] ~= '' then call('HSET', T .. ':conv:' .. conv, 'fly', n) end
     call('HSET', T .. ':fly:' .. account, item, a[4] .. '|' .. lane)
     local at = #out
     out[at + 1], out[at + 2], out[at + 3] = conv, tonumber(n), r[2] or ''
@@ -183,6 +234,7 @@ local function claim(keys, a)
     room = room - 1
   end
   for lane = 0, 2 do
+    if lane == 1 then room = math.min(room, tonumber(a[5]) - (#out - 1) / 5) end
     if room > 0 then
       local later = T .. ':later:' .. account .. ':' .. lane
       for _, item in ipairs(call('ZRANGEBYSCORE', later, '-inf', clock, 'LIMIT', 0, room)) do
@@ -199,27 +251,36 @@ local function claim(keys, a)
   return out
 end
 
+-- One answer to a send, or one receipt; a state only moves forward, so it may come twice. Answers whether it moved.
+function names.settle(T, now, account, conv, n, to, pid, reason)
+  local moved, from = advance(T, conv, tonumber(n), to)
+  local lines
+  if pid ~= '' and from ~= 'i' then
+    local line = string.find(pid, '\n', 1, true)
+    if line then pid, lines = string.sub(pid, 1, line - 1), string.sub(pid, line) end
+    if pid ~= '' then call('HSETNX', T .. ':pid:' .. conv, n, pid) end
+  end
+  if to == 'u' then
+    if moved then call('ZADD', T .. ':dl', now + 10000, 'unc|' .. account .. '|' .. conv .. '.' .. n) end
+  elseif from == 'c' or from == 'u' or from == 'q' then
+    land(T, account, conv, n)
+  end
+  if moved then
+    if reason ~= '' then call('HSET', T .. ':pid:' .. conv, 'f' .. n, reason) end
+    local own = call('HGET', T .. ':conv:' .. conv, 'own')
+    if own and own ~= '' then tell(T, now, own, 'r', conv, n, to, reason) end
+  end
+  if lines then names.learn(T, now, account, conv, n, lines) end
+  return moved
+end
+
 -- settle(now, account, then conv, n, state, provider id, reason for each) -> ok, then 1 (moved) or 0 for each
--- The answers of sends and the receipts of providers alike; a state only moves forward, so each may come twice.
+-- The answers of sends and the receipts of providers alike. A provider id may be followed by lines, name|last digits of the citizen's
+-- number: what he will call it from now on.
 local function settle(keys, a)
   local T, now = keys[1], now_of(a[1])
   local account, out = a[2], {'ok'}
-  for i = 3, #a, 5 do
-    local conv, n, to, pid, reason = a[i], a[i + 1], a[i + 2], a[i + 3], a[i + 4]
-    local moved, from = advance(T, conv, tonumber(n), to)
-    if pid ~= '' and from ~= 'i' then call('HSETNX', T .. ':pid:' .. conv, n, pid) end
-    if to == 'u' then
-      if moved then call('ZADD', T .. ':dl', now + 10000, 'unc|' .. account .. '|' .. conv .. '.' .. n) end
-    elseif from == 'c' or from == 'u' or from == 'q' then
-      land(T, account, conv, n)
-    end
-    if moved then
-      if reason ~= '' then call('HSET', T .. ':pid:' .. conv, 'f' .. n, reason) end
-      local own = call('HGET', T .. ':conv:' .. conv, 'own')
-      if own and own ~= '' then tell(T, now, own, 'r', conv, n, to, reason) end
-    end
-    out[#out + 1] = moved and 1 or 0
-  end
+  for i = 3, #a, 5 do out[#out + 1] = names.settle(T, now, account, a[i], a[i + 1], a[i + 2], a[i + 3], a[i + 4]) and 1 or 0 end
   return out
 end
 

@@ -1,7 +1,7 @@
 -- Reading, in one call each: what a desk needs to draw itself.
 
 local CARD = {'state', 'gen', 'own', 'q', 'ch', 'acct', 'contact', 'nm', 'first', 'win', 'n', 'given', 'last', 'addr', 'open', 'why',
-  'eff', 'inv', 'into', 'prev', 'fr', 'una', 'closed', 'ho', 'at'}
+  'eff', 'inv', 'into', 'prev', 'fr', 'una', 'closed', 'ho', 'at', 'ans'}
 
 -- One conversation: id, the fields of CARD in order, then its last entry.
 local function card_of(T, conv)

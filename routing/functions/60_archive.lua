@@ -25,7 +25,7 @@ end
 -- Deletes: conv, log, st, pid, hold, its place in closed, and what of its address and its contact points to it.
 local function archive_done(keys, a)
   local T, conv = keys[1], a[1]
-  local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'contact', 'acct', 'addr')
+  local r = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'contact', 'acct', 'addr', 'slot')
   if not r[1] then
     call('ZREM', T .. ':closed', conv)
     return {'missing'}
@@ -38,10 +38,12 @@ local function archive_done(keys, a)
   end
   call('UNLINK', T .. ':conv:' .. conv, T .. ':log:' .. conv, T .. ':st:' .. conv, T .. ':pid:' .. conv, T .. ':hold:' .. conv)
   call('ZREM', T .. ':closed', conv)
-  local addr, contact = T .. ':addr:' .. r[6], T .. ':contact:' .. r[4]
-  for _, field in ipairs({'v:' .. r[5], 's:' .. r[5]}) do
-    if call('HGET', addr, field) == conv then call('HDEL', addr, field) end
+  if r[7] then
+    if string.match(call('HGET', T .. ':sends', r[7]) or '', '^%d+') == conv then call('HDEL', T .. ':sends', r[7]) end
+    return {'ok'}
   end
+  local addr, contact = T .. ':addr:' .. r[6], T .. ':contact:' .. r[4]
+  if call('HGET', addr, 'v:' .. r[5]) == conv then call('HDEL', addr, 'v:' .. r[5]) end
   if call('HGET', contact, 'v:' .. r[5]) == conv then call('HDEL', contact, 'v:' .. r[5]) end
   return {'ok'}
 end

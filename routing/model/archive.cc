@@ -34,8 +34,13 @@ void Memory::archive_done(const Archived& what, Done<Outcome> done) {
     return done(stale(*c));
   }
   unshelve(c->id);
+  if (!c->slot.empty()) {
+    if (const auto* used = look(w_.sends, c->slot); used != nullptr && used->first == c->id) w_.sends.erase(c->slot);
+    w_.conversations.erase(what.conversation);
+    return done(ok());
+  }
   auto& address = w_.addresses[c->address];
-  for (auto* pointers : {&address.latest, &address.sends, &w_.contacts[c->contact].open}) {
+  for (auto* pointers : {&address.latest, &w_.contacts[c->contact].open}) {
     const auto it = pointers->find(c->account);
     if (it != pointers->end() && it->second == c->id) pointers->erase(it);
   }

@@ -132,9 +132,12 @@ void Memory::contact_prove(std::string_view contact, std::string_view code, Done
     return done(refused("wrong"));
   }
   sent->code.clear();
-  const Address* there = look(w_.addresses, sent->address);
-  if (there == nullptr || there->contact.empty()) return done(missing());
-  done(join(there->contact, root, "code of " + sent->by));
+  std::string& there = w_.addresses[sent->address].contact;
+  if (there.empty()) {
+    there = text(++w_.last_id);
+    w_.contacts[there].address = sent->address;
+  }
+  done(join(there, root, "code of " + sent->by));
 }
 
 void Memory::contact(std::string_view id, const std::vector<std::string>& portfolios, Done<Citizen> done) {
@@ -161,7 +164,7 @@ void Memory::contact(std::string_view id, const std::vector<std::string>& portfo
         std::int64_t& until = windows[account];
         if (!address->elsewhere.contains(account)) until = std::max(until, window_of(latest));
       }
-      for (const auto& [account, sends] : address->sends) windows[account] = std::max(windows[account], window_of(sends));
+      for (const auto& [account, sent] : address->sends) windows.try_emplace(account, 0);
       for (const auto& [account, until] : windows) part.places.push_back({account, WallTime{until}});
       // Kept as "one two", and "one " where there is no second.
       std::string aliases = address->aliases;
@@ -193,6 +196,14 @@ void Memory::contact(std::string_view id, const std::vector<std::string>& portfo
     }
   }
   done(std::move(out));
+}
+
+void Memory::consent(const Consent& what, Done<Outcome> done) {
+  now_ = clock_().ms;
+  const std::string word = what.given ? "given" : "refused";
+  const std::string before = std::exchange(w_.consents[what.address][what.category], word);
+  if (what.category == "all") w_.addresses[what.address].refuses = !what.given;
+  done(ok(before == word ? 0 : 1));
 }
 
 void Memory::contact_at(std::string_view address, Done<std::string> done) {

@@ -59,7 +59,7 @@ void Memory::close(const Command& by, std::string_view code, const Wrap& wrap, D
   if (auto before = done_before(by.agent, by.client_id)) return done(std::move(*before));
   done = remembering(by, std::move(done));
   Conversation* c = look(w_.conversations, by.conversation);
-  if (c == nullptr) return done(missing());
+  if (c == nullptr || c->state == "sends") return done(missing());
   if (c->gen != by.gen || c->state == "closed" || (!by.agent.empty() && c->owner != by.agent)) return done(stale(*c));
   std::int64_t ms = wrap.ms;
   int weight = wrap.weight;

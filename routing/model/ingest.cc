@@ -18,13 +18,35 @@ void Memory::quarantine(std::string_view bytes, std::string_view why, Done<Outco
   done(ok());
 }
 
+void Memory::acknowledged(std::string_view account, const std::vector<std::string>& dedupe) {
+  now_ = clock_().ms;
+  auto& open = w_.unacknowledged[std::string(account)];
+  for (const std::string& member : dedupe) open.erase(member);
+  if (open.size() > 2'000) std::erase_if(open, [this](const auto& at) { return now_ - at.second >= kHour; });
+}
+
 bool Memory::seen_before(const Ingest& what) {
+  if (what.may_repeat) {
+    auto& open = w_.unacknowledged[what.account];
+    const auto it = open.find(what.dedupe);
+    if (it != open.end() && now_ - it->second < kHour) return open.erase(it), true;
+    open[what.dedupe] = now_;
+    return false;
+  }
   const std::int64_t day = what.at.ms / kDay;
   Bucket& bucket = w_.seen[{what.channel, day}];
   if (bucket.until <= now_) bucket.members.clear();
   if (!bucket.members.insert(what.account + "|" + what.dedupe).second) return true;
   bucket.until = std::max((day + 1) * kDay, now_) + 8 * kDay;
   return false;
+}
+
+void Memory::unsee(const Ingest& what) {
+  if (what.may_repeat) {
+    w_.unacknowledged[what.account].erase(what.dedupe);
+  } else {
+    w_.seen[{what.channel, what.at.ms / kDay}].members.erase(what.account + "|" + what.dedupe);
+  }
 }
 
 std::pair<std::string, Conversation*> Memory::contact_of(const Ingest& what, const std::array<std::string, 3>& addresses) {
@@ -34,7 +56,7 @@ std::pair<std::string, Conversation*> Memory::contact_of(const Ingest& what, con
   if (const Address* main = look(w_.addresses, addresses[0])) {
     contact = main->contact;
     if (const std::string* id = look(main->latest, what.account)) latest = look(w_.conversations, *id);
-    if (aliases == " " || main->aliases == aliases) return {contact, latest};
+    if (!contact.empty() && (aliases == " " || main->aliases == aliases)) return {contact, latest};
   }
   for (const std::string& known : {addresses[1], addresses[2], what.old_address}) {
     if (!contact.empty() || known.empty()) continue;
@@ -110,7 +132,7 @@ Ingested Memory::ingested(const Ingest& what) {
     return describe(c, n, Ingested::Kind::kOk);
   }
   if (what.may_open && !what.room) {
-    w_.seen[{what.channel, what.at.ms / kDay}].members.erase(what.account + "|" + what.dedupe);
+    unsee(what);
     out.kind = Ingested::Kind::kFull;
     return out;
   }
@@ -118,7 +140,7 @@ Ingested Memory::ingested(const Ingest& what) {
     // A change of something already closed joins that log and wakes nobody.
     if (latest == nullptr) {
       // Nothing was kept, so nothing is remembered.
-      w_.seen[{what.channel, what.at.ms / kDay}].members.erase(what.account + "|" + what.dedupe);
+      unsee(what);
       return out;
     }
     return describe(*latest, append(*latest, State::kStored, what.entry), Ingested::Kind::kOk);
@@ -148,6 +170,7 @@ Ingested Memory::ingested(const Ingest& what) {
   c.address = addresses[0];
   c.name = what.name;
   c.previous = before;
+  if (const MessageRef* sent = look(w_.addresses[addresses[0]].sends, what.account)) c.answers = *sent;
   c.first = c.since = c.last = now_;
   c.eff = now_ - 60'000 * what.priority;
   c.weight = c.base = what.weight;

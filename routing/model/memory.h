@@ -83,6 +83,7 @@ inline Card card_of(const Conversation& c) {
   card.invited = c.invited;
   card.into = c.into;
   card.previous = c.previous;
+  card.answers = c.answers;
   card.eff = c.eff;
   card.gen = c.gen;
   card.n = static_cast<std::int64_t>(c.log.size());
@@ -120,6 +121,12 @@ class Memory final : public MemoryStore {
   // The road in.
   void ingest(const Ingest& what, Done<Ingested> done) override;
   void quarantine(std::string_view bytes, std::string_view why, Done<Outcome> done) override;
+  void part(const Part& part, std::int64_t within_ms, Done<PartSet> done) override;
+  void part_done(std::string_view account, std::string_view set, Done<Outcome> done) override;
+  void parts_due(std::string_view account, Done<std::vector<PartSet>> done) override;
+  void receipts(std::string_view account, const std::vector<NamedReceipt>& items, Done<std::vector<bool>> done) override;
+  void acknowledged(std::string_view account, const std::vector<std::string>& dedupe) override;
+  void consent(const Consent& what, Done<Outcome> done) override;
 
   // The life of a conversation.
   void offer(const Offer& what, Done<Outcome> done) override;
@@ -135,7 +142,7 @@ class Memory final : public MemoryStore {
   void note(const Command& by, std::string_view client_id, std::string_view author, std::string_view entry,
             Done<Outcome> done) override;
   void send(const Send& what, Done<Outcome> done) override;
-  void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) override;
+  void claim(std::string_view account, const LeaseRef& lease, const Room& most, Done<Claims> done) override;
   void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) override;
   void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) override;
   void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) override;
@@ -265,6 +272,17 @@ class Memory final : public MemoryStore {
   Done<Outcome> remembering(const Command& by, Done<Outcome> done);
   static Outcome closed_window(std::int64_t until);
   Outcome replied(const Reply& what);
+  bool settled(std::string_view account, const Settled& item);
+  // Nobody waits before it, and the caller has the lane.
+  bool at_once(const std::string& account, Lane lane, const LeaseRef& lease) const;
+  // Into its lane, or into the owner's hands.
+  void set_off(const std::string& account, const MessageRef& ref, Lane lane, bool claimed, const LeaseRef& lease);
+  Conversation* log_of_sends(const Send& what);
+  bool is_on_its_way(const std::string& account, const MessageRef& ref) const;
+
+  // What providers call our messages.
+  void learn(std::string_view account, const Settled& item);
+  bool heard(std::string_view account, const NamedReceipt& receipt);
 
   // Citizens.
   std::string root_of(const std::string& contact) const;
@@ -275,6 +293,7 @@ class Memory final : public MemoryStore {
 
   // Ingest.
   bool seen_before(const Ingest& what);
+  void unsee(const Ingest& what);
   // The contact these addresses lead to, "" if none; missing addresses are written. Also the conversation the first one led to
   // last.
   std::pair<std::string, Conversation*> contact_of(const Ingest& what, const std::array<std::string, 3>& addresses);

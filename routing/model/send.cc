@@ -6,6 +6,10 @@
 
 namespace belfry::routing::model {
 
+namespace {
+constexpr std::size_t kMostSends = 1'000;
+}
+
 void Memory::reply(const Reply& what, Done<Outcome> done) {
   now_ = clock_().ms;
   done(replied(what));
@@ -16,7 +20,7 @@ void Memory::note(const Command& by, std::string_view client_id, std::string_vie
   now_ = clock_().ms;
   if (auto before = done_before(author, client_id)) return done(std::move(*before));
   Conversation* c = look(w_.conversations, by.conversation);
-  if (c == nullptr) return done(missing());
+  if (c == nullptr || c->state == "sends") return done(missing());
   if (!by.agent.empty() && c->owner != by.agent) return done(stale(*c));
   const std::int64_t n = append(*c, State::kStored, entry);
   remember(author, client_id, {c->id, n});
@@ -30,7 +34,7 @@ void Memory::send(const Send& what, Done<Outcome> done) {
   now_ = clock_().ms;
   if (auto before = done_before(what.author, what.client_id)) return done(std::move(*before));
   const Address* address = look(w_.addresses, what.address);
-  std::string contact = address != nullptr ? address->contact : "";
+  const std::string contact = address != nullptr ? address->contact : "";
   // Into what is open: where the address led last, else the contact's own.
   const std::int64_t* kept = address != nullptr ? look(address->windows, what.account) : nullptr;
   std::int64_t window = kept != nullptr ? *kept : 0;
@@ -45,45 +49,85 @@ void Memory::send(const Send& what, Done<Outcome> done) {
   if (address != nullptr && !address->elsewhere.contains(what.account)) consider(look(address->latest, what.account));
   if (!contact.empty()) consider(look(w_.contacts[contact].open, what.account));
   if (what.needs_window && now_ >= window) return done(closed_window(window));
-  if (into == nullptr && address != nullptr) {
-    if (const std::string* sends = look(address->sends, what.account)) {
-      Conversation* c = look(w_.conversations, *sends);
-      if (c != nullptr && c->state == "sends") into = c;
-    }
+  if (into != nullptr) {
+    Reply as_reply;
+    as_reply.by.conversation = into->id;
+    as_reply.client_id = what.client_id;
+    as_reply.author = what.author;
+    as_reply.entry = what.entry;
+    as_reply.lane = what.lane;
+    as_reply.lease = what.lease;
+    return done(replied(as_reply));
   }
-  if (into == nullptr) {
-    if (!what.room) return done(refused("full"));
-    Conversation c;
-    c.id = text(++w_.last_id);
-    if (contact.empty()) {
-      contact = c.id;
-      w_.contacts[contact].name = what.name;
-      w_.contacts[contact].address = what.address;
-      w_.addresses[what.address].contact = contact;
-    }
-    w_.addresses[what.address].sends[what.account] = c.id;
-    c.state = "sends";
-    c.channel = what.channel;
-    c.account = what.account;
-    c.contact = contact;
-    c.address = what.address;
-    c.name = what.name;
-    c.first = c.eff = c.last = now_;
-    c.window_until = window;
-    into = &(w_.conversations[c.id] = c);
-    w_.closed.insert({now_, c.id});
+  if (address != nullptr && address->refuses && what.lane != Lane::kAlert && !what.despite_refusal)
+    return done(refused("consent"));
+  Conversation* log = log_of_sends(what);
+  if (log == nullptr) return done(refused("full"));
+  const auto before = address != nullptr && address->sends.contains(what.account)
+                          ? std::optional<MessageRef>(address->sends.at(what.account))
+                          : std::nullopt;
+  const bool waits = before && is_on_its_way(what.account, *before);
+  const bool claimed = !waits && at_once(what.account, what.lane, what.lease);
+  const MessageRef ref{log->id, append(*log, claimed ? State::kClaimed : State::kQueued, what.entry)};
+  ++log->open;
+  log->last = now_;
+  w_.addresses[what.address].sends[what.account] = ref;
+  if (waits) {
+    w_.behind[item_of(*before)].emplace_back(static_cast<int>(what.lane), ref);
+  } else {
+    set_off(what.account, ref, what.lane, claimed, what.lease);
   }
-  Reply as_reply;
-  as_reply.by.conversation = into->id;
-  as_reply.client_id = what.client_id;
-  as_reply.author = what.author;
-  as_reply.entry = what.entry;
-  as_reply.lane = what.lane;
-  as_reply.lease = what.lease;
-  done(replied(as_reply));
+  remember(what.author, what.client_id, ref);
+  Outcome out = ok();
+  out.ref = ref;
+  out.claimed = claimed;
+  out.address = what.address;
+  done(std::move(out));
 }
 
-void Memory::claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) {
+Conversation* Memory::log_of_sends(const Send& what) {
+  const std::string slot = what.account + "|" + what.lease.shard;
+  const std::int64_t day = now_ / kDay;
+  if (const auto* used = look(w_.sends, slot); used != nullptr && used->second == day) {
+    Conversation* c = look(w_.conversations, used->first);
+    if (c != nullptr && c->state == "sends" && c->log.size() < kMostSends) return c;
+  }
+  if (!what.room) return nullptr;
+  Conversation c;
+  c.id = text(++w_.last_id);
+  c.state = "sends";
+  c.channel = what.channel;
+  c.account = what.account;
+  c.first = c.eff = c.last = now_;
+  c.slot = slot;
+  w_.sends[slot] = {c.id, day};
+  w_.closed.insert({now_, c.id});
+  return &(w_.conversations[c.id] = c);
+}
+
+bool Memory::is_on_its_way(const std::string& account, const MessageRef& ref) const {
+  const Conversation* c = look(w_.conversations, ref.conversation);
+  if (c == nullptr) return false;
+  const State state = c->log[static_cast<std::size_t>(ref.n - 1)].state;
+  if (state == State::kQueued || state == State::kClaimed) return true;
+  const std::string waiting = Deadline{"unc", account, item_of(ref)}.text();
+  return state == State::kUncertain &&
+         std::any_of(w_.deadlines.begin(), w_.deadlines.end(), [&](const auto& d) { return d.first.second == waiting; });
+}
+
+bool Memory::at_once(const std::string& account, Lane lane, const LeaseRef& lease) const {
+  const Road* road = look(w_.roads, account);
+  return owns(account, lease) && (road == nullptr || (road->lanes[0].empty() && road->lanes[index_of(lane)].empty()));
+}
+
+void Memory::set_off(const std::string& account, const MessageRef& ref, Lane lane, bool claimed, const LeaseRef& lease) {
+  Road& road = w_.roads[account];
+  if (claimed) return fly(road, ref, lease.epoch, static_cast<int>(lane));
+  road.lanes[index_of(lane)].push_back(ref);
+  if (on_lane) on_lane(account);
+}
+
+void Memory::claim(std::string_view account, const LeaseRef& lease, const Room& most, Done<Claims> done) {
   now_ = clock_().ms;
   Claims out;
   if (!owns(account, lease)) {
@@ -91,17 +135,21 @@ void Memory::claim(std::string_view account, const LeaseRef& lease, int most, Do
     return done(std::move(out));
   }
   Road& road = w_.roads[std::string(account)];
-  auto room = static_cast<std::size_t>(std::max(most, 0));
+  auto room = static_cast<std::size_t>(std::max(most.alerts, 0));
   const auto take = [&](const MessageRef& ref, std::size_t lane) {
     const auto [moved, from] = advance(ref, State::kClaimed);
     if (!moved && from != State::kClaimed) return;  // settled since it was put here
     Conversation& c = w_.conversations.at(ref.conversation);
-    if (c.turn == 0) c.turn = ref.n;
+    if (c.turn == 0 && c.state != "sends") c.turn = ref.n;
     fly(road, ref, lease.epoch, static_cast<int>(lane));
     out.items.push_back({ref, c.address, c.log[static_cast<std::size_t>(ref.n - 1)].entry, static_cast<Lane>(lane)});
     --room;
   };
   for (std::size_t lane = 0; lane < 3; ++lane) {
+    if (lane == 1) {
+      const auto all = static_cast<std::size_t>(std::max(most.messages, 0));
+      room = std::min(room, all - std::min(all, out.items.size()));
+    }
     std::vector<std::pair<std::int64_t, std::string>> due;
     for (const auto& waiting : road.later[lane]) {
       if (waiting.first <= now_ && due.size() < room) due.push_back(waiting);
@@ -123,25 +171,26 @@ void Memory::settle(std::string_view account, const std::vector<Settled>& items,
   now_ = clock_().ms;
   std::vector<bool> out;
   out.reserve(items.size());
-  for (const Settled& item : items) {
-    const auto [moved, from] = advance(item.ref, item.state);
-    Conversation* c = look(w_.conversations, item.ref.conversation);
-    LogLine* line = from ? &c->log[static_cast<std::size_t>(item.ref.n - 1)] : nullptr;
-    if (line != nullptr && from != State::kStored && line->provider_id.empty()) line->provider_id = item.provider_id;
-    if (item.state == State::kUncertain) {
-      if (moved) add_deadline(now_ + kUncertainFor, {"unc", std::string(account), item_of(item.ref)});
-    } else if (from == State::kClaimed || from == State::kUncertain || from == State::kQueued) {
-      land(account, item.ref);
-    }
-    if (moved) {
-      if (!item.reason.empty()) line->reason = item.reason;
-      if (!c->owner.empty()) {
-        tell(c->owner, 'r', *c, item.ref.n, std::string(1, static_cast<char>(item.state)), item.reason);
-      }
-    }
-    out.push_back(moved);
-  }
+  for (const Settled& item : items) out.push_back(settled(account, item));
   done(std::move(out));
+}
+
+bool Memory::settled(std::string_view account, const Settled& item) {
+  const auto [moved, from] = advance(item.ref, item.state);
+  Conversation* c = look(w_.conversations, item.ref.conversation);
+  LogLine* line = from ? &c->log[static_cast<std::size_t>(item.ref.n - 1)] : nullptr;
+  if (line != nullptr && from != State::kStored && line->provider_id.empty()) line->provider_id = item.provider_id;
+  if (item.state == State::kUncertain) {
+    if (moved) add_deadline(now_ + kUncertainFor, {"unc", std::string(account), item_of(item.ref)});
+  } else if (from == State::kClaimed || from == State::kUncertain || from == State::kQueued) {
+    land(account, item.ref);
+  }
+  if (moved) {
+    if (!item.reason.empty()) line->reason = item.reason;
+    if (!c->owner.empty()) tell(c->owner, 'r', *c, item.ref.n, std::string(1, static_cast<char>(item.state)), item.reason);
+  }
+  if (line != nullptr && from != State::kStored && !item.names.empty()) learn(account, item);
+  return moved;
 }
 
 void Memory::put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) {
@@ -221,6 +270,14 @@ void Memory::land(std::string_view account, const MessageRef& ref) {
   Road& road = w_.roads[std::string(account)];
   std::erase_if(road.flights, [&](const Flight& f) { return f.ref == ref; });
   Conversation* const found = look(w_.conversations, ref.conversation);
+  if (found != nullptr && found->state == "sends") {
+    auto& next = w_.behind[item_of(ref)];
+    if (next.empty()) return;
+    road.lanes[static_cast<std::size_t>(next.front().first)].push_front(next.front().second);
+    next.pop_front();
+    if (on_lane) on_lane(std::string(account));
+    return;
+  }
   if (found == nullptr || found->turn != ref.n) return;
   Conversation& c = *found;
   c.turn = 0;
@@ -263,31 +320,23 @@ Outcome Memory::closed_window(std::int64_t until) {
 Outcome Memory::replied(const Reply& what) {
   if (auto before = done_before(what.author, what.client_id)) return std::move(*before);
   Conversation* c = look(w_.conversations, what.by.conversation);
-  if (c == nullptr) return missing();
+  if (c == nullptr || c->state == "sends") return missing();
   const bool as_owner = !what.by.agent.empty();
   const bool by_bot = as_owner && c->state == "bot";
   if (as_owner && ((c->state != "active" && !by_bot) || c->owner != what.by.agent || c->gen != what.by.gen)) return stale(*c);
   if (!as_owner && c->state == "closed") return stale(*c);
   if (!what.account.empty() && what.account != c->account) return refused("switched");
   if (what.needs_window && now_ >= c->window_until) return closed_window(c->window_until);
-  Road& road = w_.roads[c->account];
-  const std::size_t lane = index_of(what.lane);
-  // Claimed at once if nothing of this conversation is in flight and nobody waits in the lanes before it.
-  const bool claimed = c->turn == 0 && owns(c->account, what.lease) && road.lanes[0].empty() && road.lanes[lane].empty();
+  const bool claimed = c->turn == 0 && at_once(c->account, what.lane, what.lease);
   const std::int64_t n = append(*c, claimed ? State::kClaimed : State::kQueued, what.entry);
   const MessageRef ref{c->id, n};
   c->log.back().by_bot = by_bot;
   ++c->open;
   if (c->turn != 0) {
-    c->hold.push_back({static_cast<int>(lane), n});
+    c->hold.push_back({static_cast<int>(what.lane), n});
   } else {
     c->turn = n;
-    if (claimed) {
-      fly(road, ref, what.lease.epoch, static_cast<int>(lane));
-    } else {
-      road.lanes[lane].push_back(ref);
-      if (on_lane) on_lane(c->account);
-    }
+    set_off(c->account, ref, what.lane, claimed, what.lease);
   }
   if (as_owner && !by_bot) {
     if (c->first_reply == 0) c->first_reply = now_;

@@ -9,7 +9,7 @@
 #include <set>
 #include <utility>
 
-#include "adapters/whatsapp/account.h"
+#include "adapters/whatsapp/channel.h"
 #include "gateway/http_call.h"
 #include "gateway/media_store.h"
 #include "gateway/outgoing.h"
@@ -41,7 +41,8 @@ struct Shard;
 class TownLanes final : public LaneStore {
  public:
   TownLanes(Town& town, Shard& shard) : town_(town), shard_(shard) {}
-  void claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) override;
+  void claim(std::string_view account, const LeaseRef& lease, const Room& most, Done<Claims> done) override;
+  void acknowledged(std::string_view account, const std::vector<std::string>& dedupe) override;
   void settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) override;
   void put_back(std::string_view account, const LeaseRef& lease, const std::vector<PutBack>& items, Done<Outcome> done) override;
   void renew(std::string_view account, const LeaseRef& lease, const std::vector<MessageRef>& held, Done<Outcome> done) override;
@@ -401,7 +402,7 @@ class Town {
     shard.outgoing.reset();
     shard.lanes = std::make_unique<TownLanes>(*this, shard);
     shard.provider = std::make_unique<Provider>(*this, shard);
-    const gateway::AccountInfo info{kAccount, "wa", "p", "water"};
+    const gateway::AccountInfo info{kAccount, "wa", "p", "water", std::make_shared<whatsapp::Channel>(account_), {}};
     shard.outgoing = std::make_unique<gateway::Outgoing>(
         gateway::Outgoing::Deps{
             [this, &shard](std::int64_t ms, std::function<void()> what) { on(shard, ms, std::move(what)); },
@@ -411,10 +412,11 @@ class Town {
             [this] { return time(); },
             shard.id,
             [](std::string_view, std::string) {},
-            [](Event) {},
+            [](const Event&, const std::function<void(bool)>& done) { done(true); },
+            [](std::string_view, const gateway::Links::Heard&) { return std::unique_ptr<gateway::Links>(); },
             [this](const std::string& event, const std::string&, const std::string&) { ++report_.happened[event]; },
         },
-        std::vector<whatsapp::Account>{account_}, std::vector<gateway::AccountInfo>{info});
+        std::vector<gateway::AccountInfo>{info});
   }
 
   // ---- the provider ----
@@ -962,11 +964,15 @@ class Town {
   Report report_;
 };
 
-void TownLanes::claim(std::string_view account, const LeaseRef& lease, int most, Done<Claims> done) {
+void TownLanes::claim(std::string_view account, const LeaseRef& lease, const Room& most, Done<Claims> done) {
   if (town_.wild(5, "shard_stalled_at_claim")) shard_.stalled_until = town_.now_ + town_.between(3'000, 25'000);
   const std::string name(account);
   town_.ask<Claims>(
-      shard_, [name, lease, most](Store& s, auto d) { s.claim(name, lease, std::min(most, 4), d); }, std::move(done));
+      shard_,
+      [name, lease, most](Store& s, auto d) {
+        s.claim(name, lease, {std::min(most.messages, 4), std::min(most.alerts, 4)}, d);
+      },
+      std::move(done));
 }
 void TownLanes::settle(std::string_view account, const std::vector<Settled>& items, Done<std::vector<bool>> done) {
   for (const Settled& item : items) ++town_.report_.happened[std::string("sender_") + std::string(shown(item.state))];
@@ -993,6 +999,9 @@ void TownLanes::orphans(std::string_view account, const LeaseRef& lease, Done<Ou
   const std::string name(account);
   town_.ask<Outcome>(
       shard_, [name, lease](Store& s, auto d) { s.orphans(name, lease, d); }, std::move(done));
+}
+void TownLanes::acknowledged(std::string_view account, const std::vector<std::string>& dedupe) {
+  town_.store_->acknowledged(account, dedupe);
 }
 void Provider::call(const Call& call, Done done) { town_.provider(shard_, call, done); }
 

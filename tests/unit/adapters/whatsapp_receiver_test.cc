@@ -80,6 +80,7 @@ std::string line(const Event& event) {
       if (in.content.forwarded) text += " forwarded";
       return text;
     }
+    std::string operator()(const Part& p) const { return "part " + p.set; }
     std::string operator()(const Receipt& r) const {
       return "receipt " + r.provider_id + " " + std::string(shown(r.state)) + (r.reason.empty() ? "" : " " + r.reason) +
              (r.ref ? " ref " + public_id(*r.ref) : "");

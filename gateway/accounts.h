@@ -1,0 +1,18 @@
+// The accounts of the configuration, as their channels know them.
+#pragma once
+
+#include <vector>
+
+#include "adapters/whatsapp/account.h"
+#include "belfry/private.h"
+#include "gateway/config.h"
+#include "gateway/services.h"
+
+namespace belfry::gateway {
+
+// `ref_key` keys the MAC of what Meta carries for us.
+std::vector<whatsapp::Account> whatsapp_accounts(const Config& config, const Secret& ref_key);
+// All accounts; `whatsapp` is what whatsapp_accounts() made of the same configuration.
+std::vector<AccountInfo> account_infos(const Config& config, const std::vector<whatsapp::Account>& whatsapp);
+
+}  // namespace belfry::gateway
