@@ -668,7 +668,7 @@ std::uint64_t Smsc::say(const std::string& from, const std::string& to, const st
 void Smsc::say_next() {
   const auto due = static_cast<std::uint64_t>(static_cast<double>(mono_ns() - mo_began_ns_) * config_.mo_rate / 1e9) + 1;
   while (mo_said_ < std::min(due, config_.mo) && queue_.size() < kMostQueued) {
-    const auto from = "49170" + padded(mo_said_ % config_.citizens, 8);
+    const auto from = "49151" + padded(mo_said_ % config_.citizens, 8);
     const auto& kind = config_.mo_kinds[mo_said_ % config_.mo_kinds.size()];
     ++mo_said_;
     say(from, config_.mo_to, {}, kind);

@@ -28,13 +28,13 @@ double per_second(std::uint64_t count, std::int64_t first, std::int64_t last) {
 FastSmsc::FastSmsc(Loop& loop, Smsc::Config config)
     : loop_(loop), config_(std::move(config)), run_(static_cast<std::uint64_t>(wall_ms()) % 1'000'000'000) {
   Sm sm;
-  sm.source = {1, 1, "491700000000"};
+  sm.source = {1, 1, "4915100000000"};
   sm.destination = {1, 1, config_.mo_to};
   static constexpr std::string_view kMark = "mo 000000000-000000000000 ";
   sm.short_message = std::string(kMark) + "there is no water in our street since this morning and nobody answers the telephone; ";
   sm.short_message.resize(160, '.');
   add_pdu(form_, kDeliverSm, 0, 0, sm_body(sm));
-  slot_from_ = form_.find("491700000000") + 4;
+  slot_from_ = form_.find("4915100000000") + 5;
   slot_number_ = form_.find(kMark) + 13;
   put_digits(form_.data() + form_.find(kMark) + 3, 9, run_);
   SmppServer::Handlers handlers;

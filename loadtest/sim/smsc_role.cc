@@ -67,7 +67,9 @@ void add_options(Options& options) {
       .add("--mo-flood", "N", "0", "with --fast: N deliver_sm to whoever is bound, then the end")
       .add("--mo-window", "W", "100", "with --mo-flood: so many unanswered")
       .section("This run")
-      .add("--control", "", "", "a port for tests: /sim/stats, submits, inbound, faults, drop; printed as control=URL")
+      .add("--control", "", "",
+           "a port for tests: /sim/stats, submits, inbound, faults, drop; printed as control=URL; with --fast: a web server that "
+           "says 200 to everything")
       .add("--count", "N", "0", "end after N accepted submits")
       .add("--seconds", "S", "0", "end after S seconds; 0: on a signal")
       .add("--until-quiet", "", "", "end when --mo is all delivered and nothing is open")
@@ -165,9 +167,20 @@ int smsc_role(const Arguments& arguments) {
   if (options.on("--fast")) {
     FastSmsc sink(loop, config);
     sink.on_done([&] { loop.stop(); });
-    std::cout << "listening smpp=127.0.0.1:" << sink.port() << std::endl;
+    // Beside a sink the control port is a web server that says nothing to everything, for gateways that pass messages on by HTTP.
+    std::uint64_t requests = 0;
+    std::optional<HttpServer> web;
+    if (options.on("--control")) {
+      web.emplace(loop, std::uint16_t{0}, [&](const HttpAsk&, const HttpServer::Answer& answer) {
+        ++requests;
+        answer({200, "text/plain", "", {}, false});
+      });
+    }
+    std::cout << "listening smpp=127.0.0.1:" << sink.port() << (web ? " control=" + web->origin() : "") << std::endl;
     loop.run();
-    std::cout << sink.report().dump(indent) << std::endl;
+    auto report = sink.report();
+    if (web) report["http_requests"] = requests;
+    std::cout << report.dump(indent) << std::endl;
     return 0;
   }
   Journal journal(options.text("--journal"), &loop);
