@@ -166,7 +166,6 @@ int smsc_role(const Arguments& arguments) {
   if (seconds > 0) loop.after(seconds * 1000, [&] { loop.stop(); });
   if (options.on("--fast")) {
     FastSmsc sink(loop, config);
-    sink.on_done([&] { loop.stop(); });
     // Beside a sink the control port is a web server that says nothing to everything, for gateways that pass messages on by HTTP.
     std::uint64_t requests = 0;
     std::optional<HttpServer> web;
@@ -176,6 +175,8 @@ int smsc_role(const Arguments& arguments) {
         answer({200, "text/plain", "", {}, false});
       });
     }
+    // Who passes on by HTTP may still do so when the last deliver_sm is answered: then only the time or a signal ends the run.
+    if (!web) sink.on_done([&] { loop.stop(); });
     std::cout << "listening smpp=127.0.0.1:" << sink.port() << (web ? " control=" + web->origin() : "") << std::endl;
     loop.run();
     auto report = sink.report();
