@@ -68,7 +68,7 @@ session.on(url.startsWith('ssmpp:') ? 'secureConnect' : 'connect', async () => {
     .then((answer) => { out.submits.push({ status: answer.command_status, id: answer.message_id }); return answer; });
   let first;
   for (let i = 0; i < Number(said.count); ++i) {
-    const answer = await submit(`49151000000${i}`, { short_message: `no. ${i}: Grüße @ 5 €` });
+    const answer = await submit(`49151000000${i}`, { data_coding: 0, short_message: `no. ${i}: Grüße @ 5 €` });
     first ??= answer;
   }
   // Two parts, each with a header of node-smpp's making.

@@ -120,6 +120,9 @@ const server = smpp.createServer(tls, (session) => {
     print('query_sm', { id: pdu.message_id });
     session.send(pdu.response({ message_id: pdu.message_id, final_date: '', message_state: 2, error_code: 0 }));
   });
+  for (const each of ['replace_sm', 'cancel_sm', 'data_sm', 'submit_multi']) {
+    session.on(each, (pdu) => { print(each, {}); session.send(pdu.response({ command_status: smpp.ESME_RINVCMDID })); });
+  }
   session.on('unknown', (pdu) => { print('unknown', { id: pdu.command_id }); session.send(pdu.response()); });
 });
 server.on('error', (error) => { print('error', { message: error.message }); process.exitCode = 1; });
