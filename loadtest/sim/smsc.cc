@@ -12,7 +12,7 @@ using namespace smpp;
 
 namespace {
 
-constexpr std::size_t kMostKept = 1'000'000, kMostSets = 20'000, kMostTexts = 10'000'000, kMostRecent = 10'000,
+constexpr std::size_t kMostKept = 200'000, kMostSets = 20'000, kMostTexts = 10'000'000, kMostRecent = 10'000,
                       kMostQueued = 100'000;
 constexpr std::int64_t kSessionInitMs = 10'000;
 
