@@ -86,7 +86,7 @@ Smsc::Smsc(Loop& loop, Config config, Journal& journal)
       run_(to_hex(random_bytes(3))),
       // Another id in every run, and of a size that hex and decimal do not confuse by length.
       next_id_(100'000'000 + static_cast<std::uint64_t>(wall_ms()) / 10 % 4'000'000'000) {
-  if (config_.calm) config_.reorder = config_.slow = config_.duplicates = 0;
+  if (config_.calm) config_.reorder = config_.slow = config_.duplicates = config_.odd = 0;
   if (config_.mo_kinds.empty()) config_.mo_kinds = mo_kinds();
   SmppServer::Handlers handlers;
   handlers.opened = [this](const auto& link) { opened(link); };
@@ -105,6 +105,12 @@ Smsc::Smsc(Loop& loop, Config config, Journal& journal)
 
 Smsc::~Smsc() = default;
 
+bool Smsc::is_odd() {
+  const bool odd = chance_.happens(config_.odd);
+  odd_ += odd ? 1U : 0U;
+  return odd;
+}
+
 void Smsc::drop_all(bool again) {
   for (const auto& session : sessions_) {
     if (const auto link = session->link.lock(); link && link->open) {
@@ -122,6 +128,10 @@ void Smsc::opened(const std::shared_ptr<SmppLink>& link) {
   link->state = session;
   sessions_.insert(session);
   ++links_;
+  if (is_odd()) {  // asked for a sign of life before it is bound
+    add_pdu(link->out, kEnquireLink, 0, next_sequence(*session));
+    link->flush();
+  }
 }
 
 void Smsc::closed(const std::shared_ptr<SmppLink>& link) {
@@ -209,6 +219,7 @@ void Smsc::bind(SmppLink& link, Session& session, const Header& header, std::str
   std::string answer;
   add_string(answer, "belfry-sim");
   if (session.tlvs) add_tlv(answer, kTagVersion, std::string(1, static_cast<char>(config_.version)));
+  if (session.tlvs && is_odd()) add_tlv(answer, 0x1002, "vendor");
   add_pdu(link.out, header.id | kResp, 0, header.sequence, answer);
   if (session.receives && !mo_begun_ && config_.mo != 0) {
     mo_begun_ = true;
@@ -303,6 +314,13 @@ void Smsc::answer_submit(const SessionPtr& session, std::uint32_t command, std::
   if (status == kOk) {
     ++answered_;
     add_string(body, id);
+    if (!session->five && is_odd()) {
+      if (chance_.happens(0.5)) {
+        body.pop_back();  // the id without its NUL
+      } else {
+        add_tlv(body, 0x1402, "vendor");
+      }
+    }
     if (session->five) {
       const auto load = config_.window == 0 ? 0 : std::min<std::size_t>(100, session->outstanding * 100 / config_.window);
       add_tlv(body, kTagCongestion, std::string(1, static_cast<char>(load)));
@@ -714,8 +732,22 @@ void Smsc::send(SmppLink& link, Session& session, Delivery delivery) {
   const auto now = mono_ns();
   if (first_deliver_ == 0) first_deliver_ = now;
   const auto put = [&](Delivery one) {
-    const auto sequence = next_sequence(session);
-    add_pdu(link.out, one.command, 0, sequence, one.body);
+    auto sequence = next_sequence(session);
+    auto body = one.body;
+    if (is_odd()) {
+      switch (chance_.between(0, 3)) {
+        case 0: sequence |= 0x80000000; break;      // beyond what the book allows
+        case 1: add_tlv(body, 0x002B, "x"); break;  // a tag that nobody knows
+        case 2:
+          body += std::string(
+              "\x14\x03\x00\x40"
+              "abc",
+              7);
+          break;                                                                        // a TLV that claims to reach past the end
+        default: add_pdu(link.out, 0x00010203, 0, next_sequence(session), "?"); break;  // a request of the vendor's own before it
+      }
+    }
+    add_pdu(link.out, one.command, 0, sequence, body);
     session.open[sequence] = {std::move(one), now};
     ++deliver_sent_;
   };
@@ -874,6 +906,7 @@ HttpSay Smsc::control(const HttpAsk& ask) {
       share("mute", config_.mute);
       share("reorder", config_.reorder);
       share("slow", config_.slow);
+      share("odd", config_.odd);
       share("early", config_.early);
       share("intermediate", config_.intermediate);
       share("undeliverable", config_.undeliverable);
@@ -918,6 +951,7 @@ Smsc::Json Smsc::report() const {
       {"enquired", enquired_},
       {"silent", silent_},
       {"drops", drops_},
+      {"odd", odd_},
       {"garbage", garbage_},
       {"nacks", nacks_},
       {"nacked", nacked_},

@@ -37,6 +37,7 @@ class Smsc {
     // Submits.
     std::size_t window = 0;
     std::int64_t delay_ms = 0;
+    double odd = 0;  // of PDUs as only some operators write them
     double rate = 0, queue_full = 0, drop = 0, mute = 0, reorder = 0.05, slow = 0.02;
     std::map<std::uint32_t, double> statuses;
     std::int64_t drop_every_ms = 0;
@@ -141,6 +142,7 @@ class Smsc {
   void say_next();
   void look_after();
   void drop_all(bool again);
+  bool is_odd();
   std::uint32_t next_sequence(Session& session);
 
   Loop& loop_;
@@ -172,9 +174,9 @@ class Smsc {
   // counters
   std::uint64_t links_ = 0, binds_ = 0, binds_refused_ = 0, unbinds_ = 0, enquiries_ = 0, enquired_ = 0, silent_ = 0,
                 garbage_ = 0, nacks_ = 0, nacked_ = 0, queries_ = 0, submits_ = 0, accepted_ = 0, messages_ = 0, repeated_ = 0,
-                repeated_segments_ = 0, answered_ = 0, over_window_ = 0, throttled_ = 0, refused_ = 0, dropped_ = 0, muted_ = 0,
-                drops_ = 0, bad_ = 0, receipts_sent_ = 0, receipts_acked_ = 0, repeats_ = 0, deliver_sent_ = 0, mo_sent_ = 0,
-                mo_acked_ = 0, mo_failed_ = 0, mo_lost_parts_ = 0, retried_ = 0, unanswered_ = 0, failed_ = 0;
+                repeated_segments_ = 0, answered_ = 0, over_window_ = 0, throttled_ = 0, refused_ = 0, odd_ = 0, dropped_ = 0,
+                muted_ = 0, drops_ = 0, bad_ = 0, receipts_sent_ = 0, receipts_acked_ = 0, repeats_ = 0, deliver_sent_ = 0,
+                mo_sent_ = 0, mo_acked_ = 0, mo_failed_ = 0, mo_lost_parts_ = 0, retried_ = 0, unanswered_ = 0, failed_ = 0;
   std::size_t most_outstanding_ = 0, most_deliver_ = 0;
   std::map<std::uint32_t, std::uint64_t> deliver_codes_, submit_codes_;
   std::map<std::string, std::uint64_t> codings_, complaints_;

@@ -30,6 +30,10 @@ void add_options(Options& options) {
       .add("--queue-full-rate", "SHARE", "0", "answered 0x14")
       .add("--status", "CODE:SHARE", "", "answered with this code, such as 0x45:0.1; repeatable")
       .add("--drop-rate", "SHARE", "0", "accepted, then the link falls without an answer")
+      .add("--odd-rate", "SHARE", "0",
+           "of PDUs as some operators write them: ids without NUL, vendor TLVs and commands, a TLV past the end, sequence "
+           "numbers with the "
+           "high bit, enquire_link before the bind; off with --calm")
       .add("--drop-every", "T", "0s", "all links fall, again and again")
       .add("--mute-rate", "SHARE", "0", "accepted and never answered")
       .add("--ids", "KIND", "same", "same (ten digits), hex-resp, dec-resp (the receipt has the other) or uuid")
@@ -111,6 +115,7 @@ Smsc::Config config_of(const Options& options) {
     config.statuses[static_cast<std::uint32_t>(code)] = share;
   }
   config.drop = options.rate("--drop-rate");
+  config.odd = options.rate("--odd-rate");
   config.drop_every_ms = options.ms("--drop-every");
   config.mute = options.rate("--mute-rate");
   config.ids = one_of("--ids", options.text("--ids"), {"same", "hex-resp", "dec-resp", "uuid"});

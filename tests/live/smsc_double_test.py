@@ -241,4 +241,14 @@ def test_each_message_until_it_is_taken():
         esme.close()
 
 
+def test_odd_operators():
+    with Smsc("--odd-rate", "1", "--mo", "40", "--mo-rate", "500", "--mo-kinds", "gsm", "--duplicate-rate", "0", "--slow-rate", "0") as smsc:
+        esme = Esme(smsc)
+        assert b"\x10\x02\0\6vendor" in esme.bound[3], esme.bound
+        answers = [esme.ask(SUBMIT, sm("491511234567", b"hello %d" % i))[3] for i in range(20)]
+        assert any(not a.endswith(b"\0") and a.isdigit() for a in answers) and any(b"vendor" in a for a in answers), answers
+        smsc.ask("faults", {"odd": 0})
+        until("the end of what waits", lambda: smsc.stats()["odd"] >= 32)
+
+
 run(*[(name.removeprefix("test_").replace("_", " "), each) for name, each in list(globals().items()) if name.startswith("test_")])
