@@ -111,8 +111,8 @@ void FastSmsc::pdus(const std::shared_ptr<SmppLink>& link, std::string_view byte
           state.sent_ns.assign(kRing, 0);
           state.numbers.assign(kRing, 0);
           loop_.after(std::max<std::int64_t>(config_.mo_delay_ms, 1), [this, link] {
+            if (!link->open) return;  // its state went with it
             auto& mine = *static_cast<State*>(link->state.get());
-            if (!link->open) return;
             mine.flooding = true;
             fill(*link, mine);
             link->flush();
