@@ -1,4 +1,4 @@
-// The inside of Loop, for the four files that speak Asio.
+// The inside of Loop, for the files that speak Asio.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>

@@ -3,6 +3,9 @@
 // yes  (a webhook was answered 2xx)   -> the message is there, once
 // ack  (the desk acknowledged a reply) -> the message is there, with these words; if it claims to be sent, Meta has seen it
 // send (Meta accepted a request)       -> no other send carries the same reference; the message it came from is there
+// mo   (an SMSC heard ESME_ROK)        -> as many messages with these words are there as people wrote (give them --mo-unique)
+// asked (a text was accepted by REST)  -> it is there; if it claims to be sent, the SMSC has seen it; the SMSC has not seen it
+// twice
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -21,6 +24,8 @@ namespace sim {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kMark = 4 + 8 + 1 + 12;  // sim-<run>-<number>, at the head of what load sms writes
 
 class Archive {
  public:
@@ -51,7 +56,12 @@ class Archive {
   bool holds(const std::string& id) {
     if (by_id.count(id) != 0) return true;
     bool found = false;
-    ask("/api/v1/messages/" + id, [&](const HttpGot& got) { found = got.status == 200; });
+    ask("/api/v1/messages/" + id, [&](const HttpGot& got) {
+      found = got.status == 200;
+      const auto message = json::parse(got.body, nullptr, false);
+      if (found && message.is_object())
+        by_id[id] = {id, message.value("dir", ""), message.value("state", ""), message.value("text", "")};
+    });
     loop_.run();
     return found;
   }
@@ -109,7 +119,7 @@ int check_role(const Arguments& arguments) {
   Options options(
       "check",
       "after a run: compares a truth journal with what belfryd holds. Exit 0 only if nothing is missing and nothing doubled.");
-  options.add("--journal", "FILE", "", "what meta, town, agents or load wrote; repeatable")
+  options.add("--journal", "FILE", "", "what meta, smsc, town, agents or load wrote; repeatable")
       .add("--belfry-url", "URL", "", "the gateway, such as http://127.0.0.1:8080")
       .add("--key-file", "FILE", "", "an API key that may read all conversations (role auditor or admin)")
       .add("--insecure", "", "", "https without checking the certificate")
@@ -132,6 +142,13 @@ int check_role(const Arguments& arguments) {
     std::string id, text;
   };
   std::vector<Acked> acks;
+  struct Asked {
+    std::string id, mark;
+  };
+  std::vector<Asked> asked;
+  std::map<std::string, std::uint64_t> written;            // by people, by their words
+  std::unordered_map<std::string, std::uint64_t> submits;  // by the mark at their head, of load sms
+  std::uint64_t submitted = 0;
   std::uint64_t torn = 0;
   for (const auto& file : files) {
     std::ifstream in(file);
@@ -145,6 +162,14 @@ int check_role(const Arguments& arguments) {
       const auto kind = entry.value("k", "");
       if (kind == "yes") yes.insert(entry.value("wamid", ""));
       if (kind == "send") sends.push_back({entry.value("wamid", ""), entry.value("opaque", "")});
+      // What was cut of a message in several parts, or is no text, cannot be found by its words.
+      if (kind == "mo" && entry.value("kind", "") != "binary") ++written[entry.value("text", "")];
+      if (kind == "asked") asked.push_back({entry.value("message", ""), entry.value("mark", "")});
+      if (kind == "submit" && entry.contains("text")) {
+        ++submitted;
+        const auto text = entry.value("text", "");
+        if (text.rfind("sim-", 0) == 0) ++submits[text.substr(0, kMark)];
+      }
       if (kind == "ack") acks.push_back({entry.value("message", ""), entry.value("text", "")});
     }
   }
@@ -160,7 +185,7 @@ int check_role(const Arguments& arguments) {
     if (examples.size() < most) examples.push_back(example);
   };
   for (const char* kind : {"missing_inbound", "doubled_inbound", "missing_replies", "changed_replies", "claimed_but_never_sent",
-                           "missing_sends", "doubled_sends"})
+                           "missing_sends", "doubled_sends", "missing_mo", "doubled_mo", "missing_asked", "doubled_submits"})
     wrong[kind];
 
   for (const auto& wamid : yes) {
@@ -195,6 +220,33 @@ int check_role(const Arguments& arguments) {
       count("claimed_but_never_sent", ack.id);
   }
 
+  std::unordered_map<std::string, std::uint64_t> heard;
+  if (!written.empty()) {
+    for (const auto& [id, message] : archive.by_id) {
+      if (message.dir == "in") ++heard[message.text];
+    }
+  }
+  for (const auto& [text, times] : written) {
+    const auto there = heard.count(text) != 0 ? heard.at(text) : 0;
+    if (there < times) count("missing_mo", text);
+    if (there > times) count("doubled_mo", text);
+  }
+  std::map<std::string, std::uint64_t> asked_states;
+  for (const auto& each : asked) {
+    if (each.id.empty() || !archive.holds(each.id)) {
+      count("missing_asked", each.id + " " + each.mark);
+      continue;
+    }
+    const auto& state = archive.by_id[each.id].state;
+    ++asked_states[state];
+    const auto seen = submits.count(each.mark) != 0 ? submits.at(each.mark) : 0;
+    if (seen == 0 && submitted != 0 && (state == "sent" || state == "delivered" || state == "read"))
+      count("claimed_but_never_sent", each.id);
+  }
+  for (const auto& [mark, times] : submits) {
+    if (times > 1) count("doubled_submits", mark);
+  }
+
   std::uint64_t missing = 0, doubled = 0;
   for (const auto& [kind, found] : wrong) (kind.compare(0, 7, "doubled") == 0 ? doubled : missing) += found.first;
   nlohmann::ordered_json report = {{"missing", missing},
@@ -205,7 +257,11 @@ int check_role(const Arguments& arguments) {
                                    {"replies_waiting", waiting},
                                    {"conversations", archive.conversations},
                                    {"messages", archive.by_id.size()},
+                                   {"mo_written", written.size()},
+                                   {"asked", asked.size()},
+                                   {"submitted", submitted},
                                    {"torn_lines", torn}};
+  if (!asked_states.empty()) report["asked_states"] = asked_states;
   for (const auto& [kind, found] : wrong) {
     report[kind] = found.first;
     if (!found.second.empty()) report[kind + "_examples"] = found.second;

@@ -1,4 +1,5 @@
-// `belfry-sim load webhook`: signed webhooks, as fast or as regular as asked, for the fewest microseconds each.
+// `belfry-sim load webhook|sms|sendsms`: signed webhooks, or texts to be sent by REST or by kannel's sendsms, as fast or as
+// regular as asked, for the fewest microseconds each.
 //
 // Plain epoll and hand-written HTTP/1.1: the request is built once per connection with fixed slots (id, sender, text, signature)
 // that are patched in place, so a request costs one HMAC, one send, one recv. Open loop (--rate) measures from the moment a
@@ -54,11 +55,56 @@ std::uint64_t mix(std::uint64_t value) {  // splitmix64: spreads sequence number
   return value ^ (value >> 31);
 }
 
-// One request with its slots. Every connection has a copy of the bytes; the offsets are common.
+// One request with its slots. Every connection has a copy of the bytes; the offsets are common. 0: it has no such slot.
 struct Template {
   std::string bytes;
   std::size_t body = 0, signature = 0, contact = 0, name = 0, from = 0, id = 0, mark = 0, number = 0, account = 0;
+  std::size_t to = 0, key = 0;  // of a text that is to be sent: the recipient's last 8 digits, the Idempotency-Key's number
 };
+
+// POST /api/v1/messages: a JSON body, or a GET with all of it in the query, as kannel's smsbox wants it.
+struct TextForm {
+  std::string account, key, from, username, password, to_prefix;
+  std::size_t size = 160;
+  bool idempotent = false, get = false;
+};
+
+Template build_text_template(const Url& url, const TextForm& form, const std::string& nonce) {
+  Template out;
+  const std::string mark = "sim-" + nonce.substr(0, 8) + "-";
+  std::string text = mark + std::string(kIdDigits, '0') +
+                     " there is no water in our street since this morning and nobody answers the telephone; ";
+  if (form.size < mark.size() + kIdDigits) throw Refusal("--text-size: give at least " + std::to_string(mark.size() + kIdDigits));
+  while (text.size() < form.size) text += "we are working on it; ";
+  text.resize(form.size);
+  if (text.back() == ' ') text.back() = '.';
+  const std::string to = form.to_prefix + std::string(8, '0');
+  std::string head;
+  if (form.get) {
+    for (auto at = text.find(' '); at != std::string::npos; at = text.find(' ', at)) text[at] = '+';
+    head = "GET " + url.target + (url.target.find('?') == std::string::npos ? "?" : "&") + "username=" + form.username +
+           "&password=" + form.password + "&from=" + form.from + "&to=" + to + "&text=" + text +
+           " HTTP/1.1\r\nHost: " + url.authority() + "\r\nUser-Agent: belfry-sim\r\nAccept: */*\r\n\r\n";
+    out.bytes = head;
+    out.body = head.size();
+    out.to = head.find("&to=" + to) + 4 + form.to_prefix.size();
+  } else {
+    const std::string body = nlohmann::ordered_json{{"account", form.account}, {"to", "+" + to}, {"text", text}}.dump();
+    head = "POST " + url.target + " HTTP/1.1\r\nHost: " + url.authority() +
+           "\r\nUser-Agent: belfry-sim\r\nAccept: application/json\r\nAuthorization: Bearer " + form.key + "\r\n";
+    if (form.idempotent) {
+      head += "Idempotency-Key: " + nonce + "-";
+      out.key = head.size();
+      head += std::string(kIdDigits, '0') + "\r\n";
+    }
+    head += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+    out.body = head.size();
+    out.bytes = head + body;
+    out.to = out.bytes.find("\"+" + to) + 2 + form.to_prefix.size();
+  }
+  out.number = out.bytes.find(mark, form.get ? 0 : out.body) + mark.size();
+  return out;
+}
 
 Template build_template(const Url& url, const std::string& pnid, std::size_t size, const std::string& nonce) {
   const std::string stamp = std::to_string(wall_ms() / 1000);
@@ -110,6 +156,7 @@ struct Plan {
   std::uint64_t citizens = 1;  // 0: another one for each message
   std::uint64_t first_citizen = 0;
   std::vector<std::string> accounts;  // their phone_number_ids, as long as each other; citizens are spread over them
+  std::string to_prefix;              // of a text's recipient
   double duplicates = 0, bad = 0;
   bool retry = false;
   std::int64_t timeout_ns = 0, give_up_ns = 0;
@@ -137,7 +184,7 @@ struct Line {
 
 class Generator {
  public:
-  Generator(Plan plan, Template form, Signer& signer, SSL_CTX* tls, Journal& journal, std::string nonce, std::uint64_t seed)
+  Generator(Plan plan, Template form, Signer* signer, SSL_CTX* tls, Journal& journal, std::string nonce, std::uint64_t seed)
       : plan_(std::move(plan)),
         form_(std::move(form)),
         signer_(signer),
@@ -362,6 +409,12 @@ class Generator {
     char* const out = line.out.data();
     const auto citizen =
         plan_.first_citizen + (plan_.citizens == 0 ? line.number : mix(line.number ^ (seed_ << 20)) % plan_.citizens);
+    if (signer_ == nullptr) {
+      put_digits(out + form_.to, 8, citizen);
+      put_digits(out + form_.number, kIdDigits, line.number);
+      if (form_.key != 0) put_digits(out + form_.key, kIdDigits, line.number);
+      return begin_sending(line);
+    }
     const std::string& account = plan_.accounts[citizen % plan_.accounts.size()];
     std::memcpy(out + form_.account, account.data(), account.size());
     put_digits(out + form_.name, 7, citizen);
@@ -370,8 +423,12 @@ class Generator {
     put_digits(out + form_.id, kIdDigits, line.number);
     put_digits(out + form_.number, kIdDigits, line.number);
     put_digits(out + form_.mark, kMarkDigits, static_cast<std::uint64_t>(line.due));
-    signer_.sign({out + form_.body, line.out.size() - form_.body}, out + form_.signature);
+    signer_->sign({out + form_.body, line.out.size() - form_.body}, out + form_.signature);
     if (line.bad) out[form_.signature] = out[form_.signature] == 'f' ? '0' : 'f';
+    begin_sending(line);
+  }
+
+  void begin_sending(Line& line) {
     line.sent = 0;
     line.sent_at = mono_ns();
     line.state = Line::State::kSending;
@@ -520,12 +577,14 @@ class Generator {
     ++codes_[code];
     latency_.add((now - line.due) / 1000);
     const bool yes = code >= 200 && code < 300;
-    line.pending = !yes && plan_.retry && !line.bad && code != 401 && code != 403;
+    // Meta repeats whatever is no yes; who sends a text repeats what may still be taken.
+    const bool again = signer_ != nullptr ? code != 401 && code != 403 : code >= 500 || code == 429;
+    line.pending = !yes && plan_.retry && !line.bad && again;
     if (yes) {
       ++accepted_;
       if (!line.duplicate) ++accepted_fresh_;
       line.last_kept = line.number + 1;
-      if (journal_.on()) keep(line);
+      if (journal_.on()) keep(line, bytes.substr(end + 4, length));
     } else if (line.pending) {
       line.retry_at = now + 50'000'000;
     }
@@ -555,9 +614,18 @@ class Generator {
   // Idle, but not for new work: look_after sends its repeat or wakes it.
   void idle_later(Line& line) { line.state = Line::State::kIdle; }
 
-  void keep(const Line& line) {
+  void keep(const Line& line, std::string_view body) {
     char id[kIdDigits];
     put_digits(id, kIdDigits, line.number);
+    if (signer_ == nullptr) {
+      // What it was taken as, and the mark with which the text begins.
+      const auto answer = nlohmann::json::parse(body, nullptr, false);
+      const nlohmann::ordered_json entry = {{"k", "asked"},
+                                            {"message", answer.is_object() ? answer.value("id", std::string()) : std::string()},
+                                            {"to", plan_.to_prefix + line.out.substr(form_.to, 8)},
+                                            {"mark", "sim-" + nonce_.substr(0, 8) + "-" + std::string(id, kIdDigits)}};
+      return journal_.append(entry.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    }
     journal_.append(R"({"k":"yes","wamid":"wamid.)" + nonce_ + std::string(id, kIdDigits) + "\"}");
   }
 
@@ -572,7 +640,7 @@ class Generator {
 
   Plan plan_;
   Template form_;
-  Signer& signer_;
+  Signer* signer_;  // none: what is sent is a text, not a webhook
   SSL_CTX* tls_;
   Journal& journal_;
   std::string nonce_;
@@ -662,7 +730,10 @@ Watched parse_watch(const std::string& text) {
 }  // namespace
 
 int load_role(const Arguments& arguments) {
-  Options options("load", "load webhook --url URL: signed webhooks over keep-alive connections, counted and timed.");
+  Options options("load",
+                  "load webhook|sms|sendsms --url URL: signed webhooks, texts to POST /api/v1/messages, or texts to kannel's "
+                  "sendsms, over keep-alive "
+                  "connections, counted and timed.");
   options.allow_words();
   options.section("Where and how much (count and time are both bounds; at least one is yours)")
       .add("--url", "URL", "",
@@ -685,6 +756,14 @@ int load_role(const Arguments& arguments) {
       .add("--unique", "", "", "ids that no earlier run used, even with --seed")
       .add("--retry", "", "", "repeat what was lost or refused with 5xx, as Meta does")
       .add("--seed", "N", "", "the same choices and ids again; without it every run is new")
+      .section("sms and sendsms: each text begins with a mark of its own, sim-<run>-<number>")
+      .add("--account", "ID", "", "sms: the account that sends; --key-file holds the API key")
+      .add("--idempotency", "", "", "sms: with an Idempotency-Key; a repeat (--retry) carries the same")
+      .add("--to-prefix", "DIGITS", "49151", "of the recipients, eight digits follow; --citizens says how many there are")
+      .add("--text-size", "N", "160", "characters of the GSM alphabet")
+      .add("--username", "NAME", "sim", "sendsms")
+      .add("--password-file", "FILE", "", "sendsms")
+      .add("--from", "NUMBER", "12345", "sendsms")
       .section("Desks (webhook-to-desk latency)")
       .add("--desks", "N", "0", "hold N desk sockets that accept and receive")
       .add("--desk-url", "URL", "", "the gateway, such as http://127.0.0.1:8080; default: the origin of --url")
@@ -696,8 +775,9 @@ int load_role(const Arguments& arguments) {
       .add("--watch", "NAME:PID", "", "report the CPU of this process per accepted message; repeatable")
       .add("--json", "", "", "one JSON object instead of a table");
   if (!options.parse(arguments)) return 0;
-  if (options.words() != std::vector<std::string>{"webhook"})
-    throw Refusal("belfry-sim load knows one kind: write belfry-sim load webhook --url URL");
+  const auto kind = options.words().size() == 1 ? options.words().front() : std::string();
+  if (kind != "webhook" && kind != "sms" && kind != "sendsms")
+    throw Refusal("belfry-sim load knows three kinds: write belfry-sim load webhook, sms or sendsms --url URL");
   Plan plan;
   options.required("--url");
   for (const auto& each : options.list("--url")) plan.urls.push_back(parse_url(each, "--url"));
@@ -725,16 +805,38 @@ int load_role(const Arguments& arguments) {
                                : static_cast<std::uint64_t>(mono_ns()) ^ static_cast<std::uint64_t>(getpid()) << 40;
   std::string nonce =
       to_hex(fixed_seed && !options.on("--unique") ? sha256("load " + std::to_string(seed)).substr(0, 10) : random_bytes(10));
-  Signer signer(read_secret(options.required("--app-secret-file"), "--app-secret-file"));
-  std::istringstream numbers(options.text("--phone-number-id"));
-  for (std::string number; std::getline(numbers, number, ',');) plan.accounts.push_back(number);
-  if (plan.accounts.empty()) throw Refusal("--phone-number-id is empty; give the number that the webhooks are for");
-  for (const std::string& number : plan.accounts) {
-    if (number.size() != plan.accounts.front().size())
-      throw Refusal("--phone-number-id: several numbers must be as long as each other");
+  std::optional<Signer> signer;
+  Template form;
+  if (kind == "webhook") {
+    signer.emplace(read_secret(options.required("--app-secret-file"), "--app-secret-file"));
+    std::istringstream numbers(options.text("--phone-number-id"));
+    for (std::string number; std::getline(numbers, number, ',');) plan.accounts.push_back(number);
+    if (plan.accounts.empty()) throw Refusal("--phone-number-id is empty; give the number that the webhooks are for");
+    for (const std::string& number : plan.accounts) {
+      if (number.size() != plan.accounts.front().size())
+        throw Refusal("--phone-number-id: several numbers must be as long as each other");
+    }
+    form =
+        build_template(plan.url, plan.accounts.front(), static_cast<std::size_t>(options.number("--size", 1, 3'000'000)), nonce);
+  } else {
+    if (plan.duplicates > 0 || plan.bad > 0)
+      throw Refusal("--duplicate-rate and --bad-signature-rate are for load webhook; leave them out");
+    if (!options.has("--citizens")) plan.citizens = 0;
+    TextForm text;
+    text.get = kind == "sendsms";
+    text.to_prefix = plan.to_prefix = options.text("--to-prefix");
+    text.size = static_cast<std::size_t>(options.number("--text-size", 20, 4000));
+    text.idempotent = options.on("--idempotency");
+    text.username = options.text("--username");
+    text.from = options.text("--from");
+    if (text.get) {
+      text.password = read_secret(options.required("--password-file"), "--password-file");
+    } else {
+      text.account = options.required("--account");
+      text.key = read_secret(options.required("--key-file"), "--key-file");
+    }
+    form = build_text_template(plan.url, text, nonce);
   }
-  auto form =
-      build_template(plan.url, plan.accounts.front(), static_cast<std::size_t>(options.number("--size", 1, 3'000'000)), nonce);
 
   const Trust trust{options.on("--insecure"), options.text("--ca-file")};
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> tls(nullptr, SSL_CTX_free);
@@ -766,7 +868,7 @@ int load_role(const Arguments& arguments) {
   std::vector<Watched> watched;
   for (const auto& each : options.list("--watch")) watched.push_back(parse_watch(each));
 
-  Generator generator(plan, std::move(form), signer, tls.get(), journal, nonce, seed);
+  Generator generator(plan, std::move(form), signer ? &*signer : nullptr, tls.get(), journal, nonce, seed);
   generator.connect_all();
   for (auto& each : watched) each.before = each.cpu_seconds();
   const double cpu_before = own_cpu_seconds();

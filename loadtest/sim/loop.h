@@ -1,4 +1,5 @@
-// One thread's event loop. Asio stays behind it: only loop.cc, http_server.cc, http_client.cc and ws_client.cc see its headers.
+// One thread's event loop. Asio stays behind it: only loop.cc, http_server.cc, http_client.cc, ws_client.cc and smpp_link.cc see
+// its headers.
 #pragma once
 
 #include <cstdint>

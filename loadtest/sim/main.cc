@@ -21,6 +21,7 @@ struct Role {
 
 constexpr Role kRoles[] = {
     {"meta", sim::meta_role, "plays Meta: Graph API, signed webhooks, statuses, faults; replays recorded bytes"},
+    {"smsc", sim::smsc_role, "plays an SMSC: binds, submits, receipts, messages of citizens, faults; or a fast sink"},
     {"citizens", sim::citizens_role, "citizens who write in five languages, through a meta that runs elsewhere"},
     {"town", sim::town_role, "meta and citizens in one process: what ./dev run starts"},
     {"agents", sim::agents_role, "robot agents on desk sockets, who check the desk's promises"},
@@ -32,7 +33,7 @@ constexpr Role kRoles[] = {
 };
 
 void help() {
-  std::cout << "belfry-sim: the other side of Belfry (Meta, citizens, agents, load). Loopback only.\n\n";
+  std::cout << "belfry-sim: the other side of Belfry (Meta, an SMSC, citizens, agents, load). Loopback only.\n\n";
   for (const auto& role : kRoles)
     std::printf("  belfry-sim %-10s %s\n", std::string(role.name).c_str(), std::string(role.help).c_str());
   std::cout << "\nbelfry-sim ROLE --help tells a role's options. Each role takes --seed N and --json.\n"

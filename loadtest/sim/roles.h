@@ -9,6 +9,7 @@ namespace sim {
 using Arguments = std::vector<std::string>;
 
 int meta_role(const Arguments& arguments);
+int smsc_role(const Arguments& arguments);
 int citizens_role(const Arguments& arguments);
 int town_role(const Arguments& arguments);
 int agents_role(const Arguments& arguments);

@@ -8,6 +8,7 @@
 
 #include "meta.h"
 #include "roles.h"
+#include "smpp_wire.h"
 
 namespace sim {
 
@@ -263,6 +264,95 @@ void load() {
   std::filesystem::remove_all(directory);
 }
 
+// The wire code of the SMSC: what is written is read again, and what is cut short is refused.
+void wire() {
+  using namespace smpp;
+  Sm sm;
+  sm.service_type = "CMT";
+  sm.source = {5, 0, "CITYHALL"};
+  sm.destination = {1, 1, "4915112345678"};
+  sm.esm_class = 0x40;
+  sm.protocol_id = 1;
+  sm.priority = 2;
+  sm.validity = "000000001500000R";
+  sm.registered_delivery = 0x11;
+  sm.data_coding = 8;
+  sm.short_message = std::string("\x05\x00\x03\x07\x02\x01", 6) + to_ucs2("вода 🚰");
+  sm.tlvs = {{kTagReference, {"\0\7", 2}}, {0x1402, "vendor"}, {kTagPayload, ""}};
+  const auto body = sm_body(sm);
+  expect(read_sm(body) == sm, "wire: a submit_sm is read as it was written");
+  std::size_t taken = 0;
+  for (std::size_t size = 0; size < body.size(); ++size) taken += read_sm(std::string_view(body).substr(0, size)) ? 1U : 0U;
+  expect(taken == 3, "wire: cut short it is refused, unless the cut is before a TLV");
+  std::string framed;
+  add_pdu(framed, kSubmitSm, kThrottled, 0xFFFFFFFF, body);
+  const auto header = read_header(framed.data());
+  expect(header.length == framed.size() && header.id == kSubmitSm && header.status == kThrottled && header.sequence == 0xFFFFFFFF,
+         "wire: a header is read as it was written");
+  const auto concat = concat_of(sm);
+  expect(concat.width == 8 && concat.reference == 7 && concat.total == 2 && concat.part == 1 && concat.header == 6,
+         "wire: the user data header says which part it is");
+  expect(decode(Alphabet::kUcs2, std::string_view(sm.short_message).substr(concat.header)) == "вода 🚰",
+         "wire: UCS-2 with a pair");
+  Sm data;
+  data.source = sm.source;
+  data.destination = sm.destination;
+  data.tlvs = {{kTagPayload, std::string(3000, 'x')}};
+  expect(read_data_sm(data_sm_body(data)) == data, "wire: a data_sm is read as it was written");
+  const std::string all = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./019:;<=>?¡AZÄÖÑÜ§¿azäöñüà^{}\\[~]|€";
+  const auto septets = to_gsm(all);
+  expect(septets && from_gsm(*septets) == all && septets->size() == to_ucs2(all).size() / 2 + 9,
+         "wire: the GSM alphabet and its extension");
+  expect(!to_gsm("ç") && !to_gsm("вода"), "wire: what the GSM alphabet lacks is not written");
+  const auto gsm = cut(Alphabet::kGsm, *to_gsm(std::string(152, 'a') + "€" + std::string(10, 'b')), 153);
+  expect(gsm.size() == 2 && gsm[0].size() == 152 && gsm[1].size() == 12, "wire: no escape is parted from its code");
+  std::string taps = "a";
+  for (int i = 0; i < 40; ++i) taps += "🚰";
+  std::string joined;
+  const auto pairs = cut(Alphabet::kUcs2, to_ucs2(taps), 134);
+  for (const auto& each : pairs) joined += from_ucs2(each);
+  expect(pairs.size() == 2 && joined == taps, "wire: no surrogate pair is parted");
+}
+
+// Texts to be sent: a gateway that says 202 and remembers what it was asked.
+void texts() {
+  Loop loop;
+  std::set<std::string> marks, keys, recipients;
+  std::size_t wrong = 0;
+  HttpServer server(loop, 0, [&](const HttpAsk& ask, const HttpServer::Answer& answer) {
+    if (ask.method == "GET") {
+      const auto query = parse_query(ask.target);
+      if (query.at("username") != "sim" || query.at("password") != "secret" || query.at("text").size() != 160) ++wrong;
+      marks.insert(query.at("text").substr(0, 30));
+      return answer({202, "text/plain", "0: Accepted for delivery", {}, false});
+    }
+    const auto body = nlohmann::json::parse(ask.body, nullptr, false);
+    if (field(ask.fields, "authorization") != "Bearer secret" || body.value("account", "") != "sms" ||
+        body.value("text", "").size() != 160)
+      ++wrong;
+    marks.insert(body.value("text", "").substr(0, 30));
+    keys.insert(field(ask.fields, "idempotency-key"));
+    recipients.insert(body.value("to", ""));
+    answer({202, "application/json", R"({"id":"msg_1"})", {}, false});
+  });
+  const auto directory = std::filesystem::temp_directory_path() / ("belfry-sim-" + to_hex(random_bytes(4)));
+  std::filesystem::create_directory(directory);
+  const auto secret = (directory / "secret").string(), journal = (directory / "journal").string();
+  std::ofstream(secret) << "secret\n";
+  std::thread serving([&] { loop.run(); });
+  const int sms = load_role({"sms", "--url", server.origin() + "/api/v1/messages", "--key-file", secret, "--account", "sms",
+                             "--count", "3000", "--citizens", "50", "--idempotency", "--journal", journal, "--json"});
+  expect(sms == 0 && wrong == 0 && marks.size() == 3000 && keys.size() == 3000 && recipients.size() == 50,
+         "load sms: 3,000 texts, each with a mark and a key of its own, to 50 people");
+  expect(read_lines(journal, "journal").size() == 3000, "load sms: the journal holds them");
+  const int get = load_role(
+      {"sendsms", "--url", server.origin() + "/cgi-bin/sendsms", "--password-file", secret, "--count", "3000", "--json"});
+  expect(get == 0 && wrong == 0 && marks.size() == 6000, "load sendsms: 3,000 more, each in a query");
+  loop.stop();
+  serving.join();
+  std::filesystem::remove_all(directory);
+}
+
 }  // namespace
 
 int selftest_role(const Arguments&) {
@@ -270,6 +360,8 @@ int selftest_role(const Arguments&) {
   webhooks(false);
   graph();
   load();
+  wire();
+  texts();
   std::cout << (failures == 0 ? "all good" : std::to_string(failures) + " failed") << "\n";
   return failures == 0 ? 0 : 1;
 }
