@@ -49,7 +49,7 @@ Sender::Sender(Account account, Now start)
 void Sender::open_sessions() {
   const auto add = [this](Command bind) {
     const auto link = static_cast<LinkId>(sessions_.size());
-    sessions_.push_back({std::make_unique<Session>(account_, bind, link, *this), {}, {}, {}, 0});
+    sessions_.emplace_back().session = std::make_unique<Session>(account_, bind, link, *this);
   };
   for (int i = 0; i < account_.binds; ++i) {
     switch (account_.bind) {
@@ -149,10 +149,8 @@ void Sender::on_wake(Now now, Effects& effects) {
       if (it == bound.submits.end()) continue;
       const Submit submit = it->second;
       bound.submits.erase(it);
-      late_[{bound.session->link(), sequence}] = {};
-      unanswered(now, submit, sequence, effects);
-      if (auto& late = late_[{bound.session->link(), sequence}]; late.first.n == 0)
-        late_.erase({bound.session->link(), sequence});
+      const Asked asked{bound.session->link(), sequence};
+      unanswered(now, submit, &asked, effects);
     }
   }
   after(now, effects);
@@ -162,7 +160,7 @@ void Sender::after(Now now, Effects& effects) {
   if (!ours_) return;
   if (std::exchange(no_transceiver_, false)) {
     const auto link = static_cast<LinkId>(sessions_.size());
-    sessions_.push_back({std::make_unique<Session>(account_, Command::kBindReceiver, link, *this), {}, {}, {}, 0});
+    sessions_.emplace_back().session = std::make_unique<Session>(account_, Command::kBindReceiver, link, *this);
   }
   while (!later_.empty() && later_.begin()->first <= now.mono) {
     const auto [id, segment] = later_.begin()->second;
@@ -313,7 +311,7 @@ void Sender::refused(Now now, const Submit& submit, std::uint32_t status, Effect
   finish(submit.open, State::kFailed, now.wall, shown_status(status), effects);
 }
 
-void Sender::unanswered(Now now, const Submit& submit, std::uint32_t sequence, Effects& effects) {
+void Sender::unanswered(Now now, const Submit& submit, const Asked* asked, Effects& effects) {
   const auto it = open_.find(submit.open);
   if (it == open_.end()) return;
   Open& open = it->second;
@@ -323,10 +321,8 @@ void Sender::unanswered(Now now, const Submit& submit, std::uint32_t sequence, E
   }
   keep_below(suspects_, kMemories);
   suspects_[open.to.digits] = {open.message.ref, now.mono + kSuspectMs};
-  for (auto& [key, late] : late_) {
-    if (key.second == sequence && late.first.n == 0) late = {open.message.ref, tail_of(open.to.digits)};
-  }
   keep_below(late_, kMemories);
+  if (asked != nullptr) late_[*asked] = {open.message.ref, tail_of(open.to.digits)};
   finish(submit.open, State::kUncertain, now.wall, "no_answer", effects);
 }
 
@@ -387,7 +383,7 @@ void Sender::on_fall(Now now, Session& session, std::uint32_t status, Effects& e
   const auto submits = std::exchange(bound.submits, {});
   const auto order = std::exchange(bound.order, {});
   for (const std::uint32_t sequence : order) {
-    if (const auto it = submits.find(sequence); it != submits.end()) unanswered(now, it->second, sequence, effects);
+    if (const auto it = submits.find(sequence); it != submits.end()) unanswered(now, it->second, nullptr, effects);
   }
   bound.first_delivery += bound.deliveries.size();
   bound.deliveries.clear();

@@ -101,7 +101,9 @@ class Sender final : public belfry::Sender, public Session::Owner {
   void submit_ready(Now now, Effects& effects);
   void taken(Now now, const Submit& submit, const std::string& message_id, Effects& effects);
   void refused(Now now, const Submit& submit, std::uint32_t status, Effects& effects);
-  void unanswered(Now now, const Submit& submit, std::uint32_t sequence, Effects& effects);
+  // `asked`: its link stands, so an answer may come yet.
+  using Asked = std::pair<LinkId, std::uint32_t>;
+  void unanswered(Now now, const Submit& submit, const Asked* asked, Effects& effects);
   void finish(std::uint64_t id, State state, WallTime at, std::string reason, Effects& effects);
   void give_back(Now now, std::uint64_t id, std::int64_t wait_ms, std::string reason, Effects& effects);
   void forget_segments(std::uint64_t id);
@@ -130,9 +132,8 @@ class Sender final : public belfry::Sender, public Session::Owner {
   std::uint16_t next_reference_;
   std::unordered_map<std::string, int> tries_;  // by public id
   std::unordered_map<std::string, std::pair<MessageRef, Instant>>
-      suspects_;  // recipient's digits -> of whose fate we are uncertain
-  std::map<std::pair<LinkId, std::uint32_t>, std::pair<MessageRef, std::string>>
-      late_;  // submits given up: their answer may come yet
+      suspects_;                                              // recipient's digits -> of whose fate we are uncertain
+  std::map<Asked, std::pair<MessageRef, std::string>> late_;  // submits given up: their answer may come yet
   std::map<std::uint32_t, Instant> told_;
   Counts counts_;
 };

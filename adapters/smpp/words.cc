@@ -37,6 +37,7 @@ constexpr std::size_t kLongest = 60;  // octets: what is longer says more than o
 
 std::vector<std::u32string> folded_all(const std::vector<std::string_view>& words) {
   std::vector<std::u32string> out;
+  out.reserve(words.size());
   for (const std::string_view word : words) out.push_back(fold_word(word));
   return out;
 }
