@@ -104,6 +104,7 @@ desk::ConversationView view_of(const routing::Card& card) {
   view.invited = card.invited;
   view.into = card.into;
   view.previous = card.previous;
+  view.answers = card.answers;
   view.attributes = routing::parse_attributes(card.attributes, '\n');
   view.first = card.first;
   view.last = card.last;
@@ -124,6 +125,7 @@ desk::MessageView view_of(const MessageRef& ref, const routing::Line& line) {
     view.of = std::move(entry->of);
     view.at = entry->at;
     view.client_id = std::move(entry->client_id);
+    view.to = std::move(entry->to);
     view.agent = std::move(entry->agent);
     // What a provider promises of a media is not yet ours to serve: only a fetched one has an id.
     if (entry->dir == routing::Dir::kIn && view.content.media) {

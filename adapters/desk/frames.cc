@@ -330,6 +330,7 @@ void append(std::string& out, const MessageView& m) {
   member_if(out, "client_id", m.client_id);
   member_if(out, "agent", agent_id(m.agent));
   member_if(out, "reason", m.reason);
+  member_if(out, "to", m.to);
   out += '}';
 }
 
@@ -350,6 +351,7 @@ void append(std::string& out, const ConversationView& c) {
   member_if(out, "invited", agent_id(c.invited));
   if (!c.into.empty()) member(out, "into", conversation_id(c.into));
   if (!c.previous.empty()) member(out, "previous", conversation_id(c.previous));
+  if (c.answers) member(out, "answers", public_id(*c.answers));
   if (!c.attributes.empty()) {
     out += ",\"attributes\":{";
     for (const auto& [name, value] : c.attributes) {

@@ -82,14 +82,16 @@ struct MessageView {
   WallTime at;
   State state = State::kStored;
   std::string client_id, agent, reason;
+  std::string to;  // of a message without a conversation: the address it went to
 };
 struct ConversationView {
   std::string id;  // without conv_
   std::int64_t gen = 0, messages = 0;
   std::string state, owner, queue, channel, account, contact, name, preview, why;
-  std::string invited;   // the agent who is asked to take it over
-  std::string into;      // the conversation it was merged into, without conv_
-  std::string previous;  // the citizen's conversation before it
+  std::string invited;                // the agent who is asked to take it over
+  std::string into;                   // the conversation it was merged into, without conv_
+  std::string previous;               // the citizen's conversation before it
+  std::optional<MessageRef> answers;  // what we had sent there last without a conversation
   std::map<std::string, std::string, std::less<>> attributes;
   WallTime first, last, window_until, expires;
 };

@@ -229,7 +229,7 @@ local function ingest(keys, a)
   else
     -- Its log of transitions begins with the offer: an entry costs a tenth of all this.
     call('HSET', T .. ':conv:' .. conv, 'given', clock)
-    hand(T, now, conv, gen, own, weight, queue, tonumber(ttl), auto == '1', a[12] or '', load, seq,
+    hand(T, now, conv, gen, own, weight, queue, tonumber(ttl), auto == '1', a[12] or '', load, seq, not sent and
       card_line(own, queue, channel, account, contact, clock, window, '1', clock, before or '', name, entry))
   end
   return came('new', conv, '1', contact, gen, state, own)

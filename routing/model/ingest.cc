@@ -192,7 +192,7 @@ Ingested Memory::ingested(const Ingest& what) {
     add_deadline(c.opens, {"open", c.id, "1"});
     transition("after_hours", c, "", {{"e", text(c.eff)}, {"w", text(c.weight)}, {"nb", text(c.opens)}});
   } else if ((known.empty() || known == what.hint.value_or(Hint{}).agent) && hint_holds(what)) {
-    give(c, what.hint->agent, what.offer_ttl_ms, what.auto_accept, what.hint->reasons, true);
+    give(c, what.hint->agent, what.offer_ttl_ms, what.auto_accept, what.hint->reasons, !c.answers);
   } else {
     c.sticky = known;
     w_.waiting[c.queue].insert({c.eff, c.id});
