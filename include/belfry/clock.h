@@ -1,6 +1,7 @@
 // Time as a value. Nothing below the gateway reads a clock: it is handed a Now.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 namespace belfry {

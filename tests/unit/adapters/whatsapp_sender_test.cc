@@ -340,6 +340,11 @@ TEST(WhatsappSender, TheWindowIsBounded) {
     if (world.sender.credit(world.now()).messages == 0) break;
     world.send(text(sent + 1, Lane::kConversation, "wa:p1:" + std::to_string(sent)));
   }
+  EXPECT_EQ(world.sender.in_flight(), 230U) << "one slot in ten is for alerts";
+  for (; world.sender.credit(world.now()).alerts > 0; ++sent) {
+    world.ms += 1;
+    world.send(text(sent + 1, Lane::kAlert, "wa:p1:" + std::to_string(sent)));
+  }
   EXPECT_EQ(world.sender.in_flight(), 256U);
   EXPECT_THAT(world.send(text(2'000)), ElementsAre("back in 100: window"));
 }
