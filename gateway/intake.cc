@@ -139,6 +139,7 @@ void Intake::ingest(Inbound message, std::string of, bool may_open, std::string 
   what.queue = account->queue;
   what.dedupe = message.provider_id;
   what.may_repeat = message.may_repeat;
+  what.fresh = message.fresh;
   what.at = message.at;
   what.may_open = may_open;
   what.room = services_.level() < Level::kNoOpening;

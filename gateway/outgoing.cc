@@ -288,7 +288,11 @@ void Outgoing::keep(Lane& lane, Token token, const Event& event, Instant since) 
   }
   deps_.deliver(event, [this, &lane, token, event, since](bool kept) {
     if (kept || deps_.now().mono - since >= kStoreWithin) return stored(lane, token, kept);
-    deps_.after(kStoreRetry, [this, &lane, token, event, since] { keep(lane, token, event, since); });
+    deps_.after(kStoreRetry, [this, &lane, token, again = event, since]() mutable {
+      if (auto* message = std::get_if<Inbound>(&again))
+        message->fresh = false;  // it may have been kept, and only the answer lost
+      keep(lane, token, again, since);
+    });
   });
 }
 

@@ -42,7 +42,8 @@ struct Ingest {
   std::string account;
   std::string channel;                 // "wa", "sms", "web"
   std::string dedupe;                  // unique within account, at most 200 octets
-  bool may_repeat = false;             // it is a hash of the bytes: a repeat only until acknowledged(), and only once
+  bool may_repeat = false;             // it is a hash of the bytes: a repeat only until acknowledged()
+  bool fresh = false;                  // with may_repeat: it is another, whatever is not acknowledged yet
   WallTime at;                         // the provider's time: chooses the dedupe day
   std::vector<std::string> addresses;  // 1 to 3
   std::string name;
@@ -365,8 +366,8 @@ class LaneStore {
                      Done<Outcome> done) = 0;
   // What an earlier owner claimed and never settled becomes uncertain. Answers how many in gen.
   virtual void orphans(std::string_view account, const LeaseRef& lease, Done<Outcome> done) = 0;
-  // The peer has our yes to these (Ingest::may_repeat): the same bytes are another message from now on. Lost, one of them at most
-  // is taken for a repeat.
+  // The peer has our yes to these (Ingest::may_repeat): the same bytes are another message from now on. If this is lost they are
+  // taken for a repeat for ten minutes.
   virtual void acknowledged(std::string_view account, const std::vector<std::string>& dedupe) = 0;
 };
 

@@ -216,7 +216,7 @@ class RedisStore final : public Store {
   void ingest(const Ingest& w, Done<Ingested> done) override {
     constexpr std::int64_t kDay = 86'400'000;
     const std::string bucket = w.channel + ":" + (w.may_repeat ? w.account + "+" : std::to_string(w.at.ms / kDay));
-    const std::string member = w.may_repeat ? w.dedupe : w.account + "|" + w.dedupe;
+    const std::string member = w.may_repeat ? (w.fresh ? "!" : "") + w.dedupe : w.account + "|" + w.dedupe;
     const std::string window = std::to_string(w.window_until.ms);
     std::string aliases, opening = w.may_open && !w.room ? "-" : "";
     for (std::size_t i = 1; i < w.addresses.size(); ++i) aliases += w.addresses[i] + "\n";

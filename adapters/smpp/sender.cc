@@ -13,6 +13,7 @@ constexpr std::int64_t kLeaseMarginMs = 1'000;
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr std::int64_t kHourMs = 60 * kMinuteMs;
 constexpr std::int64_t kSuspectMs = 2 * kMinuteMs;
+constexpr std::int64_t kArrivedMs = 1'000;  // a yes that was written so long ago is with the peer, if the link still stands
 constexpr std::int64_t kQueueFullMs = 30'000;
 constexpr std::size_t kMemories = 1'000;
 constexpr std::size_t kMaxTried = 20'000;
@@ -168,8 +169,17 @@ void Sender::after(Now now, Effects& effects) {
     const auto it = open_.find(id);
     if (it != open_.end()) (it->second.message.lane == Lane::kAlert ? alerts_ : ready_).emplace_front(id, segment);
   }
+  while (!written_at_.empty() && now.mono - written_at_.front().first >= kArrivedMs) {
+    const auto it = written_.find(written_at_.front().second);
+    if (it != written_.end() && it->second.at == written_at_.front().first) {
+      effects.emplace_back(Acknowledged{it->first});
+      written_.erase(it);
+    }
+    written_at_.pop_front();
+  }
   submit_ready(now, effects);
   Instant wake{INT64_MAX};
+  if (!written_at_.empty()) wake = written_at_.front().first + kArrivedMs;
   for (Bound& bound : sessions_) {
     if (draining_) {
       if (bound.session->bound() && bound.submits.empty() && bound.deliveries.empty()) bound.session->unbind(now, effects);
@@ -387,6 +397,7 @@ void Sender::on_fall(Now now, Session& session, std::uint32_t status, Effects& e
   }
   bound.first_delivery += bound.deliveries.size();
   bound.deliveries.clear();
+  std::erase_if(written_, [link = session.link()](const auto& each) { return each.second.link == link; });
   if (status == kOk) return;
   refusal_ = status;
   if (status == kInvCommand && session.bind() == Command::kBindTransceiver) {
@@ -420,7 +431,7 @@ void Sender::on_request(Now now, Session& session, Pdu request, std::string_view
   const std::uint64_t number = bound.first_delivery + bound.deliveries.size() - 1;
   if (!arrival.event) {
     bound.deliveries.back().state = Delivery::State::kKept;
-    return answer_in_order(bound, effects);
+    return answer_in_order(now, bound, effects);
   }
   if (auto* receipt = std::get_if<Receipt>(&*arrival.event)) {
     ++counts_.receipts;
@@ -433,29 +444,40 @@ void Sender::on_request(Now now, Session& session, Pdu request, std::string_view
     }
   } else {
     ++counts_.delivered;
+    if (auto* inbound = std::get_if<Inbound>(&*arrival.event)) inbound->fresh = was_answered(arrival.hash, session.link());
   }
   effects.emplace_back(Deliver{(static_cast<Token>(index) << kDeliveryBits) | number, std::move(*arrival.event)});
 }
 
-void Sender::on_stored(Now, Token token, bool kept, Effects& effects) {
+void Sender::on_stored(Now now, Token token, bool kept, Effects& effects) {
   const std::size_t index = token >> kDeliveryBits;
   if (index >= sessions_.size()) return;
   Bound& bound = sessions_[index];
   const std::uint64_t number = token & ((Token{1} << kDeliveryBits) - 1);
   if (number < bound.first_delivery || number - bound.first_delivery >= bound.deliveries.size()) return;  // its link fell
   bound.deliveries[number - bound.first_delivery].state = kept ? Delivery::State::kKept : Delivery::State::kRefused;
-  answer_in_order(bound, effects);
+  answer_in_order(now, bound, effects);
 }
 
-void Sender::answer_in_order(Bound& bound, Effects& effects) {
+void Sender::answer_in_order(Now now, Bound& bound, Effects& effects) {
   while (!bound.deliveries.empty() && bound.deliveries.front().state != Delivery::State::kWaiting) {
     Delivery& first = bound.deliveries.front();
     const bool kept = first.state == Delivery::State::kKept;
     bound.session->answer(first.request, kept ? kOk : kTemporaryAppError, effects);
-    if (kept && !first.hash.empty()) effects.emplace_back(Acknowledged{std::move(first.hash)});
+    if (kept && !first.hash.empty()) {
+      written_[first.hash] = {bound.session->link(), now.mono};
+      written_at_.emplace_back(now.mono, std::move(first.hash));
+    }
     bound.deliveries.pop_front();
     ++bound.first_delivery;
   }
+}
+
+bool Sender::was_answered(const std::string& hash, LinkId link) {
+  const auto it = written_.find(hash);
+  if (it == written_.end() || it->second.link != link) return false;
+  written_.erase(it);  // those that come now are the ones that are not acknowledged
+  return true;
 }
 
 // What was not handed to the SMSC goes back; of what was begun nobody knows.

@@ -112,7 +112,9 @@ class Sender final : public belfry::Sender, public Session::Owner {
   void tell(Now now, std::uint32_t status, std::string_view what, Effects& effects);
   Event event_of(Now now, const Message& message, std::string hash) const;
   Receipt receipt_of(Now now, const Message& message, const ReceiptNews& news) const;
-  void answer_in_order(Bound& bound, Effects& effects);
+  void answer_in_order(Now now, Bound& bound, Effects& effects);
+  // Our yes to the same bytes went over this link, so these are another's.
+  bool was_answered(const std::string& hash, LinkId link);
   void refuse_all(Now now, Effects& effects);
   Message written(const Open& open, const Segment& segment, bool takes_tlvs, bool with_receipt) const;
 
@@ -129,6 +131,14 @@ class Sender final : public belfry::Sender, public Session::Owner {
   std::uint64_t next_open_ = 1;
   std::deque<std::pair<std::uint64_t, std::size_t>> alerts_, ready_;  // segments that wait for a slot
   std::multimap<Instant, std::pair<std::uint64_t, std::size_t>> later_;
+  // Messages to which our yes was written, until the peer surely has it: should the link fall before, they may come again.
+  struct Written {
+    LinkId link = 0;
+    Instant at;
+  };
+  std::unordered_map<std::string, Written> written_;  // by hash
+  std::deque<std::pair<Instant, std::string>>
+      written_at_;  // the same in order; what is not in `written_` any more is passed over
   std::uint16_t next_reference_;
   std::unordered_map<std::string, int> tries_;  // by public id
   std::unordered_map<std::string, std::pair<MessageRef, Instant>>

@@ -85,6 +85,7 @@ struct Inbound {
   WallTime at;                         // the provider's own time, the same in every redelivery
   Content content;
   bool may_repeat = false;  // provider_id is a hash of the bytes: the same bytes are a repeat only until our yes was sent
+  bool fresh = false;       // with may_repeat: our yes to the same bytes went over this very link before, so this is another
   Wish wish = Wish::kNone;
 };
 

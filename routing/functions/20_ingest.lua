@@ -26,14 +26,16 @@ local function end_after_a_week(now, key)
   end
 end
 
--- Bytes that were not acknowledged yet, or of which nobody knows whether they were: once they are a repeat, within an hour.
-local OPEN_MS = 3600 * 1000
+-- Bytes that are not acknowledged yet, or of which nobody knows whether they were, are a repeat, within ten minutes: it will be
+-- acknowledged as the first, and that ends it. Unless the caller knows better: then a ! stands before them.
+local OPEN_MS = 600 * 1000
 local function came_before(now, key, member)
-  local at = call('HGET', key, member)
-  if at and now - tonumber(at) < OPEN_MS then
-    call('HDEL', key, member)
-    return true
+  if string.byte(member) == 33 then
+    call('HSET', key, string.sub(member, 2), clock)
+    return false
   end
+  local at = call('HGET', key, member)
+  if at and now - tonumber(at) < OPEN_MS then return true end
   call('HSET', key, member, clock)
   return false
 end
@@ -47,7 +49,7 @@ local function remember(T, now, account, bucket, member)
 end
 
 local function forget(T, account, bucket, member)
-  if string.byte(bucket, -1) == 43 then return call('HDEL', T .. ':open:' .. account, member) end
+  if string.byte(bucket, -1) == 43 then return call('HDEL', T .. ':open:' .. account, (string.gsub(member, '^!', ''))) end
   call('SREM', T .. ':dd:' .. bucket, member)
 end
 

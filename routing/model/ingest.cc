@@ -22,14 +22,14 @@ void Memory::acknowledged(std::string_view account, const std::vector<std::strin
   now_ = clock_().ms;
   auto& open = w_.unacknowledged[std::string(account)];
   for (const std::string& member : dedupe) open.erase(member);
-  if (open.size() > 2'000) std::erase_if(open, [this](const auto& at) { return now_ - at.second >= kHour; });
+  if (open.size() > 2'000) std::erase_if(open, [this](const auto& at) { return now_ - at.second >= kOpen; });
 }
 
 bool Memory::seen_before(const Ingest& what) {
   if (what.may_repeat) {
     auto& open = w_.unacknowledged[what.account];
     const auto it = open.find(what.dedupe);
-    if (it != open.end() && now_ - it->second < kHour) return open.erase(it), true;
+    if (!what.fresh && it != open.end() && now_ - it->second < kOpen) return true;
     open[what.dedupe] = now_;
     return false;
   }

@@ -10,6 +10,7 @@ namespace belfry::routing::model {
 
 inline constexpr std::int64_t kHour = 3'600'000;
 inline constexpr std::int64_t kDay = 24 * kHour;
+inline constexpr std::int64_t kOpen = 600'000;         // bytes that were not acknowledged are a repeat for so long
 inline constexpr std::int64_t kBan = 120'000;          // not offered again to whom let it go
 inline constexpr std::int64_t kAbsence = 600'000;      // an agent without a session keeps his work this long
 inline constexpr std::int64_t kSticky = 72 * kHour;    // so long the agent of the last conversation is asked first

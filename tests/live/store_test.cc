@@ -615,7 +615,7 @@ class Driver : public Pair {
   }
   PartSet part(const Part& part) {
     const auto out = ask<PartSet>("part " + part.account + " " + part.set + " " + std::to_string(part.n),
-                                  [&](Store& s, auto done) { s.part(part, 10 * kMinute, done); });
+                                  [&](Store& s, auto done) { s.part(part, kMinute, done); });
     ++tally()[std::string("part ") + (out.what == PartSet::What::kWhole ? "whole" : "kept")];
     return out;
   }
@@ -921,6 +921,7 @@ class Fuzz : public Driver {
         in.account = account;
         in.channel = "sms";
         in.dedupe = "h" + std::to_string(between(1, 4));
+        in.fresh = one_in(5);
         in.at = WallTime{now};
         in.addresses = {address_of(between(1, 7))};
         in.queue = "water";

@@ -220,13 +220,27 @@ TEST(SmppSender, CitizensHearYesInOrderAndOnlyWhenKept) {
             (std::vector<std::uint32_t>{11, 0xFFFFFFFF, 0}));
   EXPECT_EQ((std::vector<std::uint32_t>{t.said[0].header.status, t.said[1].header.status, t.said[2].header.status}),
             (std::vector<std::uint32_t>{0, 0x64, 0}));
-  EXPECT_EQ(t.acknowledged.size(), 2U);
+  EXPECT_TRUE(t.acknowledged.empty()) << "the peer may not have heard it yet";
   t.deliver("one", 12);
   EXPECT_EQ(std::get<Inbound>(t.delivered[3].event).provider_id, std::get<Inbound>(t.delivered[0].event).provider_id)
       << "the same bytes have the same name";
+  EXPECT_TRUE(std::get<Inbound>(t.delivered[3].event).fresh) << "but he has our yes to the first";
+  EXPECT_FALSE(std::get<Inbound>(t.delivered[0].event).fresh);
   t.down();
   t.take([&](Effects& out) { t.sender.on_stored(t.now, t.delivered[3].token, true, out); });
-  EXPECT_EQ(t.acknowledged.size(), 2U) << "its link is gone: it will come again";
+  t.pass(2'000);
+  EXPECT_TRUE(t.acknowledged.empty()) << "the link is gone: they may come again";
+}
+
+TEST(SmppSender, AYesThatThePeerHasIsTheEndOfItsName) {
+  Town t;
+  t.up();
+  t.deliver("one", 11);
+  t.take([&](Effects& out) { t.sender.on_stored(t.now, t.delivered[0].token, true, out); });
+  t.pass(999);
+  EXPECT_TRUE(t.acknowledged.empty());
+  t.pass(1);
+  EXPECT_EQ(t.acknowledged, std::vector<std::string>{std::get<Inbound>(t.delivered[0].event).provider_id});
 }
 
 TEST(SmppSender, ASilentPeerIsAskedAndThenLeft) {
