@@ -5,6 +5,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { words } from './words_plugin.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const names = (await readdir(join(here, 'tests'))).filter((name) => name.endsWith('.test.ts'));
@@ -21,11 +22,15 @@ try {
     target: 'node18',
     jsx: 'automatic',
     jsxImportSource: 'preact',
+    plugins: [words],
     sourcemap: 'inline',
     logLevel: 'warning',
   });
   const files = names.map((name) => join(out, name.replace(/\.ts$/, '.mjs')));
-  const child = spawn(process.execPath, ['--enable-source-maps', '--test', '--test-reporter=spec', ...files], { stdio: 'inherit' });
+  const child = spawn(process.execPath, ['--enable-source-maps', '--test', '--test-reporter=spec', ...files], {
+    stdio: 'inherit',
+    env: { ...process.env, BELFRY_WEB_SOURCES: here },
+  });
   process.exitCode = await new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
 } finally {
   await rm(out, { recursive: true, force: true });

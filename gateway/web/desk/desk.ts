@@ -3,8 +3,9 @@
 // It joins the pure parts (state, outbox) with the world (link, api, storage), all of which are handed in.
 import { batch, computed, signal } from '@preact/signals';
 import type { Problem } from '../shared/problem.ts';
-import { type Answer, type Api, type Session, kNoAgent } from './api.ts';
-import { type LinkStatus, Link, type LinkWorld } from './link.ts';
+import { type Answer, type Session, kNoAgent } from '../shared/api.ts';
+import type { DeskApi } from './api.ts';
+import { type LinkStatus, Link, type LinkWorld } from '../shared/link.ts';
 import * as box from './outbox.ts';
 import { type Availability, type Command, type Message, type ServerFrame, kMaxFrameBytes, readFrame } from './protocol.ts';
 import * as st from './state.ts';
@@ -12,7 +13,7 @@ import { type StorageLike, clear, load, nothingKept, save } from './storage.ts';
 import { byWaiting, unread } from './thread.ts';
 
 export interface DeskWorld extends Omit<LinkWorld, 'ticket'> {
-  api: Api;
+  api: DeskApi;
   storage: StorageLike;
   uuid(): string;
   seen(): boolean; // a person can see the page now

@@ -2,16 +2,19 @@
 import { effect, signal } from '@preact/signals';
 import { render } from 'preact';
 import { uuid } from '../shared/uuid.ts';
-import { Api } from './api.ts';
+import { DeskApi } from './api.ts';
+import { kSubprotocol } from './protocol.ts';
 import { Desk } from './desk.ts';
-import { choose, isLanguage, language, languages, t } from './i18n.ts';
-import type { SocketLike } from './link.ts';
+import { choose, isLanguage, language, languages } from '../shared/i18n.ts';
+import { t } from './words.ts';
+import type { SocketLike } from '../shared/link.ts';
 import { App } from './views/app.tsx';
 
 const kLanguageKey = 'belfry.language';
 
 const desk = new Desk({
-  api: new Api((input, init) => fetch(input, init)),
+  protocol: kSubprotocol,
+  api: new DeskApi((input, init) => fetch(input, init)),
   storage: sessionStorage,
   uuid,
   seen: () => document.visibilityState === 'visible' && document.hasFocus(),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Api } from '../desk/api.ts';
+import { DeskApi } from '../desk/api.ts';
 import { Desk } from '../desk/desk.ts';
 import { FakeSocket, open, wire } from './helpers.ts';
 
@@ -19,7 +19,8 @@ class House {
 
   build(): Desk {
     return new Desk({
-      api: new Api(async (input, init) => this.answer(`${init?.method} ${String(input)}`), () => this.now),
+      protocol: 'belfry.desk.v1',
+      api: new DeskApi(async (input, init) => this.answer(`${init?.method} ${String(input)}`), () => this.now),
       storage: {
         getItem: (key) => this.kept.get(key) ?? null,
         setItem: (key, value) => void this.kept.set(key, value),

@@ -1,5 +1,5 @@
 // Short ways to say what the gateway says.
-import type { SocketLike } from '../desk/link.ts';
+import type { SocketLike } from '../shared/link.ts';
 import { readFrame, readMessage, type EventFrame, type Message, type ServerFrame, type Welcome } from '../desk/protocol.ts';
 import { applyEvent, applyWelcome, emptyState, type State, type Step } from '../desk/state.ts';
 

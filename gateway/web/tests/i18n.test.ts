@@ -1,16 +1,27 @@
 import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { choose, language, languages, leftText, t, waitText, type Key } from '../desk/i18n.ts';
+import { choose, language, languages, leftText, waitText } from '../shared/i18n.ts';
+import { t } from '../desk/words.ts';
 import { compareDecimal, isNext } from '../shared/decimal.ts';
 import { uuid } from '../shared/uuid.ts';
 
 test('every sentence has the same holes in every language', () => {
-  const holes = (sentence: string): string => (sentence.match(/\{\w+\}/g) ?? []).sort().join();
-  for (const [tag, { words }] of Object.entries(languages)) {
-    for (const [key, sentence] of Object.entries(words)) {
-      assert.notEqual(sentence.trim(), '', `${tag} ${key}`);
-      assert.equal(holes(sentence), holes(languages.en.words[key as Key]), `${tag} ${key}`);
+  // The values a sentence takes, without the branches of its plurals.
+  const holes = (sentence: string): string => [...new Set([...sentence.matchAll(/\{(\w+)[,}]/g)].map((each) => each[1]))].sort().join();
+  const web = process.env.BELFRY_WEB_SOURCES!;
+  for (const page of ['shared', 'desk', 'console', 'widget'].filter((name) => existsSync(join(web, name, 'words')))) {
+    const read = (tag: string): Record<string, string> => JSON.parse(readFileSync(join(web, page, 'words', `${tag}.json`), 'utf8'));
+    const english = read('en');
+    for (const tag of Object.keys(languages)) {
+      const table = read(tag);
+      assert.deepEqual(Object.keys(table).sort(), Object.keys(english).sort(), `${page} ${tag}`);
+      for (const [key, sentence] of Object.entries(table)) {
+        assert.notEqual(sentence.trim(), '', `${page} ${tag} ${key}`);
+        assert.equal(holes(sentence), holes(english[key]!), `${page} ${tag} ${key}`);
+      }
     }
   }
 });

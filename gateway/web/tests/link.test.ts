@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Link, type LinkStatus, type TicketAnswer } from '../desk/link.ts';
+import { Link, type LinkStatus, type TicketAnswer } from '../shared/link.ts';
 import { backoffMs } from '../shared/backoff.ts';
 import { FakeSocket } from './helpers.ts';
 
@@ -15,6 +15,7 @@ class World {
   signedOut = 0;
   asked = 0;
   link = new Link({
+    protocol: 'belfry.desk.v1',
     ticket: () => {
       this.asked += 1;
       return (this.tickets.shift() ?? (async () => ({ ticket: `t${this.asked}` })))();

@@ -1,10 +1,11 @@
 // Where the agent writes. Enter sends, Shift+Enter starts a line; when WhatsApp's window is over it says so and locks replies, not notes.
 import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
-import { leftText, t } from '../i18n.ts';
+import { leftText } from '../../shared/i18n.ts';
+import { t } from '../words.ts';
 import { isWhatsApp } from '../state.ts';
 import type { ViewProps } from './app.tsx';
-import { Icon } from './icons.tsx';
+import { Icon } from '../../shared/icons.tsx';
 
 const kMaxCharacters = 4096; // the longest text WhatsApp takes
 const kCountFrom = 3500;

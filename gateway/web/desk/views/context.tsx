@@ -1,10 +1,11 @@
 // The right pane: whom one talks with, and where the conversation stands.
 import { useEffect, useRef } from 'preact/hooks';
-import { fullText, t, type Key } from '../i18n.ts';
+import { fullText } from '../../shared/i18n.ts';
+import { t, type Key } from '../words.ts';
 import { queueName } from '../protocol.ts';
 import { isWhatsApp } from '../state.ts';
 import type { ViewProps } from './app.tsx';
-import { Icon } from './icons.tsx';
+import { Icon } from '../../shared/icons.tsx';
 import { channelWord } from './list.tsx';
 
 const states: Readonly<Record<string, Key>> = {

@@ -1,10 +1,10 @@
 // Who sits here, whether he takes conversations, and whether the gateway hears him.
 import type { Desk } from '../desk.ts';
-import { t } from '../i18n.ts';
+import { t } from '../words.ts';
 import type { Availability } from '../protocol.ts';
 import type { ViewProps } from './app.tsx';
-import { Icon } from './icons.tsx';
-import { LanguageChoice } from './language.tsx';
+import { Icon } from '../../shared/icons.tsx';
+import { LanguageChoice } from '../../shared/language.tsx';
 
 const choices: readonly Availability[] = ['ready', 'paused', 'offline'];
 

@@ -1,11 +1,12 @@
 // The left pane: what is offered, and what is mine, with those who wait longest on top.
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { leftText, t, waitText, type Key } from '../i18n.ts';
+import { leftText, waitText } from '../../shared/i18n.ts';
+import { t, type Key } from '../words.ts';
 import { queueName, type Offer } from '../protocol.ts';
 import type { Conversation } from '../state.ts';
 import { lastOf, threadOf, unread, waitingSince } from '../thread.ts';
 import type { ViewProps } from './app.tsx';
-import { Icon } from './icons.tsx';
+import { Icon } from '../../shared/icons.tsx';
 
 export const channelWord = (channel: string): string => {
   const key: Key | undefined = channel === 'wa' || channel === 'whatsapp' ? 'whatsapp' : channel === 'sms' || channel === 'web' ? channel : undefined;

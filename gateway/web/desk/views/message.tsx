@@ -3,12 +3,13 @@ import { useSignal } from '@preact/signals';
 import { memo } from 'preact/compat';
 import { saying } from '../../shared/problem.ts';
 import type { Desk } from '../desk.ts';
-import { fullText, t, timeText, type Key } from '../i18n.ts';
+import { fullText, timeText } from '../../shared/i18n.ts';
+import { t, type Key } from '../words.ts';
 import { isWords, type Entry } from '../outbox.ts';
 import type { MediaRef, Message } from '../protocol.ts';
 import { isChange } from '../state.ts';
 import type { Shown } from '../thread.ts';
-import { Icon, type IconName } from './icons.tsx';
+import { Icon, type IconName } from '../../shared/icons.tsx';
 
 const receipts: Readonly<Record<string, { word: Key; icon: IconName; why?: Key }>> = {
   queued: { word: 'queued', icon: 'clock' },

@@ -2,8 +2,8 @@
 import { useEffect } from 'preact/hooks';
 import { saying } from '../../shared/problem.ts';
 import type { Desk } from '../desk.ts';
-import { t } from '../i18n.ts';
-import { Icon } from './icons.tsx';
+import { t } from '../words.ts';
+import { Icon } from '../../shared/icons.tsx';
 
 const kShownMs = 6000;
 

@@ -2,13 +2,14 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Desk } from '../desk.ts';
-import { dayText, t } from '../i18n.ts';
+import { dayText } from '../../shared/i18n.ts';
+import { t } from '../words.ts';
 import { isWords } from '../outbox.ts';
 import { isOver } from '../state.ts';
 import { rowsOf } from '../thread.ts';
 import type { ViewProps } from './app.tsx';
 import { Composer } from './composer.tsx';
-import { Icon } from './icons.tsx';
+import { Icon } from '../../shared/icons.tsx';
 import { Channel } from './list.tsx';
 import { MessageRow, PendingRow } from './message.tsx';
 

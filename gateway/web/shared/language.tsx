@@ -1,5 +1,5 @@
 // The language of the page, each in its own name.
-import { isLanguage, language, languages, t } from '../i18n.ts';
+import { isLanguage, language, languages, t } from './i18n.ts';
 
 export function LanguageChoice() {
   const choose = (event: Event): void => {

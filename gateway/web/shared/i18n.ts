@@ -1,41 +1,26 @@
-// The page's words in five languages. One table a language, all with the same keys: a missing sentence does not compile.
-import { signal, computed } from '@preact/signals';
-import { en, type Words } from './words/en.ts';
-import { es } from './words/es.ts';
-import { pt } from './words/pt.ts';
-import { ru } from './words/ru.ts';
-import { ar } from './words/ar.ts';
+// The reader's language, for the pages that are signed in to: their sentences, times and durations follow it.
+import { computed, signal } from '@preact/signals';
+import { choose, isLanguage, type Language, languages, table, type Sentences, type Values } from './sentences.ts';
+import ar from './words/ar.json';
+import en from './words/en.json';
+import es from './words/es.json';
+import pt from './words/pt.json';
+import ru from './words/ru.json';
 
-export type Language = 'en' | 'es' | 'pt' | 'ru' | 'ar';
-export type Key = keyof Words;
-
-export const languages: Readonly<Record<Language, { name: string; dir: 'ltr' | 'rtl'; words: Words }>> = {
-  en: { name: 'English', dir: 'ltr', words: en },
-  es: { name: 'Español', dir: 'ltr', words: es },
-  pt: { name: 'Português', dir: 'ltr', words: pt },
-  ru: { name: 'Русский', dir: 'ltr', words: ru },
-  ar: { name: 'العربية', dir: 'rtl', words: ar },
-};
-
-export const isLanguage = (value: unknown): value is Language => typeof value === 'string' && Object.hasOwn(languages, value);
+export { choose, isLanguage, languages, type Language };
 export const language = signal<Language>('en');
-const words = computed(() => languages[language.value].words);
 
-// t('key', {name}) puts values where the sentence says {name}.
-export function t(key: Key, values?: Readonly<Record<string, string | number>>): string {
-  const sentence = words.value[key];
-  if (!values) return sentence;
-  return sentence.replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
-}
-
-// The first of the reader's languages that we have.
-export function choose(wanted: readonly string[]): Language {
-  for (const tag of wanted) {
-    const base = tag.toLowerCase().split('-')[0];
-    if (isLanguage(base)) return base;
-  }
-  return 'en';
-}
+// speaker(tables)('key', {name}) says it in the reader's language, and again when that changes.
+export const speaker = <Key extends string>(tables: Record<Language, Sentences<Key>>) =>
+  (key: Key, values: Values = {}): string => tables[language.value][key](values);
+// What all signed-in pages say, and what one of them says besides.
+const common = table({ en, es, pt, ru, ar });
+export const t = speaker(common);
+export const withCommon = <Key extends string>(own: Record<Language, Sentences<Key>>) =>
+  speaker<Key | keyof typeof en>({
+    en: { ...common.en, ...own.en }, es: { ...common.es, ...own.es }, pt: { ...common.pt, ...own.pt },
+    ru: { ...common.ru, ...own.ru }, ar: { ...common.ar, ...own.ar },
+  });
 
 // Digits and clock are the language's own, in the reader's region if his browser names one (en-GB has no PM).
 const region = computed(() => {

@@ -1,8 +1,7 @@
 // One socket to the gateway that comes back by itself. It knows tickets, heartbeats and backoff, and nothing of what is said.
 //
 // Every turn of the world (socket, clock, chance) is handed in, so the tests run it without a browser.
-import { backoffMs } from '../shared/backoff.ts';
-import { kSubprotocol } from './protocol.ts';
+import { backoffMs } from './backoff.ts';
 
 export interface SocketLike {
   send(text: string): void;
@@ -14,6 +13,7 @@ export interface SocketLike {
 export type TicketAnswer = { ticket: string } | { refused: true } | { later: true };
 
 export interface LinkWorld {
+  protocol: string; // the subprotocol that is spoken
   ticket(): Promise<TicketAnswer>;
   open(protocols: string[]): SocketLike;
   random(): number;
@@ -133,7 +133,7 @@ export class Link {
   }
 
   private dial(ticket: string): void {
-    const socket = this.world.open([kSubprotocol, `ticket.${ticket}`]);
+    const socket = this.world.open([this.world.protocol, `ticket.${ticket}`]);
     this.socket = socket;
     socket.onopen = () => {
       this.become({ is: 'open' });
