@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "adapters/smpp/channel.h"
+#include "adapters/webchat/channel.h"
 #include "adapters/whatsapp/channel.h"
+#include "adapters/wire/crypto.h"
 
 namespace belfry::gateway {
 namespace {
@@ -94,6 +96,18 @@ std::vector<AccountInfo> account_infos(const Config& config, const std::vector<w
     AccountInfo info{c.id, "sms", "", queue_or_first(config, c.queue), std::make_shared<smpp::Channel>(smpp_account(c)), {}};
     info.answers = {{Wish::kStop, c.stop_answer}, {Wish::kStart, c.start_answer}, {Wish::kHelp, c.help_answer}};
     all.push_back(std::move(info));
+  }
+  for (const WebConfig& c : config.web)
+    all.push_back({c.id, "web", "", queue_or_first(config, c.queue), std::make_shared<webchat::Channel>(), {}});
+  return all;
+}
+
+std::vector<Inbox> inboxes_of(const Config& config, const Secret& ref_key) {
+  std::vector<Inbox> all;
+  for (const WebConfig& c : config.web) {
+    // Made from the site's own secret, so that every node has the same.
+    const std::string made = wire::hmac_sha256(ref_key.reveal(), "webchat\n" + c.id);
+    all.push_back({c, c.token_key.empty() ? Secret(made) : c.token_key});
   }
   return all;
 }

@@ -831,6 +831,17 @@ class Loader {
       s.texts("languages", w.languages);
       s.id("queue", w.queue);
       s.secret("token_key_file", w.token_key);
+      s.secret("identity_key_file", w.identity_key);
+      s.texts("form", [&](const toml::node& node, const std::string& value) {
+        const std::string_view name = std::string_view(value).substr(0, value.size() - (value.ends_with('?') ? 1 : 0));
+        if (name != "name" && name != "phone" && name != "email" && name != "language")
+          s.wrong(node, "form", "holds " + in_quotes(value) + "; a page can ask for name, phone, email and language",
+                  "name some of these, with a ? after what need not be filled in");
+        w.form.push_back(value);
+      });
+      s.texts("continue", w.go_on);
+      s.number("challenge_after", w.challenge_after, 0, 100'000);
+      s.number("challenge_bits", w.challenge_bits, 8, 24);
       s.require({"id", "origins"});
       unique(s, "an account", w.id, accounts);
       c.web.push_back(std::move(w));

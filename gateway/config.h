@@ -108,7 +108,13 @@ struct WebConfig {
   std::vector<std::string> origins;
   std::vector<std::string> languages;
   std::string queue;
-  Secret token_key;  // empty: made on first start
+  Secret token_key;               // empty: made on first start
+  Secret identity_key;            // of the agency's server, which vouches for who is signed in there; empty: nobody does
+  std::vector<std::string> form;  // asked for before the first message: name phone email language; with a ? after it, if he likes
+  std::vector<std::string> go_on;  // key `continue`: accounts at which a conversation may go on
+  int challenge_after =
+      -1;  // new conversations of an address in an hour; 0: never. -1: 20, and this machine's own addresses are free
+  int challenge_bits = 16;
   friend bool operator==(const WebConfig&, const WebConfig&) = default;
 };
 

@@ -222,6 +222,12 @@ void DeskHub::on_publish(std::string_view id, std::string_view payload) {
   const auto it = agents_.find(id);
   if (it == agents_.end()) return;
   if (payload == routing::kLookAgain) return doubt(it->second);
+  constexpr std::string_view kTyping = "typing|";
+  if (payload.starts_with(kTyping)) {
+    const std::string frame = desk::write_typing(payload.substr(kTyping.size()));
+    for (DeskListener* listener : std::vector(it->second->listeners)) listener->on_passing(frame);
+    return;
+  }
   auto event = routing::parse_agent_event(payload);
   if (!event) return;
   const AgentPtr agent = it->second;

@@ -37,6 +37,8 @@ class DeskListener {
   virtual void on_lost() = 0;
   // What he signed in with may be worth nothing now.
   virtual void on_doubt() = 0;
+  // Not counted, never replayed: a citizen types.
+  virtual void on_passing(const std::string& frame) = 0;
 };
 
 class DeskHub {

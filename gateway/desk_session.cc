@@ -19,6 +19,13 @@ constexpr std::chrono::seconds kWatchEvery{1};
 constexpr int kMaxOpenFrames = 8;
 constexpr std::size_t kMaxEarly = 1'000;
 
+// Of an address of the web chat: the visitor.
+std::optional<std::string> visitor_of(std::string_view address) {
+  constexpr std::string_view kWeb = "web:";
+  if (!address.starts_with(kWeb)) return std::nullopt;
+  return std::string(address.substr(kWeb.size()));
+}
+
 }  // namespace
 
 DeskSession::DeskSession(Deps deps, std::shared_ptr<WebSocket> socket, Subject subject, std::string session_id)
@@ -166,6 +173,10 @@ void DeskSession::on_event(std::int64_t seq, const std::string& frame) {
   if (seq != sent_ + 1) return on_lost();
   sent_ = seq;
   socket_->send(frame);
+}
+
+void DeskSession::on_passing(const std::string& frame) {
+  if (phase_ == Phase::kLive) socket_->send(frame);
 }
 
 void DeskSession::on_lost() { close(4010, "events were lost; connect again with last_id"); }
@@ -427,6 +438,7 @@ void DeskSession::typing(const desk::Frame& f) {
   Services& s = deps_.services;
   s.store.cards({f.conversation}, [self = shared_from_this()](const Result<std::vector<routing::Card>>& cards) {
     if (!cards || cards->empty() || cards->front().owner != self->agent_) return;
+    if (const auto visitor = visitor_of(cards->front().address)) return self->deps_.visitor_typing(*visitor, self->agent_);
     const auto entry = routing::decode_entry(cards->front().last_entry);
     if (entry && entry->dir == routing::Dir::kIn && !entry->provider_id.empty()) {
       self->deps_.tell_owner(cards->front().account, "typing " + entry->provider_id);
@@ -440,6 +452,7 @@ void DeskSession::mark(const desk::Frame& f) {
   Services& s = deps_.services;
   s.store.cards({f.conversation}, [self = shared_from_this(), ref = *ref](const Result<std::vector<routing::Card>>& cards) {
     if (!cards || cards->empty() || cards->front().owner != self->agent_) return;
+    if (const auto visitor = visitor_of(cards->front().address)) return self->deps_.visitor_read(*visitor, ref);
     self->deps_.services.store.entries(ref.conversation, {ref.n},
                                        [self, account = cards->front().account](const Result<std::vector<routing::Line>>& lines) {
                                          if (!lines || lines->empty()) return;

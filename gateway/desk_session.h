@@ -37,6 +37,9 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
     std::function<void(const std::string& agent, const std::string& session)> end_session;
     // Asks the store whether this subject may still act: kUnauthorized if not.
     std::function<void(const Subject&, std::function<void(Result<Subject>)>)> confirm;
+    // To his page at once, if it is open.
+    std::function<void(const std::string& visitor, const std::string& agent)> visitor_typing;
+    std::function<void(const std::string& visitor, const MessageRef& ref)> visitor_read;
     std::function<void(DeskSession*)> gone;  // the last call: the registry may drop its reference
   };
 
@@ -52,6 +55,7 @@ class DeskSession : public DeskListener, public std::enable_shared_from_this<Des
   void on_event(std::int64_t seq, const std::string& frame) override;
   void on_lost() override;
   void on_doubt() override;
+  void on_passing(const std::string& frame) override;
 
  private:
   using Outcome = routing::Outcome;

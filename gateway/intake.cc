@@ -78,6 +78,12 @@ void Intake::take(Event event, Done then) {
   }
 }
 
+void Intake::receive(Inbound message, Kept kept) {
+  ++counts_.messages;
+  // What its own page sent has no peer that would repeat it for days: it hears of each error, and nothing is put aside.
+  ingest(std::move(message), "", true, "", counted([](const Error*) {}), std::move(kept));
+}
+
 void Intake::command(const std::string& encoded, Done done) {
   services_.carry(encoded, [done = std::move(done)](Result<routing::Value> reply) {
     const Error error = reply && reply->is_error() ? routing::error_of(*reply) : Error{};
@@ -129,7 +135,7 @@ void Intake::choose_queue(routing::Ingest& what, const Content& content) const {
   what.bot = route->bot;
 }
 
-void Intake::ingest(Inbound message, std::string of, bool may_open, std::string old_address, Done done) {
+void Intake::ingest(Inbound message, std::string of, bool may_open, std::string old_address, Done done, Kept kept) {
   const AccountInfo* account = services_.outbox.account(message.account);
   if (account == nullptr || message.addresses.empty())
     return keep_aside(message.content.detail, "no account or no address", std::move(done));
@@ -170,8 +176,14 @@ void Intake::ingest(Inbound message, std::string of, bool may_open, std::string 
     what.hint = mirror.hint(what.queue, what.weight, now);
   }
   std::string bytes = what.entry;
-  services_.store.ingest(what, [this, is_wish, done = std::move(done), bytes = std::move(bytes),
-                                code = std::move(code)](Result<routing::Ingested> out) mutable {
+  services_.store.ingest(what, [this, is_wish, done = std::move(done), bytes = std::move(bytes), code = std::move(code),
+                                kept = std::move(kept)](Result<routing::Ingested> out) mutable {
+    if (kept) {
+      if (out && !code.empty()) prove(services_, out->contact, out->ref.conversation, code);
+      if (out && out->kind == routing::Ingested::Kind::kDuplicate) ++counts_.duplicates;
+      done(nullptr);
+      return kept(std::move(out), bytes);
+    }
     if (!out) {
       if (about_the_store(out.error().code)) return done(&out.error());
       return keep_aside(std::move(bytes), "the store refused its content", std::move(done));

@@ -34,6 +34,10 @@ class Intake {
   // Is there room for so many more? Admitted whole or not at all.
   bool room_for(std::size_t events) const;
   void take(Event event, Done done);
+  // A message that a page of ours brought: its sender hears where it stands, and gets its entry's bytes. An error: it is not
+  // kept.
+  using Kept = std::function<void(Result<routing::Ingested> where, const std::string& entry)>;
+  void receive(Inbound message, Kept kept);
   // Receipts that say which message they are about, of one account: one call.
   void settle(const std::string& account, const std::vector<routing::Settled>& receipts, Done done);
   // Long messages of which a part has not come in time are delivered with a gap. Once a beat, by the account's owner.
@@ -44,7 +48,7 @@ class Intake {
 
  private:
   void choose_queue(routing::Ingest& what, const Content& content) const;
-  void ingest(Inbound message, std::string of, bool may_open, std::string old_address, Done done);
+  void ingest(Inbound message, std::string of, bool may_open, std::string old_address, Done done, Kept kept = {});
   // STOP, START, HELP: the wish is kept and answered before the message is.
   void heed(Inbound message, Done done);
   void answer(const Inbound& message, const AccountInfo& account, Done done);

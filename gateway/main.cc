@@ -253,7 +253,8 @@ bool Belfryd::start_shards() {
   const int count = config_.server.shards > 0 ? config_.server.shards : static_cast<int>(std::max(1U, cores - 1));
   const std::vector<whatsapp::Account> whatsapp = whatsapp_accounts(config_, ref_key_);
   plan_.reset(new Plan{config_, target_, server_tls_, client_tls_, *files_, *pool_, *metrics_, whatsapp,
-                       account_infos(config_, whatsapp), account_tls_, node_name(config_), origin_of(config_.server.public_url)});
+                       account_infos(config_, whatsapp), inboxes_of(config_, ref_key_), account_tls_, node_name(config_),
+                       origin_of(config_.server.public_url)});
   std::vector<ListenAddress> addresses = config_.listen.publics;
   for (int i = 0; i < count; ++i) {
     shards_.push_back(std::make_unique<Shard>(*plan_, i));

@@ -37,9 +37,28 @@ std::string code_in(std::string_view text) {
   return code.size() == kDigits ? code : std::string();
 }
 
+namespace {
+
+// The citizen asked to go on at that address, and it is his: the conversation moves with its place.
+void go_on_there(Services& services, const std::string& contact, const std::string& conversation) {
+  services.carry(routing::encode({"GETDEL", routing::key_of(services.prefix, "go:" + contact)}),
+                 [&services, conversation](const Result<routing::Value>& wanted) {
+                   if (!wanted || !wanted->is_text() || wanted->text.empty()) return;
+                   routing::Directive what;
+                   what.verb = routing::Directive::Verb::kSwitch;
+                   what.conversation = conversation;
+                   what.target = wanted->text;
+                   what.by = "citizen";
+                   services.store.direct(what, [](const Result<routing::Outcome>&) {});
+                 });
+}
+
+}  // namespace
+
 void prove(Services& services, const std::string& contact, const std::string& conversation, const std::string& code) {
   services.store.contact_prove(contact, code, [&services, contact, conversation](const Result<routing::Outcome>& out) {
     if (!out || out->what != routing::Outcome::What::kOk) return;
+    go_on_there(services, contact, conversation);
     services.carry(
         routing::encode({"XADD", routing::key_of(services.prefix, "audit"), "*", "t", std::to_string(services.now().wall.ms),
                          "by", "citizen", "do", "contact.proved", "of", contact}),

@@ -44,6 +44,7 @@ Admission PublicSite::admit(const HttpRequest& head) {
     return static_cast<std::size_t>(deps_.services.config.limits.webhook_body);
   }
   if (deps_.api.handles(path)) return deps_.api.admit(head);
+  if (ChatSite::handles(path)) return deps_.chat.admit(head);
   return std::size_t{0};
 }
 
@@ -53,12 +54,13 @@ void PublicSite::serve(std::shared_ptr<Exchange> exchange) {
   if (deps_.webhook.known(path)) return deps_.webhook.serve(std::move(exchange));
   if (deps_.api.handles(path)) return deps_.api.serve(std::move(exchange));
   if (path == "/ws/desk") return open_desk(exchange);
-  if (path == "/" || path == "/desk") {
+  if (ChatSite::handles(path)) return deps_.chat.serve(exchange);
+  if (path == "/" || path == "/desk" || path == "/console") {
     HttpResponse response{302, {}, ""};
-    response.headers.add("location", "/desk/");
+    response.headers.add("location", path == "/console" ? "/console/" : "/desk/");
     return exchange->answer(std::move(response));
   }
-  if (path.starts_with("/desk/")) return exchange->answer(deps_.files.serve(request));
+  if (path.starts_with("/desk/") || path.starts_with("/console/")) return exchange->answer(deps_.files.serve(request));
   exchange->answer(not_found());
 }
 
@@ -113,6 +115,8 @@ void PublicSite::start_desk(const std::shared_ptr<Exchange>& exchange, const Sub
       deps_.tell_owner,
       deps_.end_session,
       [this](const Subject& who, std::function<void(Result<Subject>)> done) { deps_.auth.confirm(who, std::move(done)); },
+      [this](const std::string& visitor, const std::string& agent) { deps_.chat.typing(visitor, agent); },
+      [this](const std::string& visitor, const MessageRef& ref) { deps_.chat.seen(visitor, ref); },
       [this](DeskSession* session) { desks_.erase(session); }};
   auto session = std::make_shared<DeskSession>(std::move(deps), std::move(socket), subject, wire::to_hex(wire::random_bytes(8)));
   desks_.emplace(session.get(), session);

@@ -7,6 +7,7 @@
 
 #include "gateway/api/api.h"
 #include "gateway/auth/auth.h"
+#include "gateway/chat/site.h"
 #include "gateway/desk_session.h"
 #include "gateway/exchange.h"
 #include "gateway/services.h"
@@ -23,6 +24,7 @@ class PublicSite : public Site {
     Api& api;
     Auth& auth;
     DeskHub& hub;
+    ChatSite& chat;
     const StaticFiles& files;
     std::string public_origin;  // of public_url: scheme://host[:port]
     std::function<void(std::string_view account, std::string payload)> tell_owner;

@@ -10,6 +10,7 @@
 #include "gateway/api/api.h"
 #include "gateway/archiver.h"
 #include "gateway/auth/auth.h"
+#include "gateway/chat/site.h"
 #include "gateway/desk_hub.h"
 #include "gateway/http_call.h"
 #include "gateway/intake.h"
@@ -31,6 +32,7 @@ namespace belfry::gateway {
 namespace {
 
 constexpr std::int64_t kBeat = 1'000;
+constexpr std::int64_t kMaxFromCitizens = 16LL << 20;  // one file of the web chat
 
 Now read_clock() {
   using namespace std::chrono;
@@ -107,6 +109,9 @@ struct Shard::Body {
   OperatorSite operator_site;
   Intake intake;
   Webhook webhook;
+  ChatHub chat_hub;
+  Visitors visitors;
+  ChatSite chat;
   PublicSite site;
   Matcher matcher;
   WaitingRoom room;
@@ -188,15 +193,23 @@ Shard::Body::Body(const Plan& p, int i)
           services, [this](std::string_view account, const std::string& address) { outgoing->on_inbound(account, address); },
           notice),
       webhook(services, intake, p.whatsapp, notice),
-      site(PublicSite::Deps{services, webhook, api, auth, hub, p.files, p.public_origin,
+      chat_hub(ChatHub::Deps{services.carry, prefix, read_clock}),
+      visitors(Visitors::Deps{services, intake, chat_hub, files.get(), p.inboxes,
+                              std::min<std::int64_t>(p.config.media.max, kMaxFromCitizens)}),
+      chat(ChatSite::Deps{services, visitors, files.get(), p.files, p.public_origin}),
+      site(PublicSite::Deps{services, webhook, api, auth, hub, chat, p.files, p.public_origin,
                             [this](std::string_view account, std::string payload) { tell_owner(account, payload); },
                             [this](const std::string& agent, const std::string& session) { end_session(agent, session); }}),
       matcher(Matcher::Deps{loop, *store, stream, mirror, prefix, read_clock,
                             [this](const std::string& stream_id) {
                               room.on_snapshot(stream_id);
                               sla.on_snapshot();
+                              chat_hub.on_doubt();
                             },
-                            [this](const std::vector<routing::Value>& entries) { room.on_entries(entries); }}),
+                            [this](const std::vector<routing::Value>& entries) {
+                              room.on_entries(entries);
+                              chat_hub.on_entries(entries);
+                            }}),
       room(WaitingRoom::Deps{mirror, services.carry, prefix, p.metrics, read_clock, [this] { return matcher.owner(); },
                              [this](const routing::Value& entry) { sla.on_entry(entry); }}),
       sla(SlaTimers::Deps{loop, *store, mirror, room, services.carry, prefix, p.metrics, read_clock,
@@ -220,6 +233,7 @@ Shard::Body::Body(const Plan& p, int i)
   subscriber.on_up = [this] {
     listening = true;
     hub.on_resubscribed();
+    chat_hub.on_doubt();
   };
   subscriber.on_down = [this](const Error&) { listening = false; };
   subscriber.on_message = [this](std::string_view channel, std::string_view payload) { on_message(channel, payload); };
@@ -303,7 +317,9 @@ void Shard::Body::beat() {
   if (beating) return;
   if (epoch == 0) return begin_epoch();
   std::vector<std::string> wanted{"matcher", "archive"};
-  for (const AccountInfo& account : plan.accounts) wanted.push_back("acct:" + account.id);
+  for (const AccountInfo& account : plan.accounts) {
+    if (account.channel != "web") wanted.push_back("acct:" + account.id);  // of the web chat every shard is the provider
+  }
   beating = true;
   const Instant asked = read_clock().mono;
   store->node_beat(id, epoch, kLeaseTtl, wanted, [this, asked](const Result<routing::Beat>& out) {
@@ -336,6 +352,7 @@ void Shard::Body::beat() {
 
 void Shard::Body::subscribe_all() {
   for (const AccountInfo& account : plan.accounts) subscriber.subscribe(routing::lane_channel(prefix, account.id));
+  if (!plan.inboxes.empty()) subscriber.subscribe(routing::chat_channel(prefix));
 }
 
 void Shard::Body::on_message(std::string_view channel, std::string_view payload) {
@@ -345,6 +362,8 @@ void Shard::Body::on_message(std::string_view channel, std::string_view payload)
     hub.on_publish(channel.substr(agents.size()), payload);
   } else if (channel.starts_with(lanes)) {
     outgoing->on_lane(channel.substr(lanes.size()), payload);
+  } else if (channel == routing::chat_channel(prefix)) {
+    chat_hub.on_publish(payload);
   }
 }
 
@@ -449,6 +468,7 @@ void Shard::start() {
   b.matcher.start();
   b.sla.start();
   b.archiver.start();
+  b.chat.start();
   b.beat_later();
 }
 
@@ -461,6 +481,7 @@ void Shard::stop(std::function<void()> done) {
   b.sla.stop();
   b.archiver.stop();
   b.site.close_desks(1001, "the gateway restarts");
+  b.chat.close(1001, "the gateway restarts");
   // Desks first: a listener that stops closes its sockets at once, answered or not.
   const Instant desks_by = read_clock().mono + 3'000;
   auto left = std::make_shared<std::size_t>(b.listeners.size());

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "adapters/whatsapp/account.h"
+#include "gateway/chat/inbox.h"
 #include "gateway/config.h"
 #include "gateway/exchange.h"
 #include "gateway/metrics.h"
@@ -33,6 +34,7 @@ struct Plan {
   Metrics& metrics;
   std::vector<whatsapp::Account> whatsapp;        // those of the accounts that are WhatsApp's
   std::vector<AccountInfo> accounts;              // all
+  std::vector<Inbox> inboxes;                     // those of the accounts that are the web chat's
   std::map<std::string, TlsContext> account_tls;  // whom an account's own links trust, where that is not client_tls
   std::string node;                               // "host"
   std::string public_origin;

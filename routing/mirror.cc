@@ -261,10 +261,10 @@ bool Mirror::apply(const Value& stream_entry) {
   } else if (kind == "closed") {
     drop_waiting(conversation);
     if (!agent.empty()) set_load(agent, to_int(field("l")), 0);
-  } else if (kind == "prioritised") {
+  } else if (kind == "prioritised" || kind == "switched") {
     if (const auto it = waiting_.find(conversation); it != waiting_.end()) {
       Waiting waiting = it->second.what;
-      waiting.eff = to_int(field("e"));
+      if (kind == "prioritised") waiting.eff = to_int(field("e"));
       waiting.gen = to_int(field("g"));
       drop_waiting(conversation);
       add_waiting(std::move(waiting));

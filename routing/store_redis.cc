@@ -16,6 +16,7 @@ std::string key_of(std::string_view prefix, std::string_view rest) {
   return key;
 }
 std::string agent_channel(std::string_view prefix, std::string_view agent) { return key_of(prefix, "a:" + std::string(agent)); }
+std::string chat_channel(std::string_view prefix) { return key_of(prefix, "chat"); }
 std::string lane_channel(std::string_view prefix, std::string_view account) {
   return key_of(prefix, "lane:" + std::string(account));
 }

@@ -483,6 +483,10 @@ std::string write_presence(const PresenceView& p) {
   return out + "}";
 }
 
+std::string write_typing(std::string_view conversation) {
+  return R"({"t":"event","kind":"typing","conversation":")" + conversation_id(conversation) + "\"}";
+}
+
 std::string write_ack(std::string_view client_id, std::string_view id) {
   std::string out = "{\"t\":\"ack\"";
   member(out, "client_id", client_id);

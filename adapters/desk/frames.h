@@ -133,6 +133,7 @@ struct PresenceView {
 };
 std::string write_queue(const QueueView& queue);
 std::string write_presence(const PresenceView& presence);
+std::string write_typing(std::string_view conversation);  // the citizen is; it holds for six seconds
 std::string write_ack(std::string_view client_id, std::string_view id);
 std::string write_nack(std::string_view client_id, const wire::Problem& problem);
 std::string write_pong();

@@ -116,6 +116,15 @@ local function tell(T, now, agent, kind, conv, x, y, extra, body)
   return told(T, agent, int(call('HINCRBY', T .. ':agent:' .. agent, 'seq', '1')), kind, conv, x, y, extra, body)
 end
 
+-- What a visitor of the web chat is to see at once: visitor|conv|n|state, then the entry. Every shard hears it and one of them may have
+-- his tabs. A hint only: the conversation's log is the truth, and who missed one reads it there.
+local function is_web(address)
+  return string.sub(address or '', 1, 4) == 'web:'
+end
+local function show_visitor(T, address, conv, n, state, entry)
+  call('PUBLISH', T .. ':chat', string.sub(address, 5) .. '|' .. conv .. '|' .. n .. '|' .. state .. '\n' .. entry)
+end
+
 -- load(agent) and the set of what he holds change together, always here.
 local function hold(T, agent, conv, weight)
   call('SADD', T .. ':agentc:' .. agent, conv)

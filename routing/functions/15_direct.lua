@@ -100,7 +100,7 @@ end
 
 -- It goes on at another address of the same citizen, `account|channel|address`. What he writes where it was still comes into it.
 function verbs.switch(T, now, conv, c, target)
-  if c.state ~= 'active' then return {'refused', 'not_active'} end
+  if c.state ~= 'active' and c.state ~= 'queued' then return {'refused', 'not_active'} end
   local account, channel, address = string.match(target, '^([^|]*)|([^|]*)|(.*)$')
   local ck, addr, here = T .. ':conv:' .. conv, T .. ':addr:' .. address, 'v:' .. account
   local r, was = call('HMGET', addr, 'c', here, 'w:' .. account), call('HMGET', ck, 'addr', 'win', 'fly')
@@ -126,9 +126,9 @@ function verbs.switch(T, now, conv, c, target)
   call('HSET', addr, here, conv)
   call('HDEL', addr, 'w:' .. account)
   call('HSET', ck, 'gen', gen, 'acct', account, 'ch', channel, 'addr', address, 'win', till)
-  tell(T, now, c.own, 'c', conv, gen, 'active', 'switched')
+  if c.state == 'active' then tell(T, now, c.own, 'c', conv, gen, 'active', 'switched') end
   transition(T, now, 'switched', conv, gen, c.own, c.q, {'x', account})
-  return {'ok', gen, 'active'}
+  return {'ok', gen, c.state}
 end
 
 -- direct(now, conv, gen or '' (whatever it is), verb, target, by, agent or '', ttl_ms, client_id)

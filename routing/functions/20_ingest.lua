@@ -42,6 +42,9 @@ end
 
 local function remember(T, now, account, bucket, member)
   if string.byte(bucket, -1) == 43 then return not came_before(now, T .. ':open:' .. account, member) end
+  -- A page repeats for 24 h, and its repeats are of the day they come: the day before counts as well.
+  if string.sub(bucket, 1, 4) == 'web:' and
+    call('SISMEMBER', T .. ':dd:web:' .. int(tonumber(string.sub(bucket, 5)) - 1), member) == 1 then return false end
   bucket = T .. ':dd:' .. bucket
   if call('SADD', bucket, member) == 0 then return false end
   end_after_a_week(now, bucket)

@@ -99,11 +99,17 @@ local function reply(keys, a)
   if (a[12] or '') ~= '' and a[12] ~= account then return {'refused', 'switched'} end
   if a[8] == '1' and now >= tonumber(r[6] or 0) then return {'window', tonumber(r[6] or 0)} end
   local n = call('RPUSH', T .. ':log:' .. conv, a[6])
-  local claimed = not fly and at_once(T, now, account, a[7], a[9], a[10])
-  call('SETRANGE', T .. ':st:' .. conv, n - 1, claimed and 'c' or 'q')
+  local web = is_web(r[7])
+  local claimed = not web and not fly and at_once(T, now, account, a[7], a[9], a[10])
+  -- We are the provider of the web chat: what is kept is sent.
+  local byte = web and 's' or claimed and 'c' or 'q'
+  call('SETRANGE', T .. ':st:' .. conv, n - 1, byte)
   local ck = T .. ':conv:' .. conv
   call('HINCRBY', ck, 'open', 1)
-  if fly then
+  if web then
+    call('HSET', ck, 'n', n)
+    show_visitor(T, r[7], conv, n, byte, a[6])
+  elseif fly then
     call('HSET', ck, 'n', n)
     call('RPUSH', T .. ':hold:' .. conv, a[7] .. '|' .. n)
   else
@@ -114,7 +120,7 @@ local function reply(keys, a)
   -- The clocks of its queue's goals: an agent has answered all there is.
   if agent ~= '' and not by_bot and r[9] ~= '0' then call('HSET', ck, 'una', '0', 'fr', r[8] or clock) end
   if a[5] ~= '' then call('SET', once, conv .. '.' .. n, 'PX', 86400000) end
-  if own ~= '' then tell(T, now, own, 'm', conv, n, 'q', r[6] or '0', a[6]) end
+  if own ~= '' then tell(T, now, own, 'm', conv, n, web and 's' or 'q', r[6] or '0', a[6]) end
   return {'ok', conv, n, claimed and 1 or 0, r[7]}
 end
 

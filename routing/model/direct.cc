@@ -121,7 +121,7 @@ Outcome Memory::describe(Conversation& c, const Directive& what) {
 }
 
 Outcome Memory::switch_to(Conversation& c, const Directive& what) {
-  if (c.state != "active") return refused("not_active");
+  if (c.state != "active" && c.state != "queued") return refused("not_active");
   const auto bar = what.target.find('|'), second = what.target.find('|', bar + 1);
   const std::string account = what.target.substr(0, bar), channel = what.target.substr(bar + 1, second - bar - 1);
   const std::string address = what.target.substr(second + 1);
@@ -157,9 +157,9 @@ Outcome Memory::switch_to(Conversation& c, const Directive& what) {
   c.window_until = window;
   lead(c, c.id, false);
   w_.addresses[address].windows.erase(account);
-  tell(c.owner, 'c', c, c.gen, "active", "switched");
+  if (c.state == "active") tell(c.owner, 'c', c, c.gen, "active", "switched");
   transition("switched", c, c.owner, {{"x", account}});
-  return ok(c.gen, "active");
+  return ok(c.gen, c.state);
 }
 
 }  // namespace belfry::routing::model

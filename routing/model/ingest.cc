@@ -34,6 +34,10 @@ bool Memory::seen_before(const Ingest& what) {
     return false;
   }
   const std::int64_t day = what.at.ms / kDay;
+  if (what.channel == "web") {  // a page's repeats are of the day they come
+    const Bucket* before = look(w_.seen, {what.channel, day - 1});
+    if (before != nullptr && before->until > now_ && before->members.contains(what.account + "|" + what.dedupe)) return true;
+  }
   Bucket& bucket = w_.seen[{what.channel, day}];
   if (bucket.until <= now_) bucket.members.clear();
   if (!bucket.members.insert(what.account + "|" + what.dedupe).second) return true;

@@ -327,12 +327,16 @@ Outcome Memory::replied(const Reply& what) {
   if (!as_owner && c->state == "closed") return stale(*c);
   if (!what.account.empty() && what.account != c->account) return refused("switched");
   if (what.needs_window && now_ >= c->window_until) return closed_window(c->window_until);
-  const bool claimed = c->turn == 0 && at_once(c->account, what.lane, what.lease);
-  const std::int64_t n = append(*c, claimed ? State::kClaimed : State::kQueued, what.entry);
+  const bool web = c->address.starts_with("web:");  // we are the provider: what is kept is sent
+  const bool claimed = !web && c->turn == 0 && at_once(c->account, what.lane, what.lease);
+  const State state = web ? State::kSent : claimed ? State::kClaimed : State::kQueued;
+  const std::int64_t n = append(*c, state, what.entry);
   const MessageRef ref{c->id, n};
   c->log.back().by_bot = by_bot;
   ++c->open;
-  if (c->turn != 0) {
+  if (web) {
+    // Nothing is in flight: the publish is a hint, and the log is there.
+  } else if (c->turn != 0) {
     c->hold.push_back({static_cast<int>(what.lane), n});
   } else {
     c->turn = n;
@@ -343,7 +347,7 @@ Outcome Memory::replied(const Reply& what) {
     c->unanswered = 0;
   }
   remember(what.author, what.client_id, ref);
-  if (!c->owner.empty()) tell(c->owner, 'm', *c, n, "q", text(c->window_until), what.entry);
+  if (!c->owner.empty()) tell(c->owner, 'm', *c, n, web ? "s" : "q", text(c->window_until), what.entry);
   Outcome out = ok();
   out.ref = ref;
   out.claimed = claimed;

@@ -435,8 +435,16 @@ class Meta:
 
 class Desk:
     """One desk socket. A thread reads; `frames` is everything heard, in order; event ids are checked as they come."""
+    dense = True  # ids count by one
 
     def __init__(self, house, key, last_id=None, hello=True, seconds=20, ticket=None):
+        self._open(house, "/ws/desk", "belfry.desk.v1" + (f", ticket.{ticket}" if ticket else ""),
+                   {} if ticket else {"Authorization": f"Bearer {key}"}, last_id, seconds)
+        if hello:
+            self.send({"t": "hello", **({"last_id": last_id} if last_id is not None else {})})
+            self.welcome = self.wait(lambda f: f["t"] == "welcome", "welcome", seconds)
+
+    def _open(self, house, path, protocols, headers, last_id, seconds):
         self.frames, self.closed, self.why, self.gaps, self.last_id = [], None, "", [], last_id
         self.heard = threading.Condition()
         self.sending = threading.Lock()
@@ -444,9 +452,10 @@ class Desk:
         self.name = os.urandom(4).hex()
         self.socket = socket.create_connection(("127.0.0.1", house.port), timeout=seconds)
         nonce = base64.b64encode(os.urandom(16)).decode()
-        self.socket.sendall((f"GET /ws/desk HTTP/1.1\r\nHost: {house.address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\nSec-WebSocket-Protocol: belfry.desk.v1"
-                             + (f", ticket.{ticket}" if ticket else f"\r\nAuthorization: Bearer {key}") + "\r\n\r\n").encode())
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.socket.sendall((f"GET {path} HTTP/1.1\r\nHost: {house.address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {nonce}\r\nSec-WebSocket-Protocol: {protocols}\r\n"
+                             f"{more}\r\n").encode())
         self.rest = b""
         while b"\r\n\r\n" not in self.rest:
             octets = self.socket.recv(4096)
@@ -458,13 +467,10 @@ class Desk:
             self.socket.close()
             raise ConnectionError(head.decode("latin-1") + self.rest.decode("latin-1"))
         wanted = base64.b64encode(hashlib.sha1((nonce + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest())
-        assert wanted in head and b"belfry.desk.v1" in head.lower(), head
+        assert wanted in head and protocols.split(",")[0].encode() in head.lower(), head
         self.socket.settimeout(None)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
-        if hello:
-            self.send({"t": "hello", **({"last_id": last_id} if last_id is not None else {})})
-            self.welcome = self.wait(lambda f: f["t"] == "welcome", "welcome", seconds)
 
     # -- bytes
 
@@ -508,7 +514,7 @@ class Desk:
     def _frame(self, frame):
         with self.heard:
             if frame["t"] == "event" and "id" in frame:
-                if self.last_id is not None and int(frame["id"]) != int(self.last_id) + 1:
+                if self.last_id is not None and int(frame["id"]) != int(self.last_id) + 1 and self.dense:
                     self.gaps.append((self.last_id, frame["id"]))
                 self.last_id = frame["id"]
             elif frame["t"] == "welcome" and (self.last_id is None or frame["reset"]):
@@ -601,6 +607,22 @@ class Desk:
             self._write(8, struct.pack("!H", 1000))
             self.thread.join(5)
         self.cut()
+
+
+class Tab(Desk):
+    """One tab of a visitor of the web chat. Event ids grow, and skip what is not his to see."""
+    dense = False
+
+    def __init__(self, house, inbox="portal", token=None, last_id=None, origin=None, hello=True, seconds=20, **more):
+        self._open(house, "/ws/chat", "belfry.chat.v1", {"Origin": origin or house.url}, last_id, seconds)
+        if hello:
+            self.send({"t": "hello", "inbox": inbox, **({"token": token} if token else {}), **({"last_id": last_id} if last_id else {}), **more})
+            self.welcome = self.wait(lambda f: f["t"] == "welcome", "welcome", seconds)
+            self.token = self.welcome["token"]
+
+    def write(self, text, **more):
+        """A message that must be acknowledged; its id."""
+        return self.do("message", text=text, **more)["id"]
 
 
 # --------------------------------------------------------------------------------------------------------------- invariants

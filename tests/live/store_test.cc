@@ -892,6 +892,11 @@ class Fuzz : public Driver {
       in.old_address = in.addresses[0];
       in.addresses = {"wa:p:new" + citizen};
     }
+    if (one_in(4)) {
+      in.channel = "web";
+      in.addresses = {"web:v" + citizen};
+      in.old_address.clear();
+    }
     in.name = one_in(3) ? "" : "Cit " + citizen;
     in.queue = one_in(2) ? "water" : "roads";
     in.window_until = WallTime{one_in(4) ? 0 : now + between(0, 24) * kHour};
