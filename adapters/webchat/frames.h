@@ -15,8 +15,8 @@
 
 namespace belfry::webchat {
 
-inline constexpr std::size_t kMaxFrame = 16 * 1024;  // octets
-inline constexpr std::size_t kMaxHello = 4 * 1024;
+inline constexpr std::size_t kMaxFrame = 16'384;  // octets
+inline constexpr std::size_t kMaxHello = 4'096;
 inline constexpr std::size_t kMaxText = 4'000;  // characters
 
 // What a visitor says of himself; nobody vouches for it.
