@@ -158,6 +158,8 @@ class TinyRedis {
       return number(added);
     }
     if (what == "HSETNX") return number(hashes[key].emplace(a[2], a[3]).second ? 1 : 0);
+    if (what == "HLEN") return number(static_cast<std::int64_t>(hashes[key].size()));
+    if (what == "HEXISTS") return number(hashes[key].count(a[2]) != 0 ? 1 : 0);
     if (what == "HDEL") return number(static_cast<std::int64_t>(hashes[key].erase(a[2])));
     if (what == "HGET" || what == "HMGET") {
       const auto fields = modelled(key).value_or(hashes[key]);

@@ -380,6 +380,21 @@ TEST_F(ApiTest, QueuesSkillsAccounts) {
   EXPECT_EQ(as(admin, request("GET", "/api/v1/accounts")).json["items"][0]["id"], "wa-main");
 }
 
+TEST_F(ApiTest, CannedReplies) {
+  const auto put = [this](const std::string& as_whom, const std::string& body) {
+    return as(as_whom, request("PUT", "/api/v1/canned/hello", body));
+  };
+  EXPECT_EQ(put(admin, R"({"shortcut":"hi","text":"Good day {name}","queues":["queue_hall"]})").status, 201);
+  EXPECT_EQ(put(admin, R"({"shortcut":"hi","text":"Good day, {name}","language":"en"})").status, 200);
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/canned")).body,
+            R"({"items":[{"id":"hello","shortcut":"hi","text":"Good day, {name}","language":"en"}],"next":null})");
+  EXPECT_EQ(put(admin, R"({"shortcut":"two words","text":"x"})").status, 422);
+  EXPECT_EQ(put(admin, R"({"shortcut":"x"})").status, 422);
+  EXPECT_EQ(put(admin, R"({"shortcut":"x","text":"x","language":"English"})").status, 422);
+  EXPECT_EQ(as(admin, request("DELETE", "/api/v1/canned/hello")).status, 204);
+  EXPECT_EQ(as(admin, request("DELETE", "/api/v1/canned/hello")).status, 404);
+}
+
 TEST_F(ApiTest, IdsOfAgentsAndQueuesHaveAPrefixAndAreTakenPlainToo) {
   EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/queue_water", "{}")).json["id"], "queue_water");
   EXPECT_EQ(as(admin, request("PUT", "/api/v1/queues/water", "{}")).status, 200) << "the same one";
@@ -552,7 +567,7 @@ TEST_F(ApiTest, TheDescriptionIsTrue) {
     }
     EXPECT_EQ(described, allowed) << path;
   }
-  EXPECT_EQ(operations, 57);
+  EXPECT_EQ(operations, 60);
 }
 
 }  // namespace
