@@ -51,16 +51,23 @@ std::int64_t to_int(std::string_view text) {
 
 }  // namespace
 
+const Form& Visitor::said() const {
+  static const Form kNothing;
+  return form ? *form : kNothing;
+}
+
 std::string sign(std::string_view key, const Visitor& v, WallTime now) {
   const std::int64_t until = std::min(now.ms + kToken, v.since.ms + kLongest);
   std::string out = "{\"v\":1,\"iat\":" + std::to_string(v.since.ms) + ",\"exp\":" + std::to_string(until);
   member(out, "i", v.inbox);
   member(out, "s", v.id);
   member(out, "p", v.person);
-  member(out, "n", v.form.name);
-  member(out, "t", v.form.phone);
-  member(out, "m", v.form.email);
-  member(out, "l", v.form.language);
+  if (v.form) {
+    member(out, "n", v.form->name);
+    member(out, "t", v.form->phone);
+    member(out, "m", v.form->email);
+    member(out, "l", v.form->language);
+  }
   const std::string body = wire::base64url_encode(out + "}");
   return body + "." + mac(key, "visitor", body);
 }
@@ -78,7 +85,8 @@ Result<Visitor> verify(std::string_view key, std::string_view inbox, std::string
   v.inbox = text_at(object, "i");
   v.id = text_at(object, "s");
   v.person = text_at(object, "p");
-  v.form = {text_at(object, "n"), text_at(object, "t"), text_at(object, "m"), text_at(object, "l")};
+  Form form{text_at(object, "n"), text_at(object, "t"), text_at(object, "m"), text_at(object, "l")};
+  if (!form.empty()) v.form = std::make_shared<const Form>(std::move(form));
   v.since = WallTime{wire::int_at(object, "iat").value_or(0)};
   if (v.inbox != inbox || !is_hex(v.id, 32)) return no("a token of another inbox");
   if (wire::int_at(object, "exp").value_or(0) <= now.ms) return no("a token whose time is over");

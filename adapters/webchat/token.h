@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -14,10 +15,11 @@ namespace belfry::webchat {
 
 struct Visitor {
   std::string inbox;
-  std::string id;      // 32 hex digits
-  std::string person;  // sub of a JWT that the agency signed; empty: nobody vouched for him
-  Form form;           // what he said of himself
-  WallTime since;      // first seen: a token is renewed for 30 days from then
+  std::string id;                    // 32 hex digits
+  std::string person;                // sub of a JWT that the agency signed; empty: nobody vouched for him
+  std::shared_ptr<const Form> form;  // what he said of himself; null: nothing
+  WallTime since;                    // first seen: a token is renewed for 30 days from then
+  const Form& said() const;
 };
 
 // base64url(JSON) "." base64url(HMAC). It is good for 24 hours, and in each welcome there is a new one.

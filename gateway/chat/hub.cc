@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <utility>
 
 namespace belfry::gateway {
@@ -27,15 +28,28 @@ void erase_from(std::unordered_map<std::string, std::vector<ChatListener*>>& map
 
 }  // namespace
 
-bool ChatHub::join(const std::string& visitor, ChatListener* listener) {
-  auto& tabs = visitors_[visitor];
-  if (tabs.size() >= kMaxTabs) return false;
-  tabs.push_back(listener);
+std::vector<ChatListener*> ChatHub::tabs_of(const std::string& visitor) const {
+  std::vector<ChatListener*> tabs;
+  const auto [from, to] = visitors_.equal_range(std::hash<std::string>()(visitor));
+  for (auto it = from; it != to; ++it) {
+    if (it->second->visitor() == visitor) tabs.push_back(it->second);
+  }
+  return tabs;
+}
+
+bool ChatHub::join(ChatListener* listener) {
+  if (tabs_of(listener->visitor()).size() >= kMaxTabs) return false;
+  visitors_.emplace(std::hash<std::string>()(listener->visitor()), listener);
   return true;
 }
 
-void ChatHub::leave(const std::string& visitor, ChatListener* listener) {
-  erase_from(visitors_, visitor, listener);
+void ChatHub::leave(ChatListener* listener) {
+  const auto [from, to] = visitors_.equal_range(std::hash<std::string>()(listener->visitor()));
+  for (auto it = from; it != to; ++it) {
+    if (it->second != listener) continue;
+    visitors_.erase(it);
+    break;
+  }
   follow({}, listener);
 }
 
@@ -66,10 +80,9 @@ void ChatHub::on_publish(std::string_view payload) {
   std::string_view rest = payload;
   const bool typing = rest.starts_with('~');
   if (typing) rest.remove_prefix(1);
-  const auto it = visitors_.find(std::string(cut(rest, '|')));
-  if (it == visitors_.end()) return;
   // A listener may leave while it hears.
-  const std::vector<ChatListener*> tabs = it->second;
+  const std::vector<ChatListener*> tabs = tabs_of(std::string(cut(rest, '|')));
+  if (tabs.empty()) return;
   if (typing) {
     for (ChatListener* tab : tabs) tab->on_typing(std::string(rest));
     return;
@@ -109,7 +122,7 @@ void ChatHub::on_entries(const std::vector<routing::Value>& entries) {
 
 void ChatHub::on_doubt() {
   std::vector<ChatListener*> all;
-  for (const auto& [visitor, tabs] : visitors_) all.insert(all.end(), tabs.begin(), tabs.end());
+  for (const auto& [hash, tab] : visitors_) all.push_back(tab);
   for (ChatListener* each : all) each->look_again();
 }
 
@@ -130,12 +143,6 @@ void ChatHub::name_of(const std::string& agent, std::function<void(const std::st
                 if (found) names_[agent] = {name, now + kNameFor};
                 then(name);
               });
-}
-
-std::size_t ChatHub::tabs() const {
-  std::size_t sum = 0;
-  for (const auto& [visitor, tabs] : visitors_) sum += tabs.size();
-  return sum;
 }
 
 }  // namespace belfry::gateway

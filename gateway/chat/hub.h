@@ -24,6 +24,7 @@ namespace belfry::gateway {
 class ChatListener {
  public:
   virtual ~ChatListener() = default;
+  virtual const std::string& visitor() const = 0;
   // Entry `ref.n` was added to a conversation of his; its bytes as encode_entry made them.
   virtual void on_entry(const MessageRef& ref, State state, const std::string& entry) = 0;
   // His message was seen by an agent.
@@ -51,8 +52,8 @@ class ChatHub {
   explicit ChatHub(Deps deps) : deps_(std::move(deps)) {}
 
   // False: he has too many tabs open.
-  bool join(const std::string& visitor, ChatListener* listener);
-  void leave(const std::string& visitor, ChatListener* listener);
+  bool join(ChatListener* listener);
+  void leave(ChatListener* listener);  // as the visitor that it joined as
   // From now on it hears of this conversation's transitions, and of no other's. Empty: of none.
   void follow(const std::string& conversation, ChatListener* listener);
 
@@ -69,17 +70,19 @@ class ChatHub {
   // What citizens may call an agent; asked for once in ten minutes. Empty: not known.
   void name_of(const std::string& agent, std::function<void(const std::string& name)> then);
 
-  std::size_t tabs() const;
+  std::size_t tabs() const { return visitors_.size(); }
 
  private:
   void publish(const std::string& payload) const;
+  std::vector<ChatListener*> tabs_of(const std::string& visitor) const;
 
   struct Name {
     std::string name;
     Instant until;
   };
   Deps deps_;
-  std::unordered_map<std::string, std::vector<ChatListener*>> visitors_;
+  // By a hash of the visitor: ten thousand silent tabs are most of what this process holds, and each octet is paid by all.
+  std::unordered_multimap<std::size_t, ChatListener*> visitors_;
   std::unordered_map<std::string, std::vector<ChatListener*>> followers_;
   std::unordered_map<ChatListener*, std::string> followed_;
   std::map<std::string, Name> names_;

@@ -92,7 +92,8 @@ std::unique_ptr<ChatStream> stream_over(std::shared_ptr<Exchange> exchange) {
 }
 
 ChatSession::ChatSession(Deps deps, std::unique_ptr<ChatStream> stream, std::string peer)
-    : deps_(std::move(deps)), stream_(std::move(stream)), guest_(std::make_shared<Guest>()) {
+    : visitors_(deps.visitors), gone_(std::move(deps.gone)), stream_(std::move(stream)), guest_(std::make_shared<Guest>()) {
+  door_.reset(new Door{asio::steady_timer(visitors_.services().loop), std::move(deps.may_embed)});
   guest_->peer = std::move(peer);
 }
 
@@ -105,8 +106,8 @@ void ChatSession::start() {
   stream_->on_close = [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->ended();
   };
-  hello_timer_ = std::make_unique<asio::steady_timer>(deps_.visitors.services().loop, kHelloWithin);
-  hello_timer_->async_wait([weak = weak_from_this()](std::error_code error) {
+  door_->timer.expires_after(kHelloWithin);
+  door_->timer.async_wait([weak = weak_from_this()](std::error_code error) {
     const auto self = weak.lock();
     if (self && !error && self->phase_ == Phase::kNew) self->stream_->close(1008, "no hello within two seconds");
   });
@@ -150,33 +151,37 @@ void ChatSession::on_text(std::string&& text) {
         webchat::write_nack(frame->client_id, wire::problem(409, "hello_first", "Send hello, and wait for its welcome.")));
   }
   if (++open_ >= kMaxOpenFrames) stream_->pause();
-  deps_.visitors.act(guest_, *frame, [weak = weak_from_this()](const Visitors::Answer& answer) {
+  // Who he is changes in a copy, so that the hub knows this tab by one name until it is told another.
+  const bool identifies = frame->kind == Frame::Kind::kIdentify;
+  const auto guest = identifies ? std::make_shared<Guest>(*guest_) : guest_;
+  visitors_.act(guest, *frame, [weak = weak_from_this(), identifies, guest](const Visitors::Answer& answer) {
     const auto self = weak.lock();
     if (!self || self->phase_ == Phase::kClosed) return;
     if (--self->open_ == kMaxOpenFrames - 1) self->stream_->resume();
     if (!answer.frame.empty()) self->stream_->send(answer.frame);
-    self->follow_identity();
+    if (identifies) self->become(guest);
   });
 }
 
 // He signed in on the host page: from now on this tab is one of that person's.
-void ChatSession::follow_identity() {
-  if (guest_->who.id == joined_ || phase_ != Phase::kLive) return;
-  ChatHub& hub = deps_.visitors.hub();
-  hub.leave(joined_, this);
-  joined_ = guest_->who.id;
-  if (!hub.join(joined_, this)) return bye(kTooManyTabs, "too many tabs");
+void ChatSession::become(const std::shared_ptr<Guest>& guest) {
+  if (guest->who.id == guest_->who.id || phase_ != Phase::kLive) {
+    guest_ = guest;
+    return;
+  }
+  visitors_.hub().leave(this);
+  guest_ = guest;
+  if (!visitors_.hub().join(this)) return bye(kTooManyTabs, "too many tabs");
   catch_up();
 }
 
 void ChatSession::hello(const Frame& frame) {
   if (phase_ != Phase::kNew)
     return stream_->send(webchat::write_nack({}, wire::problem(409, "hello_again", "hello was said before on this socket.")));
-  hello_timer_.reset();
-  const Inbox* inbox = deps_.visitors.inbox(frame.inbox);
-  if (inbox == nullptr || !deps_.may_embed(*inbox)) return bye(kOriginRefused, "this inbox is not for this page");
+  const Inbox* inbox = visitors_.inbox(frame.inbox);
+  if (inbox == nullptr || !door_->may_embed(*inbox)) return bye(kOriginRefused, "this inbox is not for this page");
   guest_->inbox = inbox;
-  guest_->who = deps_.visitors.known_or_new(*inbox, frame.token);
+  guest_->who = visitors_.known_or_new(*inbox, frame.token);
   guest_->language = frame.language;
   guest_->page = frame.page;
   begin(frame.last_id);
@@ -185,14 +190,14 @@ void ChatSession::hello(const Frame& frame) {
 void ChatSession::begin(std::int64_t last_id) {
   phase_ = Phase::kJoining;
   // First the hub, then the log: what comes between is read again.
-  joined_ = guest_->who.id;
-  if (!deps_.visitors.hub().join(joined_, this)) return bye(kTooManyTabs, "too many tabs");
-  if (!deps_.visitors.services().store_up()) return give_up({});
-  deps_.visitors.look(*guest_, webchat::ref_of(last_id), [self = shared_from_this()](Result<Visitors::Shown> shown) {
+  door_.reset();
+  if (!visitors_.hub().join(this)) return bye(kTooManyTabs, "too many tabs");
+  if (!visitors_.services().store_up()) return give_up({});
+  visitors_.look(*guest_, webchat::ref_of(last_id), [self = shared_from_this()](Result<Visitors::Shown> shown) {
     if (self->phase_ != Phase::kJoining) return;
     if (!shown) return self->give_up(shown.error());
     const std::string owner = shown->card ? shown->card->owner : std::string();
-    self->deps_.visitors.hub().name_of(owner, [self, shown = std::move(*shown)](const std::string& agent) mutable {
+    self->visitors_.hub().name_of(owner, [self, shown = std::move(*shown)](const std::string& agent) mutable {
       if (self->phase_ == Phase::kJoining) self->welcome(std::move(shown), agent);
     });
   });
@@ -204,11 +209,11 @@ void ChatSession::take_up(const routing::Card& card) {
   const bool open = state_ != "closed" && card.account == guest_->inbox->config.id;
   guest_->conversation = open ? card.conversation : std::string();
   guest_->owner = open ? card.owner : std::string();
-  deps_.visitors.hub().follow(open ? card.conversation : std::string(), this);
+  visitors_.hub().follow(open ? card.conversation : std::string(), this);
 }
 
 void ChatSession::welcome(Visitors::Shown shown, const std::string& agent) {
-  Visitors& v = deps_.visitors;
+  Visitors& v = visitors_;
   const WallTime now = v.services().now().wall;
   const WebConfig& config = guest_->inbox->config;
   webchat::Welcome w;
@@ -235,7 +240,7 @@ void ChatSession::welcome(Visitors::Shown shown, const std::string& agent) {
     w.open = routing::is_open(*settings, now);
     if (!w.open) w.opens_at = routing::opens_at(*settings, now);
   }
-  if (guest_->who.form.empty() && guest_->who.person.empty() && w.conversation.empty()) {
+  if (guest_->who.said().empty() && guest_->who.person.empty() && w.conversation.empty()) {
     for (const std::string& each : config.form) {
       const bool required = !each.ends_with('?');
       w.form.push_back({required ? each : each.substr(0, each.size() - 1), required});
@@ -265,13 +270,12 @@ void ChatSession::on_entry(const MessageRef& ref, State state, const std::string
   if (ref.conversation != last_.conversation || ref.n != last_.n + 1) return catch_up();
   last_ = ref;
   reading_ = true;
-  deps_.visitors.view(*guest_, ref, state, entry,
-                      [self = shared_from_this()](const std::optional<webchat::MessageView>& message) {
-                        self->reading_ = false;
-                        if (self->phase_ != Phase::kLive) return;
-                        if (message) self->show(*message);
-                        if (std::exchange(self->again_, false)) self->catch_up();
-                      });
+  visitors_.view(*guest_, ref, state, entry, [self = shared_from_this()](const std::optional<webchat::MessageView>& message) {
+    self->reading_ = false;
+    if (self->phase_ != Phase::kLive) return;
+    if (message) self->show(*message);
+    if (std::exchange(self->again_, false)) self->catch_up();
+  });
 }
 
 // From the last entry on; or anew, if it is another conversation by now.
@@ -283,7 +287,7 @@ void ChatSession::catch_up() {
   }
   reading_ = true;
   const auto after = last_.conversation.empty() ? std::nullopt : std::optional<MessageRef>(last_);
-  deps_.visitors.look(*guest_, after, [self = shared_from_this()](Result<Visitors::Shown> shown) {
+  visitors_.look(*guest_, after, [self = shared_from_this()](Result<Visitors::Shown> shown) {
     self->reading_ = false;
     if (self->phase_ != Phase::kLive) return;
     if (!shown) return self->give_up(shown.error());  // he comes back with last_id
@@ -303,7 +307,7 @@ void ChatSession::look_again() {
 }
 
 void ChatSession::on_seen(const MessageRef& ref) {
-  if (phase_ == Phase::kLive) stream_->send(webchat::write_receipt(ref, State::kRead, deps_.visitors.services().now().wall));
+  if (phase_ == Phase::kLive) stream_->send(webchat::write_receipt(ref, State::kRead, visitors_.services().now().wall));
 }
 
 void ChatSession::on_typing(const std::string& agent) {
@@ -321,14 +325,14 @@ void ChatSession::on_change(std::string_view kind, const std::string& agent, con
     guest_->owner = agent;
     state_ = kind == "bot" ? "bot" : "active";
     told_ = {};
-    deps_.visitors.hub().name_of(agent, [self = shared_from_this(), conversation](const std::string& name) {
+    visitors_.hub().name_of(agent, [self = shared_from_this(), conversation](const std::string& name) {
       if (self->phase_ == Phase::kLive) self->stream_->send(webchat::write_assigned(conversation, name));
     });
   } else if (kind == "closed") {
     state_ = "closed";
     guest_->conversation.clear();
     guest_->owner.clear();
-    deps_.visitors.hub().follow({}, this);
+    visitors_.hub().follow({}, this);
     stream_->send(webchat::write_closed(conversation, why));
   } else if (kind == "queued" || kind == "requeued" || kind == "after_hours") {
     state_ = kind == "requeued" ? "queued" : std::string(kind);
@@ -336,7 +340,7 @@ void ChatSession::on_change(std::string_view kind, const std::string& agent, con
     tell_place();
   } else if (kind == "switched") {
     // It is answered elsewhere now; what he writes here still comes into it.
-    deps_.visitors.services().store.cards(
+    visitors_.services().store.cards(
         {conversation}, [self = shared_from_this()](const Result<std::vector<routing::Card>>& cards) {
           if (!cards || cards->empty() || self->phase_ != Phase::kLive) return;
           const routing::Card& card = cards->front();
@@ -353,7 +357,7 @@ void ChatSession::on_pulse() {
 
 void ChatSession::tell_place() {
   if (guest_->conversation.empty()) return;
-  const webchat::QueueView now = deps_.visitors.place(queue_, guest_->conversation);
+  const webchat::QueueView now = visitors_.place(queue_, guest_->conversation);
   if (now.position == 0 || (now.position == told_.position && now.wait_s == told_.wait_s)) return;
   told_ = now;
   stream_->send(webchat::write_queue(now));
@@ -367,10 +371,10 @@ void ChatSession::ended() {
   if (phase_ == Phase::kClosed) return;
   const bool joined = phase_ != Phase::kNew;
   phase_ = Phase::kClosed;
-  hello_timer_.reset();
-  if (joined) deps_.visitors.hub().leave(joined_, this);
+  door_.reset();
+  if (joined) visitors_.hub().leave(this);
   const auto self = shared_from_this();  // `gone` drops the registry's reference
-  deps_.gone(this);
+  gone_(this);
 }
 
 }  // namespace belfry::gateway

@@ -56,6 +56,7 @@ class ChatSession : public ChatListener, public std::enable_shared_from_this<Cha
   void beat() { stream_->beat(); }
   void leave(std::uint16_t code, std::string_view reason, int retry_after_s);
 
+  const std::string& visitor() const override { return guest_->who.id; }
   void on_entry(const MessageRef& ref, State state, const std::string& entry) override;
   void on_seen(const MessageRef& ref) override;
   void on_typing(const std::string& agent) override;
@@ -72,21 +73,26 @@ class ChatSession : public ChatListener, public std::enable_shared_from_this<Cha
   void welcome(Visitors::Shown shown, const std::string& agent);
   void catch_up();
   void show(const webchat::MessageView& message);
-  void follow_identity();
+  void become(const std::shared_ptr<Guest>& guest);
   void tell_place();
   void take_up(const routing::Card& card);
   void ended();
   void bye(std::uint16_t code, std::string_view reason, int retry_after_s = 0);
   void give_up(const Error& why);
 
-  Deps deps_;
+  // What is needed until the hello came.
+  struct Door {
+    asio::steady_timer timer;
+    std::function<bool(const Inbox& inbox)> may_embed;
+  };
+  Visitors& visitors_;
+  std::function<void(ChatSession*)> gone_;
   std::unique_ptr<ChatStream> stream_;
   std::shared_ptr<Guest> guest_;
   Phase phase_ = Phase::kNew;
-  std::unique_ptr<asio::steady_timer> hello_timer_;  // until the hello came
-  std::string state_, queue_;                        // of the conversation
-  std::string joined_;                               // the visitor as whom the hub knows this tab
-  MessageRef last_;                                  // the last entry that was shown, or was not his to see
+  std::unique_ptr<Door> door_;
+  std::string state_, queue_;  // of the conversation
+  MessageRef last_;            // the last entry that was shown, or was not his to see
   bool only_welcome_ = false;
   bool reading_ = false;  // the log
   bool again_ = false;    // and it may have grown meanwhile

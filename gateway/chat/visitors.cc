@@ -132,7 +132,7 @@ void Visitors::act(const std::shared_ptr<Guest>& guest, const Frame& frame, Done
         if (!each.ends_with('?') && value.empty())
           return done(refuse(frame, problem(422, "invalid_form", "`" + each + "` is asked for here: fill it in.")));
       }
-      guest->who.form = std::move(form);
+      guest->who.form = form.empty() ? nullptr : std::make_shared<const webchat::Form>(std::move(form));
       return ack(token_of(*guest));
     }
     case Frame::Kind::kIdentify: {
@@ -159,7 +159,11 @@ void Visitors::identify(const std::shared_ptr<Guest>& guest, const Frame& frame,
   webchat::Visitor who = guest->who;
   who.id = webchat::visitor_of(guest->inbox->key.reveal(), identity.person);
   who.person = identity.person;
-  if (!identity.name.empty()) who.form.name = identity.name;
+  if (!identity.name.empty()) {
+    webchat::Form form = who.said();
+    form.name = identity.name;
+    who.form = std::make_shared<const webchat::Form>(std::move(form));
+  }
   const auto become = [this, guest, who, frame](const Done& then) {
     guest->who = who;
     then({webchat::write_ack(frame.client_id, {}, token_of(*guest)), 200});
@@ -170,7 +174,7 @@ void Visitors::identify(const std::shared_ptr<Guest>& guest, const Frame& frame,
   news.message.account = guest->inbox->config.id;
   news.message.provider_id = "identified:" + who.id + ":" + guest->who.id;
   news.message.addresses.push_back(webchat::address_of(who.id));
-  news.message.name = who.form.name;
+  news.message.name = who.said().name;
   news.message.at = deps_.services.now().wall;
   news.message.content.type = "system";
   news.message.content.text =
@@ -233,7 +237,7 @@ void Visitors::keep(const std::shared_ptr<Guest>& guest, const Frame& frame, Con
   // A client_id is the visitor's own: nobody else's message is taken for its repeat.
   in.provider_id = guest->who.id + ":" + frame.client_id;
   in.addresses.push_back(guest->address());
-  in.name = guest->who.form.name;
+  in.name = guest->who.said().name;
   in.at = s.now().wall;
   in.content = std::move(content);
   if (guest->conversation.empty()) {
@@ -246,8 +250,8 @@ void Visitors::keep(const std::shared_ptr<Guest>& guest, const Frame& frame, Con
       wire::append_quoted(about, value);
     };
     say("page", guest->page);
-    say("language", guest->who.form.language.empty() ? guest->language : guest->who.form.language);
-    say("email", guest->who.form.email);
+    say("language", guest->who.said().language.empty() ? guest->language : guest->who.said().language);
+    say("email", guest->who.said().email);
     say("person", guest->who.person);
     if (!about.empty()) in.content.detail = about + "}";
   }
@@ -264,8 +268,8 @@ void Visitors::keep(const std::shared_ptr<Guest>& guest, const Frame& frame, Con
     if (file) {
       deps_.services.store.media_done(account, kept->ref, file->sha256, file->size, "", [](const Result<routing::Outcome>&) {});
     }
-    if (kept->kind == Kind::kNew && !guest->who.form.phone.empty())
-      deps_.services.store.contact_said(kept->contact, guest->who.form.phone, [](const Result<routing::Outcome>&) {});
+    if (kept->kind == Kind::kNew && !guest->who.said().phone.empty())
+      deps_.services.store.contact_said(kept->contact, guest->who.said().phone, [](const Result<routing::Outcome>&) {});
     deps_.hub.tell(guest->who.id, kept->ref, entry);
     done({webchat::write_ack(frame.client_id, public_id(kept->ref), {}), 200});
   });

@@ -39,10 +39,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     webchat::Visitor who;
     who.inbox = "portal";
     who.id = std::string(32, 'a');
-    who.form = frame->form;
+    who.form = std::make_shared<const webchat::Form>(frame->form);
     who.since = kNow;
     const auto back = webchat::verify("key", "portal", webchat::sign("key", who, kNow), kNow);
-    require(back && back->form.name == frame->form.name && back->form.email == frame->form.email);
+    require(back && back->said().name == frame->form.name && back->said().email == frame->form.email);
   }
   // Nobody but who holds the key makes any of these.
   require(!webchat::verify("key", "portal", text, kNow));

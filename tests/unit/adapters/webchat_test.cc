@@ -94,7 +94,7 @@ Visitor grace() {
   Visitor v;
   v.inbox = "portal";
   v.id = std::string(32, 'a');
-  v.form = {"Grace \"G\"", "+4915112345678", "", "es"};
+  v.form = std::make_shared<const Form>(Form{"Grace \"G\"", "+4915112345678", "", "es"});
   v.since = kNow;
   return v;
 }
@@ -104,7 +104,7 @@ TEST(ChatToken, SaysWhoHeIsForADay) {
   const auto back = verify("key", "portal", token, kNow + 23 * kHour);
   ASSERT_TRUE(back);
   EXPECT_EQ(back->id, grace().id);
-  EXPECT_EQ(back->form.name, "Grace \"G\"");
+  EXPECT_EQ(back->said().name, "Grace \"G\"");
   EXPECT_FALSE(verify("key", "portal", token, kNow + 24 * kHour));
   EXPECT_FALSE(verify("other", "portal", token, kNow));
   EXPECT_FALSE(verify("key", "strict", token, kNow));
