@@ -842,6 +842,8 @@ class Loader {
       s.texts("continue", w.go_on);
       s.number("challenge_after", w.challenge_after, 0, 100'000);
       s.number("challenge_bits", w.challenge_bits, 8, 24);
+      s.number("message_rate", w.message_rate, 1, 1'000);
+      s.number("message_burst", w.message_burst, 1, 1'000);
       s.require({"id", "origins"});
       unique(s, "an account", w.id, accounts);
       c.web.push_back(std::move(w));

@@ -115,6 +115,8 @@ struct WebConfig {
   int challenge_after =
       -1;  // new conversations of an address in an hour; 0: never. -1: 20, and this machine's own addresses are free
   int challenge_bits = 16;
+  int message_rate = 1;   // a second, of one visitor
+  int message_burst = 5;  // and so many at once
   friend bool operator==(const WebConfig&, const WebConfig&) = default;
 };
 

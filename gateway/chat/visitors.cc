@@ -49,6 +49,8 @@ std::string Guest::address() const { return webchat::address_of(who.id); }
 Visitors::Visitors(Deps deps) : deps_(std::move(deps)), commands_(deps_.services) {
   for (const Inbox& inbox : deps_.inboxes) {
     const int most = inbox.config.challenge_after >= 0 ? inbox.config.challenge_after : kDefaultOpens;
+    messages_[inbox.config.id] =
+        std::make_unique<Limiter>(inbox.config.message_burst, std::max(1, 1'000 / inbox.config.message_rate), 100'000);
     if (most > 0) opens_[inbox.config.id] = std::make_unique<Limiter>(most, 3'600'000 / most);
   }
 }
@@ -192,7 +194,7 @@ void Visitors::message(const std::shared_ptr<Guest>& guest, const Frame& frame, 
   if (s.level() >= Level::kAlertsOnly || !deps_.intake.room_for(1))
     return done(refuse(frame, wire::problem_of({Errc::kBusy, ""})));
   std::int64_t wait = 0;
-  if (!messages_.take(guest->who.id, now.mono, &wait)) {
+  if (!messages_.at(guest->inbox->config.id)->take(guest->who.id, now.mono, &wait)) {
     return done(refuse(frame, problem(429, "too_fast",
                                       "You write faster than it can be read. Wait " + std::to_string(wait / 1000 + 1) +
                                           " s; the page sends it again.")));

@@ -108,10 +108,9 @@ class Visitors {
   // By visitor, bounded: the salt that he was asked with last; until when what he solved counts.
   std::map<std::string, std::string> asked_;
   std::map<std::string, Instant> solved_;
-  Limiter messages_{5, 1'000};
   Limiter typing_{2, 2'000};
   Limiter codes_{3, 1'200'000};
-  std::map<std::string, std::unique_ptr<Limiter>, std::less<>> opens_;  // by inbox
+  std::map<std::string, std::unique_ptr<Limiter>, std::less<>> opens_, messages_;  // by inbox
 };
 
 }  // namespace belfry::gateway

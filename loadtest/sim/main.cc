@@ -27,6 +27,7 @@ constexpr Role kRoles[] = {
     {"agents", sim::agents_role, "robot agents on desk sockets, who check the desk's promises"},
     {"load", sim::load_role, "load generator: signed webhooks over keep-alive connections, with or without desks"},
     {"staff", sim::staff_role, "thousands of desks that accept and resolve as told on stdin: for ./dev bench routing"},
+    {"visitors", sim::visitors_role, "citizens of the web chat, silent or writing: for ./dev bench web"},
     {"check", sim::check_role, "compares a truth journal with what belfryd holds"},
     {"ports", sim::ports_role, "prints free ports, for scripts that must name them in a file"},
     {"selftest", sim::selftest_role, "the roles against each other, no belfryd needed"},

@@ -15,6 +15,7 @@ int town_role(const Arguments& arguments);
 int agents_role(const Arguments& arguments);
 int load_role(const Arguments& arguments);
 int staff_role(const Arguments& arguments);
+int visitors_role(const Arguments& arguments);
 int check_role(const Arguments& arguments);
 int ports_role(const Arguments& arguments);
 int selftest_role(const Arguments& arguments);
