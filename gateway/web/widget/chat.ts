@@ -72,7 +72,6 @@ export class Chat {
   #dismissed: readonly string[];
   #readSaid = '';
   #typedAt = -Infinity;
-  #gapAt = ''; // the replay after this id did not bring what is missing
   #keys = 0;
 
   readonly #world: ChatWorld;
@@ -295,12 +294,7 @@ export class Chat {
       case 'welcome':
         return this.#welcomed(frame);
       case 'event': {
-        const step = applyEvent(this.state, frame, this.#world.nowMs(), this.#gapAt === this.state.last_id);
-        if (step.gap) {
-          this.#gapAt = this.state.last_id;
-          return this.line.again();
-        }
-        this.state = step.state;
+        this.state = applyEvent(this.state, frame, this.#world.nowMs());
         const { body } = frame;
         if (body.kind === 'message' && body.message.client_id !== '') this.#drop(body.message.client_id);
         if (body.kind === 'typing') this.#world.after(this.state.typing_until - this.#world.nowMs(), () => this.#changed());
@@ -311,6 +305,10 @@ export class Chat {
       case 'ack': {
         const entry = find(this.outbox, frame.client_id);
         this.#drop(frame.client_id);
+        if (frame.token !== '' && this.#who.visitor) {
+          this.#who = { ...this.#who, token: frame.token };
+          this.#world.keep.set('who', this.#who);
+        }
         if (entry) this.#acked(entry, frame.id);
         return this.#changed();
       }

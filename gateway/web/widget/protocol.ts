@@ -81,7 +81,7 @@ export interface EventFrame {
 export type ServerFrame =
   | Welcome
   | EventFrame
-  | { t: 'ack'; client_id: string; id: string }
+  | { t: 'ack'; client_id: string; id: string; token: string }
   | { t: 'nack'; client_id: string; problem: Problem; challenge?: Challenge }
   | { t: 'bye'; code: number; retry_after?: number }
   | { t: 'pong' };
@@ -216,7 +216,7 @@ export function readFrame(data: string): ServerFrame | undefined {
       return isDecimal(frame.id) ? { t: 'event', id: frame.id, body } : { t: 'event', body };
     }
     case 'ack':
-      return { t: 'ack', client_id: text(frame.client_id), id: text(frame.id) };
+      return { t: 'ack', client_id: text(frame.client_id), id: text(frame.id), token: text(frame.token) };
     case 'nack': {
       const challenge = readChallenge(object(frame.problem)?.challenge);
       return { t: 'nack', client_id: text(frame.client_id), problem: readProblem(frame.problem), ...(challenge ? { challenge } : {}) };

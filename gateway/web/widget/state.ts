@@ -2,7 +2,7 @@
 //
 // What is shown has the order of its arrival. A message of ours is here from its ack on, and the event that tells of it (to all
 // tabs) finds it by id or by client_id: so nothing is shown twice.
-import { compareDecimal, isNext } from '../shared/decimal.ts';
+import { compareDecimal } from '../shared/decimal.ts';
 import type { Alert, Challenge, EventFrame, Field, Message, Queue, Welcome } from './protocol.ts';
 
 export type Note = { id: string; note: 'assigned' | 'closed' | 'moved'; who: string; channel: string };
@@ -73,46 +73,41 @@ export function applyWelcome(state: State, welcome: Welcome): State {
 const putAlert = (alerts: readonly Alert[], alert: Alert): readonly Alert[] => [alert, ...alerts.filter((each) => each.id !== alert.id)];
 export const inForce = (alert: Alert, nowMs: number): boolean => !(Date.parse(alert.expires) <= nowMs);
 
-export interface Step {
-  state: State;
-  gap?: boolean; // an event before this one never came: ask for the replay
-}
-
-export function applyEvent(state: State, event: EventFrame, nowMs: number, evenSo = false): Step {
+// Ids grow but not by one: what the agents write among themselves is skipped, and the gateway sends all that is ours, in order.
+export function applyEvent(state: State, event: EventFrame, nowMs: number): State {
   const { id, body } = event;
   if (id !== undefined) {
-    if (state.last_id !== '' && compareDecimal(id, state.last_id) <= 0) return { state };
-    if (!evenSo && state.last_id !== '' && !isNext(state.last_id, id)) return { state, gap: true };
+    if (state.last_id !== '' && compareDecimal(id, state.last_id) <= 0) return state;
     state = { ...state, last_id: id };
   }
   switch (body.kind) {
     case 'message': {
       const { message } = body;
       const next = { ...state, live: true, items: put(state.items, message) };
-      return { state: message.dir === 'out' ? { ...next, typing_until: 0 } : next };
+      return message.dir === 'out' ? { ...next, typing_until: 0 } : next;
     }
     case 'receipt': {
       const items = state.items.map((each) => (each.id === body.message && isMessage(each) ? { ...each, state: later(each.state, body.state) } : each));
-      return { state: { ...state, items } };
+      return { ...state, items };
     }
     case 'assigned': {
-      const note: Note = { id: `note ${id}`, note: 'assigned', who: body.agent, channel: '' };
-      return { state: { ...without(state, 'queue'), live: true, agent: body.agent, items: [...state.items, note] } };
+      const note: Note = { id: `note ${state.items.length} ${body.kind}`, note: 'assigned', who: body.agent, channel: '' };
+      return { ...without(state, 'queue'), live: true, agent: body.agent, items: [...state.items, note] };
     }
     case 'closed':
     case 'moved': {
       const moved = body.kind === 'moved' ? { who: body.address, channel: body.channel } : { who: '', channel: '' };
-      const note: Note = { id: `note ${id}`, note: body.kind, ...moved };
-      return { state: { ...without(state, 'queue'), live: false, agent: '', typing_until: 0, items: [...state.items, note] } };
+      const note: Note = { id: `note ${state.items.length} ${body.kind}`, note: body.kind, ...moved };
+      return { ...without(state, 'queue'), live: false, agent: '', typing_until: 0, items: [...state.items, note] };
     }
     case 'alert':
-      return { state: { ...state, alerts: inForce(body.alert, nowMs) ? putAlert(state.alerts, body.alert) : state.alerts.filter((each) => each.id !== body.alert.id) } };
+      return { ...state, alerts: inForce(body.alert, nowMs) ? putAlert(state.alerts, body.alert) : state.alerts.filter((each) => each.id !== body.alert.id) };
     case 'queue':
-      return { state: { ...state, queue: body.queue } };
+      return { ...state, queue: body.queue };
     case 'typing':
-      return { state: { ...state, agent: body.agent || state.agent, typing_until: nowMs + kTypingMs } };
+      return { ...state, agent: body.agent || state.agent, typing_until: nowMs + kTypingMs };
     default:
-      return { state };
+      return state;
   }
 }
 
