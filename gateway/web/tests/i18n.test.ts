@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse, type Token } from '@messageformat/parser';
 import { test } from 'node:test';
 import { choose, language, languages, leftText, waitText } from '../shared/i18n.ts';
 import { t } from '../desk/words.ts';
@@ -9,8 +10,12 @@ import { compareDecimal, isNext } from '../shared/decimal.ts';
 import { uuid } from '../shared/uuid.ts';
 
 test('every sentence has the same holes in every language', () => {
-  // The values a sentence takes, without the branches of its plurals.
-  const holes = (sentence: string): string => [...new Set([...sentence.matchAll(/\{(\w+)[,}]/g)].map((each) => each[1]))].sort().join();
+  // The values a sentence takes, those of its branches too.
+  const named = (tokens: readonly Token[]): string[] => tokens.flatMap((token) => {
+    if (token.type === 'content' || token.type === 'octothorpe') return [];
+    return [token.arg, ...('cases' in token ? token.cases.flatMap((each) => named(each.tokens)) : [])];
+  });
+  const holes = (sentence: string): string => [...new Set(named(parse(sentence)))].sort().join();
   const web = process.env.BELFRY_WEB_SOURCES!;
   for (const page of ['shared', 'desk', 'console', 'widget'].filter((name) => existsSync(join(web, name, 'words')))) {
     const read = (tag: string): Record<string, string> => JSON.parse(readFileSync(join(web, page, 'words', `${tag}.json`), 'utf8'));
