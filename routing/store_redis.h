@@ -27,7 +27,7 @@ std::unique_ptr<Store> make_redis_store(Carry carry, RedisStoreOptions options);
 // The channel on which an agent's events are published, the one that wakes the owner of an account's lane, the stream.
 std::string agent_channel(std::string_view prefix, std::string_view agent);
 std::string lane_channel(std::string_view prefix, std::string_view account);
-std::string chat_channel(std::string_view prefix);  // what visitors of the web chat are to see at once
+std::string chat_channel(std::string_view prefix);                   // what visitors of the web chat are to see at once
 std::string key_of(std::string_view prefix, std::string_view rest);  // {prefix}:rest
 // Said on an agent's channel among his events, and none of them: whoever acts for him on a socket shows again that he may.
 inline constexpr std::string_view kLookAgain = "look again";

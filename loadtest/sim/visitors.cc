@@ -1,5 +1,5 @@
-// `belfry-sim visitors`: citizens in front of the web chat. Silent ones, who are opened and held; ones who write and wait for the ack of
-// each message; and, against another server's echo, ones who send a text and wait for it back.
+// `belfry-sim visitors`: citizens in front of the web chat. Silent ones, who are opened and held; ones who write and wait for the
+// ack of each message; and, against another server's echo, ones who send a text and wait for it back.
 #include <algorithm>
 #include <functional>
 #include <iostream>
@@ -147,15 +147,22 @@ int visitors_role(const Arguments& arguments) {
     visitors.start(
         [&] {
           const double took = visitors.seconds();
-          say({{"opened", visitors.ready - visitors.lost}, {"lost", visitors.lost}, {"seconds", took},
-               {"per_s", static_cast<double>(visitors.ready) / took}, {"why", visitors.why}});
+          say({{"opened", visitors.ready - visitors.lost},
+               {"lost", visitors.lost},
+               {"seconds", took},
+               {"per_s", static_cast<double>(visitors.ready) / took},
+               {"why", visitors.why}});
           if (messages != 0) visitors.begin_messages();
         },
         [&] {
           const double took = visitors.seconds();
           std::sort(visitors.ms.begin(), visitors.ms.end());
-          say({{"acked", visitors.acked}, {"refused", visitors.refused}, {"per_s", static_cast<double>(visitors.acked) / took},
-               {"p50_ms", at_percent(visitors.ms, 50)}, {"p99_ms", at_percent(visitors.ms, 99)}, {"why", visitors.why}});
+          say({{"acked", visitors.acked},
+               {"refused", visitors.refused},
+               {"per_s", static_cast<double>(visitors.acked) / took},
+               {"p50_ms", at_percent(visitors.ms, 50)},
+               {"p99_ms", at_percent(visitors.ms, 99)},
+               {"why", visitors.why}});
           loop.stop();
         });
   });
