@@ -233,7 +233,11 @@ Shard::Body::Body(const Plan& p, int i)
   subscriber.on_up = [this] {
     listening = true;
     hub.on_resubscribed();
+    if (plan.inboxes.empty()) return;
     chat_hub.on_doubt();
+    read_announcements(services, [this](const Result<std::vector<Announcement>>& all) {
+      if (all) chat_hub.set_notices(*all);
+    });
   };
   subscriber.on_down = [this](const Error&) { listening = false; };
   subscriber.on_message = [this](std::string_view channel, std::string_view payload) { on_message(channel, payload); };

@@ -275,6 +275,7 @@ std::string write(const Welcome& w) {
   member_list(out, "continue", w.go_on);
   out.append(",\"text_max\":").append(std::to_string(kMaxText));
   out.append(",\"media_max\":").append(std::to_string(w.media_max));
+  if (!w.alerts.empty()) out.append(",\"alerts\":").append(w.alerts);
   return out + "}";
 }
 
@@ -312,6 +313,7 @@ std::string write_queue(const QueueView& queue) {
   append_queue(out, queue);
   return out + "}";
 }
+std::string write_alert(std::string_view json) { return event("alert") + ",\"alert\":" + std::string(json) + "}"; }
 std::string write_typing(std::string_view agent) {
   std::string out = event("typing");
   member_agent(out, agent);

@@ -94,6 +94,7 @@ struct Welcome {
   std::optional<Challenge> challenge;
   std::vector<std::string> languages, go_on;
   std::int64_t media_max = 0;
+  std::string alerts;  // a JSON list; empty: none
 };
 
 // An event's id: it grows with the citizen's conversations and with each entry, and skips what is not his to see.
@@ -108,6 +109,7 @@ std::string write_assigned(std::string_view conversation, std::string_view agent
 std::string write_closed(std::string_view conversation, std::string_view why);
 std::string write_moved(std::string_view conversation, std::string_view channel, std::string_view address);
 std::string write_queue(const QueueView& queue);
+std::string write_alert(std::string_view json);
 std::string write_typing(std::string_view agent);
 // `token`: the visitor's new one, of what changes who he is; empty: as it was.
 std::string write_ack(std::string_view client_id, std::string_view id, std::string_view token);

@@ -60,6 +60,7 @@ std::vector<Route> contact_link_routes();
 std::vector<Route> audit_routes();
 std::vector<Route> route_routes();  // to queues
 std::vector<Route> canned_routes();
+std::vector<Route> announcement_routes();
 std::vector<Route> people_routes();
 std::vector<Route> queue_routes();
 std::vector<Route> key_routes();

@@ -26,6 +26,7 @@ constexpr std::array kTable{
     Row{"stats", "r", "r", "r", "r", "rwm", "r", "r"},
     Row{"audit", "", "r", "", "", "rwm", "r", ""},
     Row{"accounts", "r", "r", "r", "r", "rwm", "r", "r"},
+    Row{"announcements", "r", "rw", "r", "r", "rwm", "r", "r"},
 };
 
 std::string_view rights(const Row& row, std::string_view role) {

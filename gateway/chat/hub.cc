@@ -5,6 +5,8 @@
 #include <functional>
 #include <utility>
 
+#include "adapters/webchat/frames.h"
+
 namespace belfry::gateway {
 namespace {
 
@@ -78,6 +80,7 @@ void ChatHub::tell_typing(const std::string& visitor, const std::string& agent) 
 
 void ChatHub::on_publish(std::string_view payload) {
   std::string_view rest = payload;
+  if (rest.starts_with('!')) return announce(rest.substr(1));
   const bool typing = rest.starts_with('~');
   if (typing) rest.remove_prefix(1);
   // A listener may leave while it hears.
@@ -100,6 +103,17 @@ void ChatHub::on_publish(std::string_view payload) {
     else
       tab->on_entry(ref, *known, entry);
   }
+}
+
+void ChatHub::announce(std::string_view line) {
+  Announcement what;
+  if (!parse_announcement(line, what)) return;
+  notices_.put(what);
+  const std::string frame = webchat::write_alert(what.json);
+  std::vector<ChatListener*> all;
+  all.reserve(visitors_.size());
+  for (const auto& [hash, tab] : visitors_) all.push_back(tab);
+  for (ChatListener* tab : all) tab->announce(what, frame);
 }
 
 void ChatHub::on_entries(const std::vector<routing::Value>& entries) {

@@ -15,6 +15,7 @@
 
 #include "belfry/clock.h"
 #include "belfry/message.h"
+#include "gateway/chat/announcements.h"
 #include "routing/resp.h"
 #include "routing/store_redis.h"
 
@@ -36,8 +37,8 @@ class ChatListener {
   virtual void look_again() = 0;
   // Once in a few seconds: time for his place in the line.
   virtual void on_pulse() = 0;
-  // The same bytes for all tabs: an alert.
-  virtual void announce(const std::string& frame) = 0;
+  // The same bytes for all tabs of these inboxes.
+  virtual void announce(const Announcement& what, const std::string& frame) = 0;
 };
 
 class ChatHub {
@@ -66,6 +67,8 @@ class ChatHub {
   void on_entries(const std::vector<routing::Value>& entries);
   void on_doubt();
   void pulse();
+  const NoticeBoard& notices() const { return notices_; }
+  void set_notices(const std::vector<Announcement>& all) { notices_.set(all); }
 
   // What citizens may call an agent; asked for once in ten minutes. Empty: not known.
   void name_of(const std::string& agent, std::function<void(const std::string& name)> then);
@@ -74,6 +77,7 @@ class ChatHub {
 
  private:
   void publish(const std::string& payload) const;
+  void announce(std::string_view line);
   std::vector<ChatListener*> tabs_of(const std::string& visitor) const;
 
   struct Name {
@@ -86,6 +90,7 @@ class ChatHub {
   std::unordered_map<std::string, std::vector<ChatListener*>> followers_;
   std::unordered_map<ChatListener*, std::string> followed_;
   std::map<std::string, Name> names_;
+  NoticeBoard notices_;
 };
 
 }  // namespace belfry::gateway

@@ -249,6 +249,7 @@ void ChatSession::welcome(Visitors::Shown shown, const std::string& agent) {
   w.languages = config.languages;
   w.go_on = v.ways_on(*guest_->inbox);
   w.media_max = v.media_max();
+  w.alerts = v.hub().notices().in_force(config.id, now);
   stream_->send(webchat::write(w));
   if (only_welcome_) return stream_->close(1000, {});
   if (!shown.reset) {
@@ -363,8 +364,8 @@ void ChatSession::tell_place() {
   stream_->send(webchat::write_queue(now));
 }
 
-void ChatSession::announce(const std::string& frame) {
-  if (phase_ == Phase::kLive) stream_->send(frame);
+void ChatSession::announce(const Announcement& what, const std::string& frame) {
+  if (phase_ == Phase::kLive && is_for(what, guest_->inbox->config.id)) stream_->send(frame);
 }
 
 void ChatSession::ended() {

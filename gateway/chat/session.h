@@ -63,7 +63,7 @@ class ChatSession : public ChatListener, public std::enable_shared_from_this<Cha
   void on_change(std::string_view kind, const std::string& agent, const std::string& queue, const std::string& why) override;
   void look_again() override;
   void on_pulse() override;
-  void announce(const std::string& frame) override;
+  void announce(const Announcement& what, const std::string& frame) override;
 
  private:
   enum class Phase : std::uint8_t { kNew, kJoining, kLive, kClosed };

@@ -117,6 +117,20 @@ def talk(shards):
         again.do("message", client_id="c-1", text="Mill street")
         equal(texts(again), [], "nothing twice after the fall")
 
+        # An announcement: over everything, at once, in each welcome until it is over; and only where it belongs.
+        until_then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600))
+        flood = {"severity": "extreme", "headline": "Flood", "text": "Go up", "expires": until_then}
+        elsewhere = Tab(h, inbox="strict", origin="https://other.example")
+        equal(h.api("PUT", "/announcements/flood", {**flood, "inboxes": ["portal"]}).status, 201, "announced")
+        equal(again.event("alert")["alert"]["headline"], "Flood", "heard")
+        equal([a["id"] for a in Tab(h).welcome["alerts"]], ["flood"], "in a welcome")
+        equal(h.api("PUT", "/announcements/all", flood).status, 201, "announced everywhere")
+        equal([f["alert"]["id"] for f in [elsewhere.event("alert")]], ["all"], "not where it does not belong")
+        equal(h.api("PUT", "/announcements/x", {**flood, "expires": "2020-01-01T00:00:00Z"}).status, 422, "one that is over")
+        equal(h.api("DELETE", "/announcements/flood").status, 204, "ended")
+        again.event("alert", test=lambda f: f["alert"]["id"] == "flood" and f["alert"]["expires"] < "2000")
+        equal([a["id"] for a in Tab(h).welcome["alerts"]], ["all"], "what is left")
+
         # The end, by himself; then a new conversation.
         again.do("end")
         again.event("closed", conversation=conversation)
