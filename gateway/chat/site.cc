@@ -22,6 +22,7 @@ constexpr std::chrono::seconds kPulse{5};
 constexpr unsigned kBeatEvery = 5;  // pulses
 constexpr std::size_t kMaxForm = 32 * 1024;
 constexpr std::size_t kMaxDownload = 100UL << 20;
+constexpr int kMaxDownloads = 8;
 constexpr std::string_view kKeepMs = "2592000000";  // an upload waits 30 days to be sent
 
 void refuse(const std::shared_ptr<Exchange>& exchange, int status, std::string code, std::string detail) {
@@ -33,6 +34,10 @@ HttpResponse json(int status, std::string body) {
   response.headers.add("content-type", "application/json");
   response.headers.add("cache-control", "no-store");
   return response;
+}
+
+wire::Problem no_token() {
+  return wire::problem(401, "token_expired", "The token is not this inbox's, or its time is over: send hello without one.");
 }
 
 bool is_socket(std::string_view path) { return path == "/ws/chat"; }
@@ -74,7 +79,11 @@ Admission ChatSite::admit(const HttpRequest& head) const {
   if (!head.path.starts_with("/chat/") || head.method != "POST") return std::size_t{0};
   const auto [id, rest] = inbox_in(head.path);
   if (deps_.visitors.inbox(id) == nullptr) return wire::to_response(wire::problem_of({Errc::kNotFound, ""}));
-  if (rest == "/media") return static_cast<std::size_t>(deps_.visitors.media_max());
+  if (rest == "/media") {
+    // A large body is read only of a visitor of ours.
+    if (!bearer(head, *deps_.visitors.inbox(id))) return wire::to_response(no_token());
+    return static_cast<std::size_t>(deps_.visitors.media_max());
+  }
   return rest == "/frames" ? webchat::kMaxFrame : kMaxForm;
 }
 
@@ -201,15 +210,18 @@ void ChatSite::chat(const std::shared_ptr<Exchange>& exchange) {
   exchange->answer(std::move(response));
 }
 
-std::shared_ptr<Guest> ChatSite::guest_of(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox) const {
-  const HttpRequest& request = exchange->request();
+Result<webchat::Visitor> ChatSite::bearer(const HttpRequest& request, const Inbox& inbox) const {
   constexpr std::string_view kBearer = "Bearer ";
   const std::string_view given = request.headers.get("authorization");
-  auto who = given.starts_with(kBearer)
-                 ? webchat::verify(inbox.key.reveal(), inbox.config.id, given.substr(kBearer.size()), deps_.services.now().wall)
-                 : Result<webchat::Visitor>(fail(Errc::kUnauthorized, "no token"));
+  if (!given.starts_with(kBearer)) return fail(Errc::kUnauthorized, "no token");
+  return webchat::verify(inbox.key.reveal(), inbox.config.id, given.substr(kBearer.size()), deps_.services.now().wall);
+}
+
+std::shared_ptr<Guest> ChatSite::guest_of(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox) const {
+  const HttpRequest& request = exchange->request();
+  auto who = bearer(request, inbox);
   if (!who) {
-    refuse(exchange, 401, "token_expired", "The token is not this inbox's, or its time is over: send hello without one.");
+    exchange->answer(wire::to_response(no_token()));
     return nullptr;
   }
   auto guest = std::make_shared<Guest>();
@@ -319,7 +331,7 @@ void ChatSite::upload(const std::shared_ptr<Exchange>& exchange, const Inbox& in
   });
 }
 
-void ChatSite::download(const std::shared_ptr<Exchange>& exchange) const {
+void ChatSite::download(const std::shared_ptr<Exchange>& exchange) {
   const HttpRequest& request = exchange->request();
   if (request.method != "GET") return refuse(exchange, 405, "method_not_allowed", "Use GET here.");
   const WallTime now = deps_.services.now().wall;

@@ -48,11 +48,12 @@ class ChatSite {
   void events(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox);
   void frames(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox);
   void upload(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox);
-  void download(const std::shared_ptr<Exchange>& exchange) const;
+  void download(const std::shared_ptr<Exchange>& exchange);
   void transcript(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox);
   void page(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox);
   void show_page(const std::shared_ptr<Exchange>& exchange, const std::shared_ptr<Guest>& guest, const std::string& problem,
                  const std::string& draft, int status);
+  Result<webchat::Visitor> bearer(const HttpRequest& request, const Inbox& inbox) const;
   // Who his Bearer token says; answers 401 and gives nothing if it is not ours.
   std::shared_ptr<Guest> guest_of(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox) const;
   bool own_origin(const HttpRequest& request) const;
@@ -64,6 +65,7 @@ class ChatSite {
   Commands commands_;
   Limiter connects_{60, 1'000};  // of one address: so many at once, then one a second
   asio::steady_timer pulse_timer_;
+  int downloads_ = 0;  // files on their way from the disk
   unsigned pulses_ = 0;
   bool stopping_ = false;
   std::unordered_map<ChatSession*, std::shared_ptr<ChatSession>> sessions_;
