@@ -53,7 +53,9 @@ std::string form_value(std::string_view body, std::string_view name) { return qu
 
 }  // namespace
 
-ChatSite::ChatSite(Deps deps) : deps_(std::move(deps)), commands_(deps_.services), pulse_timer_(deps_.services.loop) {}
+ChatSite::ChatSite(Deps deps) : deps_(std::move(deps)), commands_(deps_.services), pulse_timer_(deps_.services.loop) {
+  tabs_ = deps_.metrics.gauge("belfry_chat_tabs", "Tabs of citizens that are open on the web chat.");
+}
 
 void ChatSite::start() { pulse(); }
 
@@ -62,6 +64,7 @@ void ChatSite::pulse() {
   pulse_timer_.async_wait([this](std::error_code error) {
     if (error || stopping_) return;
     deps_.visitors.hub().pulse();
+    tabs_.set(static_cast<std::int64_t>(sessions_.size()));
     if (++pulses_ % kBeatEvery == 0) {
       std::vector<std::shared_ptr<ChatSession>> all;
       for (const auto& [raw, session] : sessions_) all.push_back(session);

@@ -12,6 +12,7 @@
 #include "gateway/chat/session.h"
 #include "gateway/chat/visitors.h"
 #include "gateway/exchange.h"
+#include "gateway/metrics.h"
 #include "gateway/static_files.h"
 
 namespace belfry::gateway {
@@ -26,6 +27,7 @@ class ChatSite {
     MediaStore* media;
     const StaticFiles& files;
     std::string public_origin;
+    Metrics& metrics;
   };
   explicit ChatSite(Deps deps);
 
@@ -65,6 +67,7 @@ class ChatSite {
   Commands commands_;
   Limiter connects_{60, 1'000};  // of one address: so many at once, then one a second
   asio::steady_timer pulse_timer_;
+  Gauge tabs_;
   int downloads_ = 0;  // files on their way from the disk
   unsigned pulses_ = 0;
   bool stopping_ = false;
