@@ -122,7 +122,6 @@ export class Chat {
     this.draft = '';
     this.files = [];
     this.notice = undefined;
-    this.#typedAt = -Infinity;
     this.#keepDraft();
     this.#flush();
     return true;

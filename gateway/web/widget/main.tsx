@@ -141,7 +141,7 @@ addEventListener('storage', ({ key, newValue }) => {
   else if (name === 'who') chat.leave();
 });
 addEventListener('keydown', (event) => {
-  if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]')) shut?.();
+  if (event.key === 'Escape' && chat.mode === 'open' && !event.defaultPrevented && !document.querySelector('dialog[open]')) shut?.();
 });
 
 draw();
