@@ -145,7 +145,7 @@ for (const tag of Object.keys(words)) {
     await press('Tab', 'Tab', 'Enter');
     await focused(widget, 'textarea');
     assert.deepEqual(await widget.evaluate(() => [document.documentElement.lang, document.documentElement.dir]), [tag, tag === 'ar' ? 'rtl' : 'ltr']);
-    assert.equal((await launcher(context, page)).expanded ?? true, true);
+    assert.equal((await launcher(context, page)).expanded, true);
     await log(widget).getByText(say.hello).waitFor();
     await accessible(widget, 'empty');
 
@@ -386,8 +386,6 @@ test('a form, a proof of work, files, another channel', { skip, timeout: 60_000 
   await page.keyboard.type('12');
   await page.keyboard.press('Enter');
   await page.getByText(words.en.numberWrong).waitFor();
-  await box(page.locator('dialog')).count();
-  await page.locator('#number').fill('+1 234');
   await page.locator('#number').fill('1234567');
   await page.keyboard.press('Enter');
   await page.getByText('This number cannot be reached.').waitFor();
@@ -431,7 +429,6 @@ test('an alert is shown over a page whose chat was never opened; identity and lo
   await page.evaluate(() => globalThis.Belfry.close());
   await until('shut', () => again.evaluate(() => document.querySelector('.page').className.includes('is-shut')));
   assert.equal((await launcher(context, page)).expanded, false);
-  // A page that is not of this inbox's origins may not show it.
   assert.deepEqual(await page.evaluate(() => Object.keys(globalThis).filter((name) => /belfry/i.test(name))), ['Belfry']);
   await done();
 }));
@@ -457,7 +454,6 @@ test('a hostile page: strict policy, odd styles, forged messages', { skip, timeo
   await write(page, widget, 'still here');
   await until('it arrived', () => chat.said('still here') === 1);
   assert.equal(await page.evaluate(() => [...document.querySelectorAll('*')].some((each) => each.shadowRoot)), false);
-  assert.throws(() => assert.equal(widget.parentFrame(), null));
   await done();
 }));
 
