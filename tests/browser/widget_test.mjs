@@ -271,6 +271,14 @@ test('reload, lost answers, no network, a restarted gateway: nothing is lost and
   await once('under the ground');
   await log(page).getByText('from above', { exact: true }).waitFor();
 
+  // A gateway that ends and begins again with what it had stored.
+  const { port } = chat.server.address();
+  await chat.close();
+  await page.getByRole('status').filter({ hasText: words.en.offline }).waitFor();
+  await write(page, page, 'while it restarted');
+  await chat.listen(port);
+  await once('while it restarted');
+
   // An event that never came is noticed by the next one and replayed.
   chat.swallow = 1;
   chat.reply('lost');
@@ -295,6 +303,16 @@ test('reload, lost answers, no network, a restarted gateway: nothing is lost and
   await once('refused once');
   const text = await log(page).locator('.words').allTextContents();
   assert.equal(new Set(text).size, text.length, 'nothing is shown twice');
+
+  // Another language is spoken at once, and after a reload.
+  await page.getByRole('button', { name: words.en.more, exact: true }).click();
+  await page.getByLabel(words.en.language).selectOption('ar');
+  await box(page).and(page.getByRole('textbox', { name: words.ar.message })).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.dir), 'rtl');
+  await page.reload();
+  await box(page).and(page.getByRole('textbox', { name: words.ar.message })).waitFor();
+  await log(page).locator('.words').nth(text.length - 1).waitFor();
+  await log(page).and(page.locator('[aria-busy=false]')).waitFor();
   await done();
 }));
 

@@ -235,6 +235,10 @@ test('an alert is shown until it is dismissed or over', () => {
   house.hear({ t: 'event', id: '2', kind: 'alert', alert: { ...alert, id: 'b' } });
   assert.equal(house.chat.alerts.length, 2);
   house.chat.dismissAlert('a');
+  const other = house.build();
+  house.kept.set('belfry.portal.alerts', '["a","b"]');
+  other.reread();
+  house.kept.set('belfry.portal.alerts', '["a"]');
   house.chat = house.build();
   house.up({ alerts: [alert, { ...alert, id: 'b' }] });
   assert.deepEqual(house.chat.alerts.map((each) => each.id), ['b']);

@@ -1,6 +1,6 @@
 // The conversation behind the page: joins the line, the state, the outbox and what is kept. It knows nothing of how it looks; every
 // turn of the world (clock, chance, roads, storage) is handed in.
-import { type Problem, readProblem } from '../shared/problem.ts';
+import type { Problem } from '../shared/problem.ts';
 import type { Keep } from './keep.ts';
 import { Line, type LineWorld } from './line.ts';
 import { add, become, due, type Entry, find, frameOf, isKept, type Outbox, reopened, without } from './outbox.ts';
@@ -245,6 +245,12 @@ export class Chat {
     this.#changed();
   }
 
+  // He has read alerts in another tab.
+  reread(): void {
+    this.#dismissed = (this.#world.keep.get('alerts') ?? []) as string[];
+    this.#changed();
+  }
+
   dismissNotice(): void {
     this.notice = undefined;
     this.#changed();
@@ -426,7 +432,8 @@ export class Chat {
 
   #forgetWho(): void {
     this.#who = {};
-    this.#world.keep.set('who', undefined);
+    // Not removed: to the other tabs that would be a logout.
+    this.#world.keep.set('who', {});
     this.state = { ...this.state, last_id: '' };
   }
   #keepDraft(): void {
@@ -435,7 +442,7 @@ export class Chat {
     this.#world.keep.set('draft', this.draft === '' && files.length === 0 ? undefined : draft);
   }
   #tell(key: NoticeKey, problem?: Problem): false {
-    this.notice = problem ? { key, problem: readProblem(problem) } : { key };
+    this.notice = problem ? { key, problem } : { key };
     this.#changed();
     return false;
   }

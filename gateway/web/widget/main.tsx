@@ -79,7 +79,7 @@ const chat = new Chat({
 });
 
 const root = document.getElementById('widget')!;
-const shut = host === undefined && window.parent === window ? undefined : () => host?.say('ask', 'shut');
+const shut = window.parent === window ? undefined : () => host?.say('ask', 'shut');
 
 function watch(): void {
   const { is } = chat.line.status;
@@ -133,11 +133,12 @@ document.addEventListener('visibilitychange', () => {
   chat.line.kick();
   draw();
 });
-// Another tab had an answer, discarded a message, or logged out.
+// Another tab read an alert, had an answer, discarded a message, or logged out.
 addEventListener('storage', ({ key, newValue }) => {
   const name = keep.nameOf(key);
-  if (newValue !== null || name === undefined) return;
-  if (name.startsWith('out.')) chat.forget(name.slice(4));
+  if (name === 'alerts') chat.reread();
+  else if (newValue !== null || name === undefined) return;
+  else if (name.startsWith('out.')) chat.forget(name.slice(4));
   else if (name === 'who') chat.leave();
 });
 addEventListener('keydown', (event) => {
