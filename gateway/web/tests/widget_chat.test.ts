@@ -99,6 +99,16 @@ test('a new page takes up what the old one had not sent, and what the welcome sh
   assert.deepEqual(house.sayings('message').map((each) => each.text), ['two']);
 });
 
+test('a line that answers pings but no message is left for a new one', () => {
+  const house = new House();
+  house.up();
+  house.say('anybody there?');
+  house.pass(20_000);
+  assert.equal(house.chat.line.status.is, 'connecting');
+  house.up({ reset: false });
+  assert.deepEqual(house.sayings('message').map((each) => each.client_id), ['u1', 'u1']);
+});
+
 test('a refused message waits for a person, and goes again as a new one', () => {
   const house = new House();
   house.up();

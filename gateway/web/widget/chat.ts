@@ -51,6 +51,7 @@ export interface Notice {
 }
 
 const kTypingEveryMs = 3000;
+const kAckMs = 20_000;
 const kAlertsKept = 100;
 const kLookAgainMs = 600_000;
 
@@ -423,6 +424,10 @@ export class Chat {
     for (const entry of due(this.outbox, this.state.challenge !== undefined)) {
       if (!this.line.send(frameOf(entry))) break;
       this.outbox = become(this.outbox, entry.client_id, 'sent');
+      // A line on which no answer comes is no line, however well it answers pings.
+      this.#world.after(kAckMs, () => {
+        if (find(this.outbox, entry.client_id)?.status === 'sent') this.line.again();
+      });
     }
     void this.#work(false);
     this.#changed();

@@ -1,5 +1,10 @@
 // The launcher on a stranger's page: a button in a closed shadow root, and the conversation in an iframe of the gateway's own origin.
 // It opens no socket, keeps nothing, and reads nothing of the page but its address. Everything here counts against 2 KB.
+//
+//   <script async src="https://gateway/widget.js" data-inbox="portal"></script>
+//   besides: data-language="pt", data-colour="#7a1f5c", data-identity="<token signed by the agency's server>"
+//
+// A page with a content security policy needs script-src and frame-src for the gateway's origin, and nothing else.
 
 type Mode = 'shut' | 'banner' | 'open';
 

@@ -65,7 +65,7 @@ const chat = new Chat({
   after,
   nowMs: Date.now,
   language: () => language,
-  page: () => host?.page ?? '',
+  page: () => host?.page.slice(0, 2000) ?? '', // a hello is small
   uuid,
   visible: () => document.visibilityState === 'visible',
   upload: async (...args) => (await import('./transfer.ts')).upload(base, ...args),
