@@ -39,6 +39,7 @@ export class FakeChat {
     this.frames = []; // all that pages said
     this.breaches = []; // and where they broke the rules
     this.uploads = [];
+    this.typed = new Map(); // when, by the socket it came over
     this.away = false; // answer 503 and refuse sockets
     this.blockSocket = false; // refuse sockets alone
     this.muteSocket = false; // open sockets and say nothing
@@ -141,7 +142,7 @@ export class FakeChat {
     if (hello.inbox !== this.inbox.id) return { t: 'bye', code: 4003 };
     let visitor = [...this.visitors.values()].find((each) => hello.token !== undefined && each.tokens.has(hello.token));
     if (!visitor) {
-      visitor = { id: `vis_${randomUUID()}`, tokens: new Set(), events: [], log: [], answers: new Map(), typedAt: -Infinity };
+      visitor = { id: `vis_${randomUUID()}`, tokens: new Set(), events: [], log: [], answers: new Map() };
       if (this.inbox.bits > 0) visitor.toProve = { salt: randomUUID(), bits: this.inbox.bits };
       this.visitors.set(visitor.id, visitor);
     }
@@ -177,8 +178,8 @@ export class FakeChat {
   frame(visitor, frame, answer) {
     if (frame.t === 'ping') return answer({ t: 'pong' });
     if (frame.t === 'typing') {
-      if (Date.now() - visitor.typedAt < 2900) this.breaches.push('typing too often');
-      visitor.typedAt = Date.now();
+      if (Date.now() - this.typed.get(answer) < 2900) this.breaches.push('typing too often');
+      this.typed.set(answer, Date.now());
       return undefined;
     }
     if (frame.t === 'read') {
@@ -323,7 +324,7 @@ export class FakeChat {
         if (each.t === 'nack') answer(each.problem.status, each.problem);
         else answer(200, each);
       });
-      if (!answered && !this.holdAcks) answer(204);
+      if (!answered && frame.client_id === undefined) answer(204);
       return undefined;
     }
     if (!visitor) return answer(401, problem(401, 'token_expired', 'Say hello again.'));
@@ -372,7 +373,7 @@ export class FakeChat {
 // An agency's site, of another origin and with manners of its own.
 export class HostSite {
   constructor(chat, { head = '', body = '<main><h1>Town hall</h1><p><a href="#news">News</a></p></main>', attributes = '', csp, lang = 'en' } = {}) {
-    const policyLine = csp ?? `default-src 'none'; script-src ${chat.origin}; frame-src ${chat.origin}; style-src 'self'; require-trusted-types-for 'script'`;
+    const policyLine = csp ?? `default-src 'none'; script-src ${chat.origin}; frame-src ${chat.origin}; style-src 'self'; img-src 'self'; require-trusted-types-for 'script'`;
     this.server = createServer((request, response) => {
       if (request.url === '/site.css') {
         response.writeHead(200, { 'Content-Type': 'text/css' });
@@ -380,7 +381,7 @@ export class HostSite {
       }
       response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policyLine });
       return response.end(`<!doctype html><html lang="${lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Town</title>
-        <link rel="icon" href="data:,"><link rel="stylesheet" href="/site.css">${head}<script async src="${chat.origin}/widget.js" data-inbox="portal" ${attributes}></script></head><body>${body}</body></html>`);
+        <link rel="stylesheet" href="/site.css">${head}<script async src="${chat.origin}/widget.js" data-inbox="portal" ${attributes}></script></head><body>${body}</body></html>`);
     });
   }
   async listen() {

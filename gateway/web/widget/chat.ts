@@ -1,6 +1,6 @@
 // The conversation behind the page: joins the line, the state, the outbox and what is kept. It knows nothing of how it looks; every
 // turn of the world (clock, chance, roads, storage) is handed in.
-import { type Problem, readProblem } from '../shared/problem.ts';
+import type { Problem } from '../shared/problem.ts';
 import type { Keep } from './keep.ts';
 import { Line, type LineWorld } from './line.ts';
 import { add, become, due, type Entry, find, frameOf, isKept, type Outbox, reopened, without } from './outbox.ts';
@@ -51,6 +51,7 @@ export interface Notice {
 }
 
 const kTypingEveryMs = 3000;
+const kAckMs = 20_000;
 const kAlertsKept = 100;
 const kLookAgainMs = 600_000;
 
@@ -121,7 +122,6 @@ export class Chat {
     this.draft = '';
     this.files = [];
     this.notice = undefined;
-    this.#typedAt = -Infinity;
     this.#keepDraft();
     this.#flush();
     return true;
@@ -242,6 +242,12 @@ export class Chat {
   // Another tab has had the answer to this entry, or discarded it.
   forget(clientId: string): void {
     this.outbox = without(this.outbox, clientId);
+    this.#changed();
+  }
+
+  // He has read alerts in another tab.
+  reread(): void {
+    this.#dismissed = (this.#world.keep.get('alerts') ?? []) as string[];
     this.#changed();
   }
 
@@ -416,6 +422,10 @@ export class Chat {
     for (const entry of due(this.outbox, this.state.challenge !== undefined)) {
       if (!this.line.send(frameOf(entry))) break;
       this.outbox = become(this.outbox, entry.client_id, 'sent');
+      // A line on which no answer comes is no line, however well it answers pings.
+      this.#world.after(kAckMs, () => {
+        if (find(this.outbox, entry.client_id)?.status === 'sent') this.line.again();
+      });
     }
     void this.#work(false);
     this.#changed();
@@ -425,7 +435,8 @@ export class Chat {
 
   #forgetWho(): void {
     this.#who = {};
-    this.#world.keep.set('who', undefined);
+    // Not removed: to the other tabs that would be a logout.
+    this.#world.keep.set('who', {});
     this.state = { ...this.state, last_id: '' };
   }
   #keepDraft(): void {
@@ -434,7 +445,7 @@ export class Chat {
     this.#world.keep.set('draft', this.draft === '' && files.length === 0 ? undefined : draft);
   }
   #tell(key: NoticeKey, problem?: Problem): false {
-    this.notice = problem ? { key, problem: readProblem(problem) } : { key };
+    this.notice = problem ? { key, problem } : { key };
     this.#changed();
     return false;
   }

@@ -1,18 +1,24 @@
 // The launcher on a stranger's page: a button in a closed shadow root, and the conversation in an iframe of the gateway's own origin.
 // It opens no socket, keeps nothing, and reads nothing of the page but its address. Everything here counts against 2 KB.
+//
+//   <script async src="https://gateway/widget.js" data-inbox="portal"></script>
+//   besides: data-language="pt", data-colour="#7a1f5c", data-identity="<token signed by the agency's server>"
+//
+// A page with a content security policy needs script-src and frame-src for the gateway's origin, and nothing else.
 
 type Mode = 'shut' | 'banner' | 'open';
 
 const css = `:host{all:initial!important;display:contents!important}
+div{--c:#0b6158;--i:#fff;--h:96px;--v:100%}
 button,iframe{position:fixed;z-index:2147483647;inset-inline-end:16px;border:0;box-sizing:border-box;box-shadow:0 2px 16px #0006}
-button{inset-block-end:16px;inline-size:56px;block-size:56px;padding:0;border-radius:50%;border:2px solid #fff;background:var(--c,#0b6158);color:var(--i,#fff);cursor:pointer}
-button:focus-visible{outline:3px solid var(--c,#0b6158);outline-offset:2px}
+button{inset-block-end:16px;inline-size:56px;block-size:56px;padding:0;border-radius:50%;border:2px solid #fff;background:var(--c);color:var(--i);cursor:pointer}
+button:focus-visible{outline:3px solid var(--c);outline-offset:2px}
 i{display:block;margin:auto;inline-size:28px;block-size:28px;background:currentcolor;forced-color-adjust:none;clip-path:path('M14 4C7 4 2 8 2 14c0 3 1 5 3 7l-1 5 6-2c1 0 3 1 4 1 7 0 12-5 12-11S21 4 14 4z')}
 b{position:absolute;inset-block-start:-6px;inset-inline-end:-6px;min-inline-size:16px;padding:2px 4px;border-radius:12px;background:#a5191f;color:#fff;font:700 13px/16px system-ui,sans-serif}
 b:empty,.shut iframe{display:none}
 iframe{background:#fff;inset-block-end:84px;inline-size:400px;block-size:640px;max-inline-size:calc(100vw - 32px);max-block-size:calc(100vh - 100px);border-radius:16px}
-.banner iframe{inset:0 0 auto;inline-size:100%;max-inline-size:none;block-size:var(--h,96px);max-block-size:100vh;border-radius:0}
-@media(max-width:500px),(max-height:500px){.open iframe{inset:0;inline-size:100%;block-size:var(--v,100%);max-inline-size:none;max-block-size:none;border-radius:0}.open button{display:none}}
+.banner iframe{inset:0 0 auto;inline-size:100%;max-inline-size:none;block-size:var(--h);max-block-size:100vh;border-radius:0}
+@media(max-width:500px),(max-height:500px){.open iframe{inset:0;inline-size:100%;block-size:var(--v);max-inline-size:none;max-block-size:none;border-radius:0}.open button{display:none}}
 @media print{:host{display:none!important}}`;
 
 const win = window as Window & { Belfry?: object };
@@ -95,7 +101,7 @@ function launch(): void {
     early.splice(0).forEach((words) => say(...words));
   });
   box.onkeydown = ({ key }) => {
-    if (key === 'Escape') show('shut');
+    if (key === 'Escape' && box.className === 'open') show('shut');
   };
   button.onclick = () => show(box.className === 'open' ? 'shut' : 'open');
   aria('label', name);

@@ -65,7 +65,7 @@ const chat = new Chat({
   after,
   nowMs: Date.now,
   language: () => language,
-  page: () => host?.page ?? '',
+  page: () => host?.page.slice(0, 2000) ?? '', // a hello is small
   uuid,
   visible: () => document.visibilityState === 'visible',
   upload: async (...args) => (await import('./transfer.ts')).upload(base, ...args),
@@ -79,7 +79,7 @@ const chat = new Chat({
 });
 
 const root = document.getElementById('widget')!;
-const shut = host === undefined && window.parent === window ? undefined : () => host?.say('ask', 'shut');
+const shut = window.parent === window ? undefined : () => host?.say('ask', 'shut');
 
 function watch(): void {
   const { is } = chat.line.status;
@@ -133,15 +133,16 @@ document.addEventListener('visibilitychange', () => {
   chat.line.kick();
   draw();
 });
-// Another tab had an answer, discarded a message, or logged out.
+// Another tab read an alert, had an answer, discarded a message, or logged out.
 addEventListener('storage', ({ key, newValue }) => {
   const name = keep.nameOf(key);
-  if (newValue !== null || name === undefined) return;
-  if (name.startsWith('out.')) chat.forget(name.slice(4));
+  if (name === 'alerts') chat.reread();
+  else if (newValue !== null || name === undefined) return;
+  else if (name.startsWith('out.')) chat.forget(name.slice(4));
   else if (name === 'who') chat.leave();
 });
 addEventListener('keydown', (event) => {
-  if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]')) shut?.();
+  if (event.key === 'Escape' && chat.mode === 'open' && !event.defaultPrevented && !document.querySelector('dialog[open]')) shut?.();
 });
 
 draw();

@@ -27,14 +27,18 @@ export async function speak(next: Language): Promise<boolean> {
   }
 }
 
-export const timeText = (at: string): string => (Number.isNaN(Date.parse(at)) ? '' : new Intl.DateTimeFormat(language, { hour: 'numeric', minute: '2-digit' }).format(new Date(at)));
-export const dayText = (at: string): string => new Intl.DateTimeFormat(language, { weekday: 'long', day: 'numeric', month: 'long' }).format(new Date(at));
-export const whenText = (at: string, nowMs: number): string => {
+// Clock and order of a date are those of the reader's region, if his browser names one of this language (en-GB has no PM).
+const written = (at: string, how: Intl.DateTimeFormatOptions): string => {
   const ms = Date.parse(at);
-  if (Number.isNaN(ms)) return '';
-  const near = new Date(ms).toDateString() === new Date(nowMs).toDateString();
-  return new Intl.DateTimeFormat(language, { ...(near ? {} : { weekday: 'long', day: 'numeric', month: 'long' }), hour: 'numeric', minute: '2-digit' }).format(ms);
+  const region = navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
+  return Number.isNaN(ms) ? '' : new Intl.DateTimeFormat(region, how).format(ms);
 };
+const kDay = { weekday: 'long', day: 'numeric', month: 'long' } as const;
+const kTime = { hour: 'numeric', minute: '2-digit' } as const;
+export const timeText = (at: string): string => written(at, kTime);
+export const dayText = (at: string): string => written(at, kDay);
+export const whenText = (at: string, nowMs: number): string =>
+  written(at, new Date(at).toDateString() === new Date(nowMs).toDateString() ? kTime : { ...kDay, ...kTime });
 export const percentText = (part: number): string => new Intl.NumberFormat(language, { style: 'percent' }).format(part);
 export function sizeText(octets: number): string {
   const [unit, by] = octets < 1024 * 1024 ? ['kilobyte', 1024] as const : ['megabyte', 1024 * 1024] as const;

@@ -33,7 +33,7 @@ function Standing({ chat, slow }: { chat: Chat; slow: boolean }) {
   else if (slow) lines.push(t(state.greeted || status.is === 'waiting' ? 'offline' : 'connecting'));
   if (working) lines.push(t('checking'));
   if (!state.open) lines.push(state.opens_at === '' ? t('closed') : t('closedUntil', { when: apart(whenText(state.opens_at, Date.now())) }));
-  else if (queue) {
+  else if (queue && !slow) {
     const minutes = Math.round(queue.wait_s / 60);
     lines.push(`${t('place', { n: queue.position })}${queue.wait_s > 0 ? ` ${minutes < 1 ? t('waitShort') : t('wait', { n: minutes })}` : ''}`);
   }

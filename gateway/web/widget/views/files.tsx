@@ -16,11 +16,13 @@ export function Files({ chat, leave }: { chat: Chat; leave(): void }) {
     <ul class="files" aria-label={t('files')}>
       {chat.files.map((file) => {
         const { wrong, text } = stateOf(file, chat.state.media_max);
+        const { status = 0 } = file.problem ?? {};
+        const mayPass = file.problem && (status < 400 || status >= 500); // what was refused for its kind is refused again
         return (
           <li key={file.key} class={wrong ? 'wrong' : ''}>
             <Icon name="file" />
             <span class="file-words"><bdi>{file.name}</bdi> <span role={wrong ? 'alert' : undefined} class="file-state">{text}</span></span>
-            {file.problem && <button type="button" class="small" onClick={() => chat.upload(file.key)}>{t('retry')}</button>}
+            {mayPass && <button type="button" class="small" onClick={() => chat.upload(file.key)}>{t('retry')}</button>}
             {!wrong && file.id === undefined && <progress value={file.progress} aria-label={file.name} />}
             <button type="button" class="bare" aria-label={t('remove', { name: apart(file.name) })} onClick={() => { leave(); chat.detach(file.key); }}><Icon name="close" /></button>
           </li>

@@ -1,5 +1,5 @@
 // The log. It stays at its end while the reader is there, and leaves him in peace when he reads further up.
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Chat } from '../chat.ts';
 import { isMessage } from '../state.ts';
 import { dayText, t } from '../words.ts';
@@ -12,7 +12,10 @@ export function Thread({ chat }: { chat: Chat }) {
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const [away, setAway] = useState(false);
-  const { items } = chat.state;
+  const { items, greeted } = chat.state;
+  // What was said before is filled in while the log is busy, so that it is not read aloud.
+  const [busy, setBusy] = useState(true);
+  useEffect(() => setBusy(!greeted), [greeted]);
   const here = new Set(items.map((item) => (isMessage(item) ? item.client_id : '')));
   const pending = chat.outbox.filter((entry) => entry.command.t === 'message' && !here.has(entry.client_id));
 
@@ -42,7 +45,7 @@ export function Thread({ chat }: { chat: Chat }) {
   let day = '';
   return (
     <div class="log-frame">
-      <div class="log" role="log" aria-label={t('log')} aria-busy={!chat.state.greeted} tabIndex={0} ref={box} onScroll={scrolled}>
+      <div class="log" role="log" aria-label={t('log')} aria-busy={busy} tabIndex={0} ref={box} onScroll={scrolled}>
         <div class="log-lines">
           {items.length + pending.length === 0 && <p class="happened">{t('hello')}</p>}
           {items.map((item) => {
