@@ -63,7 +63,8 @@ class Visitors {
   // The answer to a frame that is neither hello nor ping: an ack or nack, or nothing, exactly once.
   struct Answer {
     std::string frame;
-    int status = 200;  // the same over HTTP
+    int status = 200;                      // the same over HTTP
+    std::optional<wire::Problem> problem;  // of a nack
   };
   using Done = std::function<void(Answer)>;
   void act(const std::shared_ptr<Guest>& guest, const webchat::Frame& frame, Done done);

@@ -217,6 +217,7 @@ def without_sockets(shards):
             return line.decode()
 
         next_event(lambda f: f["t"] == "welcome")
+        equal(post({"t": "form", "client_id": "f", "fields": {}}, token, 422)["code"], "invalid_form", "a nack is the problem itself")
         assert post({"t": "message", "client_id": "a1", "text": "By POST"}, token)["id"].startswith("msg_"), "an ack"
         id, own = next_event(lambda f: f.get("kind") == "message")
         equal((own["message"]["text"], own["id"]), ("By POST", id), "his own words, with their id")
