@@ -291,7 +291,10 @@ void ChatSite::frames(const std::shared_ptr<Exchange>& exchange, const Inbox& in
   deps_.visitors.locate(*guest, [this, exchange, guest, frame = std::move(*frame)](const Error* error) {
     if (error != nullptr) return exchange->answer(wire::to_response(wire::problem_of(*error)));
     deps_.visitors.act(guest, frame, [exchange](const Visitors::Answer& answer) {
-      exchange->answer(answer.frame.empty() ? HttpResponse{204, {}, ""} : json(answer.status, answer.frame));
+      if (!answer.problem) return exchange->answer(answer.frame.empty() ? HttpResponse{204, {}, ""} : json(200, answer.frame));
+      HttpResponse response = wire::to_response(*answer.problem);
+      if (answer.status == 429 && answer.problem->code != "challenge") response.headers.add("retry-after", "2");
+      exchange->answer(std::move(response));
     });
   });
 }

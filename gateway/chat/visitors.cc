@@ -30,7 +30,7 @@ constexpr std::size_t kMaxAsked = 10'000;
 constexpr std::int64_t kSolvedFor = 600'000;
 
 Visitors::Answer refuse(const Frame& frame, const wire::Problem& why) {
-  return {webchat::write_nack(frame.client_id, why), why.status};
+  return {webchat::write_nack(frame.client_id, why), why.status, why};
 }
 
 std::string code() {
@@ -116,7 +116,7 @@ bool Visitors::solve(const Guest& guest, const Frame& frame) {
 void Visitors::act(const std::shared_ptr<Guest>& guest, const Frame& frame, Done done) {
   Services& s = deps_.services;
   const WallTime now = s.now().wall;
-  const auto ack = [&](std::string token) { done({webchat::write_ack(frame.client_id, {}, token), 200}); };
+  const auto ack = [&](std::string token) { done({webchat::write_ack(frame.client_id, {}, token), 200, {}}); };
   switch (frame.kind) {
     case Frame::Kind::kMessage: return message(guest, frame, std::move(done));
     case Frame::Kind::kForm: {
@@ -143,16 +143,20 @@ void Visitors::act(const std::shared_ptr<Guest>& guest, const Frame& frame, Done
       return identify(guest, frame, *identity, std::move(done));
     }
     case Frame::Kind::kSolve: {
-      if (!solve(*guest, frame))
-        return done(
-            refuse(frame, problem(422, "not_solved", "This nonce does not solve the challenge, or its ten minutes are over.")));
+      if (!solve(*guest, frame)) {
+        wire::Problem why = challenge(*guest);  // another one, to try again
+        why.code = "not_solved";
+        why.status = 422;
+        why.detail = "This nonce does not solve the challenge, or its ten minutes are over.";
+        return done(refuse(frame, why));
+      }
       return ack({});
     }
     case Frame::Kind::kContinue: return go_on(guest, frame, std::move(done));
-    case Frame::Kind::kTyping: typing(*guest); return done({{}, 204});
-    case Frame::Kind::kRead: read(guest, frame.message); return done({{}, 204});
+    case Frame::Kind::kTyping: typing(*guest); return done({{}, 204, {}});
+    case Frame::Kind::kRead: read(guest, frame.message); return done({{}, 204, {}});
     case Frame::Kind::kEnd: return end(guest, frame, std::move(done));
-    default: return done({{}, 204});
+    default: return done({{}, 204, {}});
   }
 }
 
@@ -168,7 +172,7 @@ void Visitors::identify(const std::shared_ptr<Guest>& guest, const Frame& frame,
   }
   const auto become = [this, guest, who, frame](const Done& then) {
     guest->who = who;
-    then({webchat::write_ack(frame.client_id, {}, token_of(*guest)), 200});
+    then({webchat::write_ack(frame.client_id, {}, token_of(*guest)), 200, {}});
   };
   if (who.id == guest->who.id || guest->conversation.empty()) return become(done);
   Identity news;
@@ -263,7 +267,7 @@ void Visitors::keep(const std::shared_ptr<Guest>& guest, const Frame& frame, Con
     if (!kept) return done(refuse(frame, wire::problem_of(kept.error())));
     if (kept->kind == Kind::kFull) return done(refuse(frame, wire::problem_of({Errc::kBusy, ""})));
     if (kept->kind != Kind::kNew && kept->kind != Kind::kOk)  // it was kept before
-      return done({webchat::write_ack(frame.client_id, {}, {}), 200});
+      return done({webchat::write_ack(frame.client_id, {}, {}), 200, {}});
     guest->conversation = kept->ref.conversation;
     guest->owner = kept->owner;
     const std::string account = guest->inbox->config.id;
@@ -273,7 +277,7 @@ void Visitors::keep(const std::shared_ptr<Guest>& guest, const Frame& frame, Con
     if (kept->kind == Kind::kNew && !guest->who.said().phone.empty())
       deps_.services.store.contact_said(kept->contact, guest->who.said().phone, [](const Result<routing::Outcome>&) {});
     deps_.hub.tell(guest->who.id, kept->ref, entry);
-    done({webchat::write_ack(frame.client_id, public_id(kept->ref), {}), 200});
+    done({webchat::write_ack(frame.client_id, public_id(kept->ref), {}), 200, {}});
   });
 }
 
@@ -302,7 +306,7 @@ void Visitors::typing(const Guest& guest) {
 void Visitors::end(const std::shared_ptr<Guest>& guest, const Frame& frame, Done done) {
   look(*guest, std::nullopt, [this, guest, frame, done = std::move(done)](Result<Shown> shown) {
     if (!shown) return done(refuse(frame, wire::problem_of(shown.error())));
-    if (!shown->card || shown->card->state == "closed") return done({webchat::write_ack(frame.client_id, {}, {}), 200});
+    if (!shown->card || shown->card->state == "closed") return done({webchat::write_ack(frame.client_id, {}, {}), 200, {}});
     routing::Directive what;
     what.verb = routing::Directive::Verb::kClose;
     what.conversation = shown->card->conversation;
@@ -312,7 +316,7 @@ void Visitors::end(const std::shared_ptr<Guest>& guest, const Frame& frame, Done
       if (!out) return done(refuse(frame, wire::problem_of(out.error())));
       guest->conversation.clear();
       guest->owner.clear();
-      done({webchat::write_ack(frame.client_id, {}, {}), 200});
+      done({webchat::write_ack(frame.client_id, {}, {}), 200, {}});
     });
   });
 }
@@ -387,7 +391,7 @@ void Visitors::go_on(const std::shared_ptr<Guest>& guest, const Frame& frame, Do
                  commands_.run({"SET", commands_.key("go:" + contact), account + "|" + channel + "|" + address, "PX", "600000"},
                                [frame, done](const Result<routing::Value>& kept) {
                                  if (!kept) return done(refuse(frame, wire::problem_of(kept.error())));
-                                 done({webchat::write_ack(frame.client_id, {}, {}), 200});
+                                 done({webchat::write_ack(frame.client_id, {}, {}), 200, {}});
                                });
                });
              });

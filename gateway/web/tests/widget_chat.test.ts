@@ -165,19 +165,6 @@ test('reading is said once a message, when the chat is open', () => {
   assert.deepEqual([house.chat.unread, house.sayings('read')], [0, [{ t: 'read', message: 'msg_c.1' }]]);
 });
 
-test('a gap asks for the replay once, and goes on without it if it does not come', () => {
-  const house = new House();
-  house.up();
-  const out = (n: number) => ({ t: 'event', id: String(n), kind: 'message', message: { id: `msg_c.${n}`, dir: 'out', text: `w${n}` } });
-  house.hear(out(1));
-  house.hear(out(3));
-  assert.equal(house.chat.line.status.is, 'connecting');
-  house.up({ reset: false });
-  assert.equal(house.sayings('hello').at(-1)?.last_id, '1');
-  house.hear(out(3));
-  assert.deepEqual(house.shown, ['w1', 'w3']);
-});
-
 test('files go with the next message, the refused ones stay out of it', async () => {
   const house = new House();
   house.up();
