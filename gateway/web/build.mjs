@@ -1,7 +1,7 @@
 // Builds the pages into build/web (or BELFRY_WEB_OUT): scripts, one stylesheet and one HTML file a page.
 // Nothing is inline and nothing is fetched from elsewhere, so the gateway can serve them under a strict CSP.
 import { build } from 'esbuild';
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +24,7 @@ const always = {
 
 // A page is a folder with main.tsx, <page>.css and index.html. What it imports by import() becomes a file of its own beside it.
 for (const page of ['desk', 'console', 'widget'].filter((name) => existsSync(join(here, name, 'main.tsx')))) {
+  await rm(join(out, page), { recursive: true, force: true }); // chunks of an earlier build have other names
   await mkdir(join(out, page), { recursive: true });
   await build({ ...always, entryPoints: { [`${page}/${page}`]: `${page}/main.tsx` }, format: 'esm', charset: 'utf8', splitting: true, chunkNames: `${page}/[name]-[hash]` });
   await build({ ...always, entryPoints: { [`${page}/${page}`]: `${page}/${page}.css` } });

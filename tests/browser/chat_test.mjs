@@ -124,7 +124,7 @@ test('a citizen on an agency’s page, an agent at the desk, and a gateway that 
     await desk.locator('.offer .primary').first().click();
     await desk.locator('.line').first().click();
     await desk.getByRole('log').getByText('There is no water in Mill Street').waitFor();
-    await desk.getByRole('heading', { name: 'Grace' }).waitFor();
+    await desk.getByRole('heading', { name: 'Grace' }).first().waitFor();
     const reply = desk.getByRole('textbox', { name: 'Your reply' });
     await reply.fill('A team is on its way');
     await desk.keyboard.press('Enter');
