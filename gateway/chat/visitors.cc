@@ -154,7 +154,7 @@ void Visitors::act(const std::shared_ptr<Guest>& guest, const Frame& frame, Done
     }
     case Frame::Kind::kContinue: return go_on(guest, frame, std::move(done));
     case Frame::Kind::kTyping: typing(*guest); return done({{}, 204, {}});
-    case Frame::Kind::kRead: read(guest, frame.message); return done({{}, 204, {}});
+    case Frame::Kind::kRead: return read(guest, frame.message, std::move(done));
     case Frame::Kind::kEnd: return end(guest, frame, std::move(done));
     default: return done({{}, 204, {}});
   }
@@ -281,19 +281,23 @@ void Visitors::keep(const std::shared_ptr<Guest>& guest, const Frame& frame, Con
   });
 }
 
-// All that we sent up to there is read now.
-void Visitors::read(const std::shared_ptr<Guest>& guest, const MessageRef& upto) {
+// All that we sent up to there is read now. Answered when it is: a page that says so a thousand times is not read faster.
+void Visitors::read(const std::shared_ptr<Guest>& guest, const MessageRef& upto, Done done) {
+  const auto over = [done = std::move(done)] { done({{}, 204, {}}); };
+  if (upto.conversation != guest->conversation) return over();
   const std::int64_t from = std::max<std::int64_t>(0, upto.n - kReadBack);
-  look(*guest, std::nullopt, [this, guest, upto, from](Result<Shown> shown) {
-    // Only of a conversation that is his.
-    if (!shown || !shown->card || shown->card->conversation != upto.conversation) return;
-    std::vector<routing::Settled> seen;
-    for (const webchat::MessageView& m : shown->messages) {
-      if (!m.his && m.ref.n <= upto.n && m.ref.n > from && rank(m.state) < rank(State::kRead))
-        seen.push_back({m.ref, State::kRead, {}, {}, {}});
-    }
-    if (!seen.empty()) deps_.services.store.settle(guest->inbox->config.id, seen, [](const Result<std::vector<bool>>&) {});
-  });
+  deps_.services.store.page(
+      upto.conversation, from, static_cast<int>(upto.n - from), [this, guest, upto, over](Result<routing::Page> page) {
+        if (!page) return over();
+        std::vector<routing::Settled> seen;
+        for (const routing::Line& line : page->lines) {
+          // Only what we sent has a state of its own.
+          if (line.state != State::kStored && rank(line.state) < rank(State::kRead))
+            seen.push_back({{upto.conversation, line.n}, State::kRead, {}, {}, {}});
+        }
+        if (seen.empty()) return over();
+        deps_.services.store.settle(guest->inbox->config.id, seen, [over](const Result<std::vector<bool>>&) { over(); });
+      });
 }
 
 void Visitors::typing(const Guest& guest) {

@@ -93,7 +93,7 @@ class Visitors {
   void message(const std::shared_ptr<Guest>& guest, const webchat::Frame& frame, Done done);
   void with_file(const std::shared_ptr<Guest>& guest, const webchat::Frame& frame, std::function<void(Result<Content>)> then);
   void keep(const std::shared_ptr<Guest>& guest, const webchat::Frame& frame, Content content, const Done& done);
-  void read(const std::shared_ptr<Guest>& guest, const MessageRef& upto);
+  void read(const std::shared_ptr<Guest>& guest, const MessageRef& upto, Done done);
   void typing(const Guest& guest);
   void end(const std::shared_ptr<Guest>& guest, const webchat::Frame& frame, Done done);
   void go_on(const std::shared_ptr<Guest>& guest, const webchat::Frame& frame, Done done);
