@@ -310,7 +310,7 @@ def kept_out(shards):
         problem = answer["problem"]
         equal(problem["code"], "challenge", "after so many")
         equal(problem["challenge"]["bits"], 8, "a challenge")
-        hard.refused("solve", "not_solved", nonce="no")
+        problem = hard.refused("solve", "not_solved", nonce="no")  # and another, to try again
         hard.do("solve", nonce=solved(problem["challenge"]["salt"], 8))
         hard.write("third")
         tabs = [Tab(h, token=tab.token, hello=False) for _ in range(8 * shards)]  # and `tab` itself: one more than eight on a shard
