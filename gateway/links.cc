@@ -66,6 +66,7 @@ class SocketLinks final : public Links {
     }
     if (!pump) {
       pumps_.erase(it);
+      if (heard_.failed) heard_.failed(pump.error());
       return heard_.state(link, LinkState::kDown);
     }
     it->second = std::move(*pump);

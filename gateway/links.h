@@ -18,6 +18,7 @@ class Links {
   struct Heard {
     std::function<void(LinkId, LinkState)> state;  // kUp once, then kDown at most once; or kDown alone
     std::function<void(LinkId, std::string_view)> bytes;
+    std::function<void(const Error&)> failed{};  // why a dialled link did not come up, before its kDown; may be absent
   };
   virtual ~Links() = default;
   virtual void dial(const Dial& wanted) = 0;

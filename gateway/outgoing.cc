@@ -48,6 +48,7 @@ struct Outgoing::Lane {
   std::size_t in_flight = 0;
   std::size_t open_events = 0;            // delivered, not yet stored
   bool paused = false;                    // its links
+  std::string link_error;                 // as it was reported; until one is up
   std::vector<std::string> acknowledged;  // whose repeat is none from now on; told to the store at the end of the loop turn
 };
 
@@ -266,6 +267,7 @@ void Outgoing::call(Lane& lane, const Call& wanted) {
 
 Links::Heard Outgoing::links_heard(Lane& lane) {
   return {[this, &lane](LinkId link, LinkState state) {
+            if (state == LinkState::kUp) lane.link_error.clear();
             Effects effects;
             lane.sender->on_link(deps_.now(), link, state, effects);
             run(lane, std::move(effects));
@@ -277,6 +279,10 @@ Links::Heard Outgoing::links_heard(Lane& lane) {
             lane.sender->on_bytes(deps_.now(), link, bytes, effects);
             run(lane, std::move(effects));
             pump(lane);  // there may be room for what was left in the lane
+          },
+          [this, &lane](const Error& error) {  // once for each reason: it is dialled again and again
+            if (std::exchange(lane.link_error, error.detail) != error.detail)
+              deps_.report("link_failed", lane.info.id, error.detail);
           }};
 }
 
@@ -466,6 +472,17 @@ bool Outgoing::drain() {
       return false;
   }
   return true;
+}
+
+std::vector<Outgoing::Binds> Outgoing::binds() const {
+  std::vector<Binds> out;
+  const Now now = deps_.now();
+  for (const auto& [id, lane] : lanes_) {
+    if (lane->info.channel != "sms") continue;
+    const Sender::Links links = lane->epoch == 0 || !lane->sender ? Sender::Links{} : lane->sender->links(now);
+    out.push_back({id, links.up, links.all - links.up});
+  }
+  return out;
 }
 
 std::size_t Outgoing::in_flight() const {

@@ -68,6 +68,12 @@ class Outgoing : public Outbox {
   // No more claims. True when nothing is in flight any more.
   bool drain();
   std::size_t in_flight() const;
+  // The binds of each SMS account, as far as they are this shard's: of an account that another one owns, none.
+  struct Binds {
+    std::string_view account;
+    int up = 0, down = 0;
+  };
+  std::vector<Binds> binds() const;
 
   struct Counts {
     std::uint64_t sent = 0, failed = 0, uncertain = 0, returned = 0, settle_retries = 0;

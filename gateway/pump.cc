@@ -337,6 +337,8 @@ class SocketPump final : public Pump, private Ticked {
   // The alert that OpenSSL wrote still goes out.
   void tls_failed() {
     std::string why = tls_reason();
+    if (const long verified = SSL_get_verify_result(ssl_.get()); verified != X509_V_OK)
+      why.append(": ").append(X509_verify_cert_error_string(verified));
     if (cipher_.size() > cipher_at_) {
       ::send(socket_.native_handle(), cipher_.data() + cipher_at_, cipher_.size() - cipher_at_, MSG_NOSIGNAL);
       // Closing with octets unread would reset the connection and take the alert with it.

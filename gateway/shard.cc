@@ -310,7 +310,7 @@ void Shard::Body::publish_counts() {
   metrics.publish({webhook.counts(), intake.counts(), outgoing->counts(), matcher.counts(), media->counts(), intake.open(),
                    outgoing->in_flight(), site.desks(), commands.outstanding(), redis_up, leased, matcher.owner(),
                    mirror.waiting(), mirror.ready_agents(), matcher.unaccounted(), archiver.counts(),
-                   index == 0 ? &headroom : nullptr});
+                   index == 0 ? &headroom : nullptr, outgoing->binds()});
 }
 
 void Shard::Body::beat() {

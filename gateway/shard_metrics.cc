@@ -2,7 +2,7 @@
 
 namespace belfry::gateway {
 
-ShardMetrics::ShardMetrics(Metrics& m) {
+ShardMetrics::ShardMetrics(Metrics& m) : metrics_(m) {
   const auto requests = [&](const char* result) {
     return m.counter("belfry_webhook_requests_total", "Webhook requests by how they were answered.", {{"result", result}});
   };
@@ -98,6 +98,18 @@ void ShardMetrics::publish(const Now& now) {
   archive_lines_.at(now.archiver.written);
   archive_failures_.at(now.archiver.failed);
   no_news_.at(now.archiver.expired);
+  for (const Outgoing::Binds& each : now.binds) {
+    auto it = binds_.find(each.account);
+    if (it == binds_.end()) {
+      const auto gauge = [&](const char* state) {
+        return metrics_.gauge("belfry_smpp_binds", "Binds of an account at its SMSC.",
+                              {{"account", std::string(each.account)}, {"state", state}});
+      };
+      it = binds_.emplace(each.account, Binds{gauge("up"), gauge("down")}).first;
+    }
+    it->second.up.set(each.up);
+    it->second.down.set(each.down);
+  }
   if (now.headroom == nullptr) return;
   memory_used_.set(now.headroom->seen().used);
   memory_max_.set(now.headroom->seen().max);

@@ -2,7 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "gateway/archiver.h"
 #include "gateway/headroom.h"
@@ -31,6 +35,7 @@ class ShardMetrics {
     std::int64_t unaccounted = 0;
     Archiver::Counts archiver;
     const Headroom* headroom = nullptr;  // of the one shard that tells
+    std::vector<Outgoing::Binds> binds;
   };
   void publish(const Now& now);
   // From a command being handed to the link to its answer.
@@ -50,6 +55,11 @@ class ShardMetrics {
   Series sent_, failed_, uncertain_, returned_, settle_retries_;
   Series offers_, offers_refused_, offers_failed_, swept_, recounted_, media_fetched_, media_failed_;
   Series archived_, archive_lines_, archive_failures_, no_news_;
+  struct Binds {
+    Gauge up, down;
+  };
+  Metrics& metrics_;
+  std::map<std::string, Binds, std::less<>> binds_;
   Gauge memory_used_, memory_max_, disk_free_, admission_level_;
   Gauge open_tokens_, in_flight_, desks_, redis_up_, leased_, outstanding_, waiting_, ready_, unaccounted_;
 };

@@ -26,6 +26,8 @@ Flow::Flow(int per_second, Instant start)
 
 double Flow::rate(Instant now) const { return std::min(full_, rate_ + step_ * static_cast<double>(now - at_) / 1'000); }
 
+int Flow::taken(Instant now) const { return now - second_ < 2 * kSecond ? std::max(taken_before_, taken_) : 0; }
+
 double Flow::tokens(Instant now) const {
   return std::min(burst_of(rate_), tokens_ + rate(now) * static_cast<double>(now - at_) / 1'000);
 }

@@ -21,6 +21,7 @@ class Flow {
   void throttled(Instant now);                // or said "slower"
   void congestion(Instant now, int percent);  // 5.0: 80 to 90 is where it works best
   double rate(Instant now) const;
+  int taken(Instant now) const;  // by the SMSC, in the last second
 
  private:
   void refill(Instant now);

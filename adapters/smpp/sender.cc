@@ -97,12 +97,20 @@ int Sender::free_slots(bool alert) const {
   return free;
 }
 
+// What it takes in a tenth of a second: longer no claim lasts on a disk that keeps up.
+int Sender::ahead(Now now) const {
+  int windows = 0;
+  for (const Bound& bound : sessions_) windows += bound.session->transmits() ? account_.window : 0;
+  return std::min(windows, flow_.taken(now.mono) / 10);
+}
+
 Credit Sender::credit(Now now) const {
   if (draining_ || !may_transmit(now)) return {0, 0, now.mono + kMinuteMs};
   const int waiting = static_cast<int>(ready_.size() + alerts_.size());
   const int tokens = flow_.ready(now.mono);
-  const int messages = std::min(free_slots(false), tokens) - waiting;
-  const int alerts = std::min(free_slots(true), tokens) - static_cast<int>(alerts_.size());
+  const int more = ahead(now);
+  const int messages = std::min(free_slots(false), tokens) + more - waiting;
+  const int alerts = std::min(free_slots(true), tokens) + more - static_cast<int>(alerts_.size());
   return {std::max(messages, 0), std::max({messages, alerts, 0}), tokens > 0 ? now.mono + 1'000 : flow_.next(now.mono)};
 }
 
@@ -122,8 +130,9 @@ void Sender::send(Now now, Outbound message, Effects& effects) {
   const bool alert = open.message.lane == Lane::kAlert;
   open.priority = static_cast<std::uint8_t>(wishes->priority > 0 ? wishes->priority : alert ? 1 : 0);
   open.validity_ms = wishes->validity_ms > 0 ? wishes->validity_ms : account_.validity_ms;
-  open.reference = next_reference_++;
+  open.reference = next_reference_;
   open.segments = segments(*plan, account_.text, open.reference, wishes->flash);
+  next_reference_ = static_cast<std::uint16_t>(next_reference_ + open.segments.size());
   auto& line = alert ? alerts_ : ready_;
   for (std::size_t i = 0; i < open.segments.size(); ++i) line.emplace_back(id, i);
   if (draining_ || !ours_) return give_back(now, id, 0, "draining", effects);
@@ -219,7 +228,8 @@ void Sender::submit_ready(Now now, Effects& effects) {
   }
 }
 
-Message Sender::written(const Open& open, const Segment& segment, bool takes_tlvs, bool with_receipt) const {
+Message Sender::written(const Open& open, const Segment& segment, std::optional<std::uint16_t> reference,
+                        bool with_receipt) const {
   Message m;
   m.source = open.from;
   m.destination = open.to;
@@ -235,8 +245,7 @@ Message Sender::written(const Open& open, const Segment& segment, bool takes_tlv
     m.tlvs.push_back(number_tlv(tag::kSarTotalSegments, segment.sar_total, 1));
     m.tlvs.push_back(number_tlv(tag::kSarSegmentSeqnum, segment.sar_seq, 1));
   }
-  if (takes_tlvs && open.message.lane == Lane::kAlert)
-    m.tlvs.push_back(number_tlv(tag::kUserMessageReference, open.reference, 2));
+  if (reference) m.tlvs.push_back(number_tlv(tag::kUserMessageReference, *reference, 2));
   return m;
 }
 
@@ -244,9 +253,14 @@ void Sender::submit(Now now, Bound& bound, std::uint64_t id, std::size_t segment
   const Open& open = open_.at(id);
   const bool with_receipt =
       account_.receipts == Receipts::kAll || (account_.receipts == Receipts::kLast && segment + 1 == open.segments.size());
-  const std::uint32_t sequence = bound.session->request(
-      Command::kSubmitSm, written(open, open.segments[segment], bound.session->takes_tlvs(), with_receipt), effects);
-  bound.submits[sequence] = {id, segment, now.mono + account_.response_timeout_ms};
+  std::optional<std::uint16_t> reference;
+  if (bound.session->takes_tlvs() && !no_reference_) {
+    reference = static_cast<std::uint16_t>(open.reference + segment);
+    doubted_.erase(*reference);  // the number is this one's now
+  }
+  const std::uint32_t sequence =
+      bound.session->request(Command::kSubmitSm, written(open, open.segments[segment], reference, with_receipt), effects);
+  bound.submits[sequence] = {id, segment, now.mono + account_.response_timeout_ms, reference};
   bound.order.push_back(sequence);
   flow_.sent(now.mono);
   ++counts_.submits;
@@ -276,7 +290,7 @@ void Sender::on_answer(Now now, Session& session, const Pdu& answer, Effects& ef
 
 void Sender::taken(Now now, const Submit& submit, const std::string& message_id, Effects& effects) {
   const auto it = open_.find(submit.open);
-  if (it == open_.end()) return;
+  if (it == open_.end()) return doubt(submit);
   Open& open = it->second;
   if (!message_id.empty()) {
     open.ids.push_back(printable(message_id));
@@ -289,6 +303,11 @@ void Sender::refused(Now now, const Submit& submit, std::uint32_t status, Effect
   const auto it = open_.find(submit.open);
   if (it == open_.end()) return;
   Open& open = it->second;
+  if (submit.reference && (status == kInvOptionalStream || status == kOptionalNotAllowed)) {
+    no_reference_ = true;
+    (open.message.lane == Lane::kAlert ? alerts_ : ready_).emplace_front(submit.open, submit.segment);
+    return;
+  }
   const Status what = status_of(status);
   const auto again_in = [&](std::int64_t wait_ms) {
     if (open.segments.size() == 1) return give_back(now, submit.open, wait_ms, shown_status(status), effects);
@@ -323,7 +342,7 @@ void Sender::refused(Now now, const Submit& submit, std::uint32_t status, Effect
 
 void Sender::unanswered(Now now, const Submit& submit, const Asked* asked, Effects& effects) {
   const auto it = open_.find(submit.open);
-  if (it == open_.end()) return;
+  if (it == open_.end()) return doubt(submit);
   Open& open = it->second;
   if (open.message.lane == Lane::kAlert && !std::exchange(open.resent, true)) {
     alerts_.emplace_front(submit.open, submit.segment);
@@ -331,9 +350,32 @@ void Sender::unanswered(Now now, const Submit& submit, const Asked* asked, Effec
   }
   keep_below(suspects_, kMemories);
   suspects_[open.to.digits] = {open.message.ref, now.mono + kSuspectMs};
+  keep_below(doubts_, kMemories);
+  doubts_[submit.open] = {open.message.ref, open.to.digits, open.segments.size() - open.answered, {}};
+  doubt(submit);
   keep_below(late_, kMemories);
   if (asked != nullptr) late_[*asked] = {open.message.ref, tail_of(open.to.digits)};
   finish(submit.open, State::kUncertain, now.wall, "no_answer", effects);
+}
+
+// Its receipt may name it, if the SMSC says our references back.
+void Sender::doubt(const Submit& submit) {
+  if (!submit.reference || !doubts_.contains(submit.open)) return;
+  keep_below(doubted_, kMemories);
+  doubted_[*submit.reference] = submit.open;
+}
+
+// Whose fate a receipt with this reference decides. Of several segments: when it is failed, or the last one is delivered.
+std::optional<MessageRef> Sender::in_doubt(std::uint16_t reference, const Message& message, State state) {
+  const auto number = doubted_.find(reference);
+  const auto it = number == doubted_.end() ? doubts_.end() : doubts_.find(number->second);
+  if (it == doubts_.end() || state == State::kSent) return std::nullopt;
+  Doubt& about = it->second;
+  if (about.digits != message.source.digits && about.digits != message.destination.digits) return std::nullopt;
+  if (state != State::kDelivered) return about.ref;
+  about.delivered.insert(reference);
+  if (about.delivered.size() < about.segments) return std::nullopt;
+  return about.ref;
 }
 
 // The answer to a submit that was given up: what it names is known from now on, so a receipt decides.
@@ -398,6 +440,7 @@ void Sender::on_fall(Now now, Session& session, std::uint32_t status, Effects& e
   bound.first_delivery += bound.deliveries.size();
   bound.deliveries.clear();
   std::erase_if(written_, [link = session.link()](const auto& each) { return each.second.link == link; });
+  put_back_unbegun(now, effects);
   if (status == kOk) return;
   refusal_ = status;
   if (status == kInvCommand && session.bind() == Command::kBindTransceiver) {
@@ -435,9 +478,11 @@ void Sender::on_request(Now now, Session& session, Pdu request, std::string_view
   }
   if (auto* receipt = std::get_if<Receipt>(&*arrival.event)) {
     ++counts_.receipts;
+    const auto reference = number_in(message->tlvs, tag::kUserMessageReference);
+    if (reference) receipt->suspect = in_doubt(static_cast<std::uint16_t>(*reference), *message, receipt->state);
     for (const Address* each : {&message->source, &message->destination}) {
       const auto suspect = suspects_.find(each->digits);
-      if (suspect == suspects_.end()) continue;
+      if (suspect == suspects_.end() || reference) continue;  // what says whose it is, is no other's
       if (suspect->second.second > now.mono) receipt->suspect = suspect->second.first;
       if (receipt->state != State::kSent) suspects_.erase(suspect);
       break;
@@ -497,6 +542,21 @@ void Sender::refuse_all(Now now, Effects& effects) {
       finish(id, State::kUncertain, now.wall, "link_lost", effects);
     }
   }
+}
+
+// While no link stands, whatever waits here waits in its lane as well, where a kill does not leave it uncertain. Not an alert
+// that is sent again: there it would be new.
+void Sender::put_back_unbegun(Now now, Effects& effects) {
+  if (std::any_of(sessions_.begin(), sessions_.end(), [](const Bound& bound) { return bound.session->transmits(); })) return;
+  std::vector<std::uint64_t> waiting;
+  for (const auto& line : {alerts_, ready_}) {
+    for (const auto& [id, segment] : line) {
+      const auto it = open_.find(id);
+      if (segment == 0 && it != open_.end() && it->second.answered == 0 && !it->second.resent) waiting.push_back(id);
+    }
+  }
+  for (const std::uint64_t id : waiting) give_back(now, id, 0, "no_link", effects);
+  for (auto* line : {&alerts_, &ready_}) std::erase_if(*line, [this](const auto& each) { return !open_.contains(each.first); });
 }
 
 void Sender::drain(Now now, Effects& effects) {

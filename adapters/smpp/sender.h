@@ -5,19 +5,25 @@
 // response_timeout) - but an alert is sent once more, for a doubled alert is better than none. A throttled segment stays here,
 // before all others; what is to be tried later goes back to its lane as long as no segment of it was taken.
 //
+// Ahead. To claim a message takes the store a flush of its disk, and a window must not stand empty for that: so what the SMSC
+// takes in a tenth of a second, one window at most, is claimed before there is room for it and waits here, behind every alert. It
+// goes back at a stop, and when no link stands; of a process that is killed it is as uncertain as what was on its way.
+//
+//
 // In. Every deliver_sm and data_sm is answered in the order of arrival, and only after the store said yes: ESME_ROK, else
 // ESME_RX_T_APPN. The SMSC gives a citizen's message no id, so its bytes are its name until our yes is written.
 //
 // - Thread and clock: none; the shard that holds the account's lease calls it with its time.
-// - Bounds: the window of each bind and 255 segments behind it; 1,000 suspects and late answers; the gateway stops reading at 100
-// open
-//   deliveries.
+// - Bounds: the window of each bind, as many ahead, and 255 segments behind each; 1,000 suspects, doubts and late answers; the
+//   gateway stops reading at 100 open deliveries.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -71,6 +77,14 @@ class Sender final : public belfry::Sender, public Session::Owner {
     std::uint64_t open = 0;
     std::size_t segment = 0;
     Instant deadline;
+    std::optional<std::uint16_t> reference;  // user_message_reference, if it has one
+  };
+  // A message that was given up while submits of it had no answer.
+  struct Doubt {
+    MessageRef ref;
+    std::string digits;
+    std::size_t segments = 0;           // of which nobody knows
+    std::set<std::uint16_t> delivered;  // those of them that a receipt named
   };
   // A delivery that waits for the store, in the order in which it came over its session.
   struct Delivery {
@@ -96,6 +110,7 @@ class Sender final : public belfry::Sender, public Session::Owner {
   Bound* at_link(LinkId link);
   bool may_transmit(Now now) const;
   int free_slots(bool alert) const;
+  int ahead(Now now) const;
   void after(Now now, Effects& effects);  // submits what can be, and asks to be woken
   void submit(Now now, Bound& bound, std::uint64_t id, std::size_t segment, Effects& effects);
   void submit_ready(Now now, Effects& effects);
@@ -106,7 +121,9 @@ class Sender final : public belfry::Sender, public Session::Owner {
   void unanswered(Now now, const Submit& submit, const Asked* asked, Effects& effects);
   void finish(std::uint64_t id, State state, WallTime at, std::string reason, Effects& effects);
   void give_back(Now now, std::uint64_t id, std::int64_t wait_ms, std::string reason, Effects& effects);
-  void forget_segments(std::uint64_t id);
+  void doubt(const Submit& submit);
+  std::optional<MessageRef> in_doubt(std::uint16_t reference, const Message& message, State state);
+  void put_back_unbegun(Now now, Effects& effects);
   int count_try(const MessageRef& ref);
   void late_answer(Now now, Session& session, const Pdu& answer, Effects& effects);
   void tell(Now now, std::uint32_t status, std::string_view what, Effects& effects);
@@ -116,7 +133,7 @@ class Sender final : public belfry::Sender, public Session::Owner {
   // Our yes to the same bytes went over this link, so these are another's.
   bool was_answered(const std::string& hash, LinkId link);
   void refuse_all(Now now, Effects& effects);
-  Message written(const Open& open, const Segment& segment, bool takes_tlvs, bool with_receipt) const;
+  Message written(const Open& open, const Segment& segment, std::optional<std::uint16_t> reference, bool with_receipt) const;
 
   Account account_;
   Flow flow_;
@@ -126,6 +143,7 @@ class Sender final : public belfry::Sender, public Session::Owner {
   bool draining_ = false;
   std::uint32_t refusal_ = 0;    // of the last bind that was refused; 0 once one was taken
   bool no_transceiver_ = false;  // an SMSC of before 3.4
+  bool no_reference_ = false;    // an SMSC that does not take user_message_reference
 
   std::unordered_map<std::uint64_t, Open> open_;
   std::uint64_t next_open_ = 1;
@@ -143,6 +161,8 @@ class Sender final : public belfry::Sender, public Session::Owner {
   std::unordered_map<std::string, int> tries_;  // by public id
   std::unordered_map<std::string, std::pair<MessageRef, Instant>>
       suspects_;                                              // recipient's digits -> of whose fate we are uncertain
+  std::unordered_map<std::uint64_t, Doubt> doubts_;           // by the number of what was open
+  std::unordered_map<std::uint16_t, std::uint64_t> doubted_;  // user_message_reference -> doubt; until the number is used anew
   std::map<Asked, std::pair<MessageRef, std::string>> late_;  // submits given up: their answer may come yet
   std::map<std::uint32_t, Instant> told_;
   Counts counts_;

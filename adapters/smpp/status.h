@@ -34,6 +34,7 @@ std::string shown_status(std::uint32_t code);
 
 inline constexpr std::uint32_t kOk = 0x00, kInvCommand = 0x03, kInvBindState = 0x04, kAlreadyBound = 0x05, kSystemError = 0x08,
                                kBindFailed = 0x0D, kInvPassword = 0x0E, kInvSystemId = 0x0F, kQueueFull = 0x14, kThrottled = 0x58,
-                               kTemporaryAppError = 0x64, kPermanentAppError = 0x65, kRejectedAppError = 0x66;
+                               kTemporaryAppError = 0x64, kPermanentAppError = 0x65, kRejectedAppError = 0x66,
+                               kInvOptionalStream = 0xC0, kOptionalNotAllowed = 0xC1;
 
 }  // namespace belfry::smpp

@@ -63,12 +63,11 @@ std::u32string fold_word(std::string_view text) {
 }
 
 const Words& usual_words() {
-  static const Words words{
-      folded_all({"STOP",     "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL",     "END",     "QUIT", "ALTO",  "PARAR", "BAJA",
-                  "CANCELAR", "PARE",    "SAIR",     "СТОП",        "ОТПИСАТЬСЯ", "ОТПИСКА", "توقف", "إيقاف", "قف",    "إلغاء"}),
-      folded_all({"START", "UNSTOP", "YES START", "SUBSCRIBE", "ALTA", "INICIAR", "COMENZAR", "COMEÇAR", "СТАРТ", "ПОДПИСАТЬСЯ",
-                  "ابدأ", "بدء", "اشتراك"}),
-      folded_all({"HELP", "INFO", "AYUDA", "AJUDA", "ПОМОЩЬ", "СПРАВКА", "مساعدة", "ساعدني"})};
+  static const Words words{folded_all({"STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "QUIT", "ALTO", "PARAR", "BAJA", "CANCELAR",
+                                       "PARE", "SAIR", "СТОП", "ОТПИСАТЬСЯ", "ОТПИСКА", "توقف", "إيقاف", "قف", "إلغاء"}),
+                           folded_all({"START", "UNSTOP", "YES START", "SUBSCRIBE", "ALTA", "INICIAR", "COMENZAR", "COMEÇAR",
+                                       "СТАРТ", "ПОДПИСАТЬСЯ", "ابدأ", "بدء", "اشتراك"}),
+                           folded_all({"HELP", "INFO", "AYUDA", "AJUDA", "ПОМОЩЬ", "СПРАВКА", "مساعدة", "ساعدني"})};
   return words;
 }
 

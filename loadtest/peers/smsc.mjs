@@ -6,6 +6,7 @@
 //   POST /behave               {throttle: n, status: {"0x14": n}, mute: n, drop: n, delay: ms, receipts: "none|text|tlv", stat: "DELIVRD",
 //                               early: true (receipt before the answer), id: "hex|dec", refuse: status of the next binds}
 //   POST /deliver              {source, destination, short_message | hex, data_coding, esm_class, ...} -> {status} of its answer
+//   POST /receipt              {id}: the receipt of that submit, with its user_message_reference
 //   POST /hangup               closes every session without a word
 import http from 'node:http';
 import fs from 'node:fs';
@@ -32,16 +33,17 @@ function bound(session, pdu) {
 
 const receiver = () => [...sessions].find((s) => s.mode !== 'bind_transmitter');
 
-function receipt(entry) {
+function receipt(entry, reference) {
   const session = receiver();
-  if (!session || how.receipts === 'none') return;
+  if (!session || (how.receipts === 'none' && reference === undefined)) return;
   const id = how.id === 'hex' ? String(entry.number) : entry.id; // the answer was hexadecimal, the receipt is not
   const text = `id:${id} sub:001 dlvrd:001 submit date:2611231200 done date:2611231201 stat:${how.stat} err:000 text:`;
   const states = { DELIVRD: 2, EXPIRED: 3, UNDELIV: 5, ENROUTE: 1, REJECTD: 8 };
   session.deliver_sm({
     source_addr: entry.destination_addr, destination_addr: entry.source_addr, esm_class: 4, data_coding: 0,
     short_message: { message: Buffer.from(how.receipts === 'text' ? text : '', 'latin1') },
-    ...(how.receipts === 'tlv' ? { receipted_message_id: id, message_state: states[how.stat] } : {}),
+    ...(reference === undefined ? {} : { user_message_reference: reference }),
+    ...(how.receipts === 'tlv' || reference !== undefined ? { receipted_message_id: id, message_state: states[how.stat] } : {}),
   }, (answer) => { seen.answers['receipt ' + answer.command_status] = (seen.answers['receipt ' + answer.command_status] ?? 0) + 1; });
 }
 
@@ -52,7 +54,7 @@ function submitted(session, pdu) {
     destination_addr: pdu.destination_addr, data_coding: pdu.data_coding, esm_class: pdu.esm_class, priority_flag: pdu.priority_flag,
     validity_period: pdu.validity_period, registered_delivery: pdu.registered_delivery, raw: kept(pdu.short_message).toString('hex'),
     payload: pdu.message_payload ? kept(pdu.message_payload).toString('hex') : undefined, sar: [pdu.sar_msg_ref_num, pdu.sar_total_segments, pdu.sar_segment_seqnum],
-    at: Date.now(),
+    reference: pdu.user_message_reference, at: Date.now(),
   };
   for (const [status, left] of Object.entries(how.status)) {
     if (left > 0) {
@@ -105,6 +107,11 @@ const control = http.createServer((request, response) => {
     if (request.url === '/submits') return say(submits);
     if (request.url === '/seen') return say({ ...seen, sessions: sessions.size });
     if (request.url === '/behave') return say(Object.assign(how, asked));
+    if (request.url === '/receipt') {
+      const entry = submits.find((each) => each.id === asked.id);
+      receipt(entry, entry.reference);
+      return say({});
+    }
     if (request.url === '/hangup') {
       for (const session of sessions) session.destroy();
       sessions.clear();

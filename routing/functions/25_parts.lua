@@ -2,9 +2,16 @@
 -- conversation's log when the last is there, or when its time is over.
 --   T:part:<acct>:<set>  hash    of, at, n -> bytes of the part; done once the whole is in a log: then it only knows repeats, for ten minutes
 --   T:parts:<acct>       zset    sets that are not done, by when they are delivered with a gap
+--   T:parts_of:<acct>    hash    who:whom -> how many of those are his
 
 local MOST_SETS = 10000
+local MOST_SETS_OF_ONE = 1000
 local REPEATS_MS = 600000
+
+-- Of a set, width:number:total:who:whom: the last two.
+local function writer_of(set)
+  return string.match(set, '^[^:]*:[^:]*:[^:]*:(.+)$') or set
+end
 
 -- at, then n and bytes for each, added to `out`.
 local function add_parts(out, all)
@@ -19,7 +26,7 @@ local function add_parts(out, all)
   return out
 end
 
--- part(now, account, set, n, of, bytes, within ms) -> kept | full | whole, at, then n and bytes for each
+-- part(now, account, set, n, of, bytes, within ms) -> kept | full (the account, or this citizen, has too many unfinished) | whole, at, then n and bytes for each
 local function part(keys, a)
   local T, now = keys[1], now_of(a[1])
   local key, due, n = T .. ':part:' .. a[2] .. ':' .. a[3], T .. ':parts:' .. a[2], a[4]
@@ -32,7 +39,9 @@ local function part(keys, a)
   if r[1] then
     call('HSET', key, n, a[6])
   else
-    if call('ZCARD', due) >= MOST_SETS then return {'full'} end
+    local counts, writer = T .. ':parts_of:' .. a[2], writer_of(a[3])
+    if call('ZCARD', due) >= MOST_SETS or tonumber(call('HGET', counts, writer) or 0) >= MOST_SETS_OF_ONE then return {'full'} end
+    call('HINCRBY', counts, writer, 1)
     call('HSET', key, 'at', clock, 'of', a[5], n, a[6])
     call('ZADD', due, int(now + tonumber(a[7])), a[3])
   end
@@ -45,6 +54,8 @@ local function part_done(keys, a)
   local T = keys[1]
   local key = T .. ':part:' .. a[2] .. ':' .. a[3]
   if call('ZREM', T .. ':parts:' .. a[2], a[3]) == 0 then return {'missing'} end
+  local counts, writer = T .. ':parts_of:' .. a[2], writer_of(a[3])
+  if call('HINCRBY', counts, writer, -1) <= 0 then call('HDEL', counts, writer) end
   call('HSET', key, 'done', '1')
   call('PEXPIRE', key, REPEATS_MS)
   return {'ok'}

@@ -5,9 +5,21 @@ namespace belfry::routing::model {
 
 namespace {
 
-constexpr std::size_t kMostSets = 10'000;
+constexpr std::ptrdiff_t kMostSets = 10'000;
+constexpr std::ptrdiff_t kMostSetsOfOne = 1'000;
 constexpr std::int64_t kRepeats = 600'000;
 constexpr std::size_t kDueAtOnce = 16;
+
+// Of a set, width:number:total:who:whom: the last two.
+std::string_view writer_of(std::string_view set) {
+  std::size_t at = 0;
+  for (int colons = 0; colons < 3; ++colons) {
+    at = set.find(':', at);
+    if (at == std::string_view::npos) return set;
+    ++at;
+  }
+  return at == set.size() ? set : set.substr(at);
+}
 
 PartSet whole(const std::string& name, const Parts& of) {
   return {PartSet::What::kWhole, name, of.of, of.parts, WallTime{of.at}};
@@ -29,7 +41,10 @@ void Memory::part(const Part& part, std::int64_t within_ms, Done<PartSet> done) 
   }
   if (!sets.contains(part.set)) {
     const auto open = std::count_if(sets.begin(), sets.end(), [](const auto& each) { return each.second.done == 0; });
-    if (static_cast<std::size_t>(open) >= kMostSets) {
+    const auto his = std::count_if(sets.begin(), sets.end(), [writer = writer_of(part.set)](const auto& each) {
+      return each.second.done == 0 && writer_of(each.first) == writer;
+    });
+    if (open >= kMostSets || his >= kMostSetsOfOne) {
       kept.what = PartSet::What::kFull;
       return done(std::move(kept));
     }

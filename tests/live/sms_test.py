@@ -187,6 +187,21 @@ def an_unknown_outcome_is_told_and_cleared_by_its_receipt(t):
     until("uncertain without an answer", lambda: t.log(conversation)[-1]["state"] == "uncertain")
 
 
+def a_reference_in_a_receipt_says_whose_it_is(t):
+    t.smsc.tell("behave", receipts="none", mute=2)
+    who = t.citizen()
+    ids = [t.send(who, text).json["id"] for text in ("The first", "The second")]
+    for id in ids:
+        until("uncertain without an answer", lambda: t.state(id)["state"] == "uncertain", 30)
+    first, second = t.smsc.submits(who)
+    assert None not in (first["reference"], second["reference"]) and first["reference"] != second["reference"], (first, second)
+    t.smsc.tell("receipt", id=first["id"])  # both went to one number, and of the second nobody knows more
+    until("delivered", lambda: t.state(ids[0])["state"] == "delivered")
+    equal(t.state(ids[1])["state"], "uncertain", "the second")
+    t.smsc.tell("receipt", id=second["id"])
+    until("delivered", lambda: t.state(ids[1])["state"] == "delivered")
+
+
 def links_come_back(t):
     before = t.smsc.get("seen")
     t.smsc.tell("hangup")
@@ -226,7 +241,7 @@ def bad_input_is_told_where_it_comes_in(t):
 
 
 STEPS = (a_message_comes_and_is_answered, receipts_in_their_forms, long_texts_go_and_come, the_same_word_twice_is_two_messages, throttled_and_full_queues_pass,
-         an_unknown_outcome_is_told_and_cleared_by_its_receipt, links_come_back, words_are_heeded, bad_input_is_told_where_it_comes_in)
+         an_unknown_outcome_is_told_and_cleared_by_its_receipt, a_reference_in_a_receipt_says_whose_it_is, links_come_back, words_are_heeded, bad_input_is_told_where_it_comes_in)
 
 if __name__ == "__main__":
     if not (PEERS / "node_modules/smpp").exists():

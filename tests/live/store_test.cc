@@ -2471,6 +2471,23 @@ TEST(StoreNamed, WhoHadHimOnOneChannelIsAskedFirstOnTheOther) {
   for (const Waiting& w : t.snapshot().waiting) EXPECT_TRUE(w.conversation != next.ref.conversation || w.sticky == "ana");
 }
 
+TEST(StoreNamed, OneCitizenCannotFillTheRoomForUnfinishedMessages) {
+  Named t;
+  const auto first_of = [&](const std::string& set) { return t.part({"city", set, 1, 2, "half", WallTime{t.now}}).what; };
+  for (int i = 0; i < 1'000; ++i)
+    ASSERT_EQ(first_of("16:" + std::to_string(i) + ":2:tel:+4911:sms:city:1"), PartSet::What::kKept);
+  EXPECT_EQ(first_of("16:1000:2:tel:+4911:sms:city:1"), PartSet::What::kFull);
+  EXPECT_EQ(first_of("8:7:2:tel:+4911:sms:city:1"), PartSet::What::kFull) << "however it is numbered";
+  EXPECT_EQ(first_of("16:1000:2:tel:+4912:sms:city:1"), PartSet::What::kKept) << "another citizen";
+  EXPECT_EQ(first_of("16:5:2:tel:+4911:sms:city:1"), PartSet::What::kKept) << "one that is begun";
+  EXPECT_EQ(t.part({"city", "16:5:2:tel:+4911:sms:city:1", 2, 2, "rest", WallTime{t.now}}).what, PartSet::What::kWhole);
+  EXPECT_EQ(t.part_done("city", "16:5:2:tel:+4911:sms:city:1").what, What::kOk);
+  EXPECT_EQ(t.part_done("city", "16:5:2:tel:+4911:sms:city:1").what, What::kMissing);
+  EXPECT_EQ(first_of("16:1000:2:tel:+4911:sms:city:1"), PartSet::What::kKept);
+  EXPECT_EQ(first_of("16:1001:2:tel:+4911:sms:city:1"), PartSet::What::kFull);
+  EXPECT_EQ(first_of("16:5:2:tel:+4911:sms:city:1"), PartSet::What::kKept) << "a repeat of what is done";
+}
+
 TEST(StoreNamed, TheHintIsHonouredOnlyIfNobodyWaits) {
   Named t;
   const std::int64_t gen = t.snapshot().agents.at(0).gen;

@@ -82,6 +82,21 @@ struct Town {
       hear({{answer_to(Command::kSubmitSm), status, submit.header.sequence}, Empty{}});
   }
   State state(std::size_t i) const { return std::get<Receipt>(settled.at(i).what).state; }
+  // A receipt with an id that nobody knows.
+  const Receipt& receipt(MessageState state, std::optional<std::uint32_t> reference, const std::string& from = "4915112345678") {
+    Message m;
+    m.source = {1, 1, from};
+    m.destination = {0, 1, "12345"};
+    m.esm_class = 4;
+    m.tlvs = {{tag::kReceiptedMessageId, std::string("77\0", 3)},
+              number_tlv(tag::kMessageState, static_cast<std::uint32_t>(state), 1)};
+    if (reference) m.tlvs.push_back(number_tlv(tag::kUserMessageReference, *reference, 2));
+    hear({{Command::kDeliverSm, 0, 900}, m});
+    return std::get<Receipt>(delivered.back().event);
+  }
+  static std::optional<std::uint32_t> reference_of(const Pdu& submit) {
+    return number_in(std::get<Message>(submit.body).tlvs, tag::kUserMessageReference);
+  }
   void deliver(const std::string& text, std::uint32_t sequence) {
     Message m;
     m.source = {1, 1, "4915112345678"};
@@ -332,6 +347,99 @@ TEST(SmppSender, AStopWaitsForAnswersAndUnbinds) {
   ASSERT_EQ(t.said.back().header.command, Command::kUnbind);
   t.hear({{answer_to(Command::kUnbind), 0, t.said.back().header.sequence}, Empty{}});
   EXPECT_TRUE(t.sender.drained());
+}
+
+TEST(SmppSender, ClaimsAheadOfItsWindowAsMuchAsATenthOfASecondTakes) {
+  Town t;
+  t.up();
+  std::int64_t n = 0;
+  for (int taken = 0; taken < 50; ++taken) {
+    t.send(++n);
+    t.answer(t.submits().back());
+    t.pass(10);
+  }
+  EXPECT_EQ(t.sender.credit(t.now).messages, 9 + 5);
+  EXPECT_EQ(t.sender.credit(t.now).alerts, 10 + 5);
+  t.said.clear();
+  for (int i = 0; i < 14; ++i) t.send(++n);
+  EXPECT_EQ(t.submits().size(), 9U) << "the window is the window";
+  EXPECT_EQ(t.sender.credit(t.now).messages, 0);
+  EXPECT_EQ(t.sender.credit(t.now).alerts, 6);
+  t.send(100, Lane::kAlert);
+  t.send(101, Lane::kAlert);
+  ASSERT_EQ(t.submits().size(), 10U);
+  t.answer(t.submits()[0]);
+  ASSERT_EQ(t.submits().size(), 11U);
+  EXPECT_EQ(std::get<Message>(t.submits()[10].body).priority, 1) << "no alert stands behind what was claimed ahead";
+  t.pass(2'000);
+  for (std::size_t i = 1; i < 11; ++i) t.answer(t.submits()[i]);
+  EXPECT_EQ(t.submits().size(), 16U) << "what waited here leaves without a claim";
+}
+
+TEST(SmppSender, WhatWaitsGoesBackWhenNoLinkStands) {
+  Town t;
+  t.up();
+  for (int n = 1; n <= 12; ++n) t.send(n);
+  t.send(13, Lane::kAlert);
+  t.send(14, Lane::kAlert);
+  t.down();
+  int uncertain = 0, returned = 0;
+  for (const Settle& each : t.settled) (std::holds_alternative<Returned>(each.what) ? returned : uncertain) += 1;
+  EXPECT_EQ(uncertain, 9);
+  EXPECT_EQ(returned, 4) << "three replies and the alert that waited; the alert that was out is sent once more";
+  t.pass(1'500);
+  t.up();
+  EXPECT_EQ(t.submits().size(), 1U);
+}
+
+TEST(SmppSender, AReceiptThatSaysOurReferenceDecidesExactly) {
+  Town t;
+  t.up();
+  t.send(1);
+  t.send(2);
+  const auto first = Town::reference_of(t.submits()[0]), second = Town::reference_of(t.submits()[1]);
+  ASSERT_TRUE(first && second);
+  EXPECT_NE(*first, *second);
+  t.down();
+  t.pass(1'500);
+  t.up();
+  EXPECT_FALSE(t.receipt(MessageState::kDelivered, *first ^ 0x100U).suspect) << "another's, though the number is the same";
+  EXPECT_FALSE(t.receipt(MessageState::kDelivered, first, "4915187654321").suspect) << "it went to another number";
+  EXPECT_FALSE(t.receipt(MessageState::kEnroute, first).suspect);
+  EXPECT_EQ(t.receipt(MessageState::kDelivered, first).suspect->n, 1) << "the number alone would say the second";
+  EXPECT_EQ(t.receipt(MessageState::kDelivered, first).suspect->n, 1) << "the SMSC says it again, for our yes was lost";
+  EXPECT_EQ(t.receipt(MessageState::kUndeliverable, second).suspect->n, 2);
+}
+
+TEST(SmppSender, ALongMessageInDoubtIsDeliveredByItsLastReference) {
+  Town t;
+  t.up();
+  t.send(1, Lane::kConversation, std::string(400, 'x'));
+  const auto submits = t.submits();
+  ASSERT_EQ(submits.size(), 3U);
+  t.answer(submits[0]);
+  t.down();
+  t.pass(1'500);
+  t.up();
+  EXPECT_FALSE(t.receipt(MessageState::kDelivered, Town::reference_of(submits[1])).suspect);
+  EXPECT_FALSE(t.receipt(MessageState::kDelivered, Town::reference_of(submits[1])).suspect) << "the same again";
+  EXPECT_EQ(t.receipt(MessageState::kDelivered, Town::reference_of(submits[2])).suspect->n, 1);
+}
+
+TEST(SmppSender, AnSmscThatTakesNoReferenceIsSentNone) {
+  Town t;
+  t.up();
+  t.send(1);
+  t.send(2);
+  const auto submits = t.submits();
+  t.answer(submits[0], 0xC1);
+  t.answer(submits[1], 0xC1);
+  ASSERT_EQ(t.submits().size(), 4U);
+  EXPECT_FALSE(Town::reference_of(t.submits()[2]));
+  EXPECT_FALSE(Town::reference_of(t.submits()[3]));
+  EXPECT_TRUE(t.settled.empty());
+  t.answer(t.submits()[2], 0xC1);
+  EXPECT_EQ(t.state(0), State::kFailed) << "then it was another parameter";
 }
 
 TEST(SmppFlow, StaysBelowALimitThatNobodyTold) {

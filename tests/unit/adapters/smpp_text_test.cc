@@ -135,6 +135,14 @@ TEST(SmppText, EveryTableIsTheStandards) {
   EXPECT_GT(rows, 2'400);
 }
 
+TEST(SmppText, BengaliDigitsStandInItsShiftedRow) {  // TS 23.038 A.2.4
+  EXPECT_EQ(decode_septets("\x1B\x19\x1B\x1A\x1B\x1C\x1B\x1D\x1B\x1E\x1B\x1F\x1B\x20", Tables{4, 0}), "০১২৩৪৫৬");
+  EXPECT_EQ(decode_septets("\x1B\x10\x1B\x11\x1B\x12\x1B\x14\x1B\x16\x1B\x17\x1B\x18", Tables{4, 0}), "<=>^_#*");
+  std::string septets;
+  for (const char32_t digit : std::u32string(U"০৫")) EXPECT_TRUE(append_septets(septets, digit, Tables{4, 0}));
+  EXPECT_EQ(septets, "\x1B\x19\x1B\x1F");
+}
+
 TEST(SmppText, WhatComesIsReadByItsCoding) {
   struct Row {
     int coding;
@@ -180,7 +188,8 @@ TEST(SmppText, WordsAreHeardHoweverTheyAreWritten) {
     EXPECT_EQ(read_wish(start, usual_words()), Wish::kStart) << start;
   for (const std::string_view help : {"help?", "Ayuda", "ПОМОЩЬ", "مساعدة"})
     EXPECT_EQ(read_wish(help, usual_words()), Wish::kHelp) << help;
-  for (const std::string_view none : {"", "!!!", "stop the water in Mill Lane", "stopp", "Start tomorrow", "\xFF"})
+  for (const std::string_view none :
+       {"", "!!!", "stop the water in Mill Lane", "stopp", "Start tomorrow", "\xFF", "cancel", "End"})
     EXPECT_EQ(read_wish(none, usual_words()), Wish::kNone) << none;
 }
 
