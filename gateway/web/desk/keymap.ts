@@ -58,5 +58,3 @@ export function rebound(own: Keymap, action: string, binding: string): Keymap {
 // As it is printed on keys: "Alt+J".
 export const shownKey = (binding: string): string => binding
   .replace('Control', 'Ctrl').replace(/Key([A-Z])$/, '$1').replace(/Digit(\d)$/, '$1').replace('Slash', '/').replace('Comma', ',').replace('Period', '.');
-// As aria-keyshortcuts says it.
-export const spokenKey = (binding: string): string => binding.replace(/Key([A-Z])$/, '$1').replace(/Digit(\d)$/, '$1').replace('Slash', '/').replace('Comma', ',');

@@ -43,7 +43,7 @@ const seen = (): boolean => document.visibilityState === 'visible' && document.h
 
 const desk = new Desk({
   protocol: kSubprotocol,
-  api: new DeskApi((input, init) => fetch(input, init), Date.now, uploader),
+  api: new DeskApi((input, init) => fetch(input, init), () => Date.now(), uploader),
   storage: sessionStorage,
   uuid,
   seen,
@@ -63,7 +63,7 @@ const desk = new Desk({
     return new WebSocket(`${scheme}//${location.host}/ws/desk`, protocols) as unknown as SocketLike;
   },
   random: Math.random,
-  nowMs: Date.now,
+  nowMs: () => Date.now(),
   after: (ms, action) => {
     const timer = setTimeout(action, ms);
     return () => clearTimeout(timer);

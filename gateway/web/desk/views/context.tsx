@@ -67,12 +67,12 @@ function Person({ desk, conversation }: { desk: Desk; conversation: Conversation
   const open = (form: string) => (): void => { desk.dialog.value = { is: 'form', form }; };
   return (
     <>
-      <section aria-labelledby="ctx-who">
-        <h3 id="ctx-who" class="who-name"><bdi>{citizen?.name || contact.name || t('nameless')}</bdi></h3>
+      <div class="ctx-who">
+        <h3 class="who-name"><bdi>{citizen?.name || contact.name || t('nameless')}</bdi></h3>
         {!citizen && found && <p class="faded">{saying(found as object, t('citizenUnknown'))} <button type="button" class="quiet" onClick={() => void desk.shelf.meet(contact.id, '', true)}>{t('retry')}</button></p>}
         {!found && contact.id !== '' && <p class="faded">{t('loading')}</p>}
         {citizen && <Addresses citizen={citizen} conversation={conversation} can={can} open={open} />}
-      </section>
+      </div>
       {citizen && (
         <section aria-labelledby="ctx-history">
           <h3 id="ctx-history">{t('history')}</h3>

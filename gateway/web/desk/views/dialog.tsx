@@ -1,12 +1,13 @@
 // A dialog of the browser's own: it keeps the focus inside, closes with Escape, and gives the focus back to where it came from.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from '../../shared/icons.tsx';
 import { t } from '../words.ts';
 
 export function Dialog({ title, close, children, wide = false }: { title: string; close(): void; children: ComponentChildren; wide?: boolean }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the effects of what is inside, which may put the focus on a field.
+  useLayoutEffect(() => {
     const box = dialog.current;
     const from = document.activeElement;
     box?.showModal();

@@ -20,9 +20,11 @@ export function Header({ desk, now }: ViewProps) {
       {state.availability === 'draining' && <span class="left soon">{t('drainingLong')}</span>}
       <Connection desk={desk} now={now} />
       <span class="spacer" />
-      <button type="button" class="quiet" onClick={() => { desk.dialog.value = { is: 'palette' }; }}><span class="wide-only">{t('palette')}</span> <kbd dir="ltr">Ctrl+K</kbd></button>
-      <button type="button" class="quiet" onClick={() => { desk.dialog.value = { is: 'help' }; }}><Icon name="question" /><span class="sr">{t('help')}</span></button>
-      <button type="button" class="quiet" onClick={() => { desk.dialog.value = { is: 'settings' }; }}>{t('settings')}</button>
+      <button type="button" class="quiet" aria-label={`${t('palette')} Ctrl+K`} onClick={() => { desk.dialog.value = { is: 'palette' }; }}>
+        <span class="wide-only">{t('palette')}</span> <kbd dir="ltr">Ctrl+K</kbd><span class="narrow-only" aria-hidden="true">⋯</span>
+      </button>
+      <button type="button" class="quiet" title={t('help')} onClick={() => { desk.dialog.value = { is: 'help' }; }}><Icon name="question" /><span class="sr">{t('help')}</span></button>
+      <button type="button" class="quiet" title={t('settings')} onClick={() => { desk.dialog.value = { is: 'settings' }; }}><Icon name="gear" /><span class="sr">{t('settings')}</span></button>
       <LanguageChoice />
       <span class="agent"><bdi>{state.agent.name || state.agent.id}</bdi></span>
       <button type="button" class="quiet sign-out" onClick={() => void desk.logout()}>{t('signOut')}</button>

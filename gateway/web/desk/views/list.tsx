@@ -15,6 +15,7 @@ import { Piece, useWatch } from './pieces.tsx';
 const kPiece = 15;
 const kLinePx = 88;
 const kSoonMs = 5 * 60_000;
+const kWindowMs = 2 * 3_600_000;
 const tabWords: Readonly<Record<Tab, Key>> = { mine: 'mine', waiting: 'waitingTab', all: 'all' };
 
 export function Channel({ channel }: { channel: string }) {
@@ -163,7 +164,8 @@ function DeadlineText({ desk, now, conversation }: ViewProps & { conversation: C
   const deadline = deadlineOf(conversation, wrapup * 1000);
   const since = waitingSince(conversation);
   const waited = since === '' ? NaN : now.value - Date.parse(since);
-  if (deadline && (deadline.at_ms - now.value < 24 * 3_600_000)) {
+  // A window that is open for hours yet is no news; how long the citizen waits is.
+  if (deadline && (deadline.kind !== 'window' || deadline.at_ms - now.value < kWindowMs || !Number.isFinite(waited))) {
     const left = deadline.at_ms - now.value;
     const soon = deadline.late || left < kSoonMs;
     const over = left <= 0;
