@@ -58,7 +58,7 @@ const kTail = 50;
 const kTypingEveryMs = 3000;
 const kRetryMs = 5000;
 const kGapsBeforeReset = 2;
-const kAtOnce = 4; // so many things are fetched at a time
+const kAtOnce = 6; // so many things are fetched at a time
 const kJumpMs = 15_000; // the page's clock stood still for so long: it was asleep
 const kSilentMs = 37_000; // and a socket that says nothing for so long has missed its pong
 const kListMs = 15_000;
@@ -95,7 +95,7 @@ export class Desk {
     const all = this.state.value.conversations;
     return Array.isArray(listed) ? (listed as string[]).map((id) => all[id]).filter((each): each is st.Conversation => each !== undefined) : [];
   });
-  readonly waiting = computed(() => byDeadline(this.others.value.filter((each) => isWaiting(each) && !each.mine), this.wrapupMs()));
+  readonly waiting = computed(() => byDeadline(this.others.value.filter((each) => isWaiting(each) && !each.mine && !this.state.value.offers.some((offer) => offer.conversation === each.id)), this.wrapupMs()));
   readonly everything = computed(() => {
     const all = new Map([...this.others.value, ...this.mine.value].map((each) => [each.id, each]));
     return byDeadline([...all.values()].filter((each) => each.state !== 'sends'), this.wrapupMs());

@@ -398,8 +398,9 @@ export function applyHistory(state: State, id: string, after: number, items: rea
 export function applyOlder(state: State, id: string, after: number, items: readonly Message[]): State {
   const old = state.conversations[id];
   if (!old) return state;
-  let messages = old.messages;
-  for (const item of items) if (item.n < old.oldest) messages = insert(messages, item);
+  // In one piece, for a log may have thousands: what is older stands before all that is here.
+  const older = items.filter((item) => item.n < old.oldest && (old.messages[0] === undefined || item.n < old.messages[0].n)).sort((a, b) => a.n - b.n);
+  const messages = [...older, ...old.messages];
   return put(state, { ...old, messages, oldest: after + 1 });
 }
 

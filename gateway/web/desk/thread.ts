@@ -99,6 +99,8 @@ export const waitingSince = once((conversation: Conversation): string => {
     if (isAnswer(message)) break;
     if (isQuestion(message)) since = message.at;
   }
+  // Of one that is not read here only this much is known: nobody has it, so somebody waits.
+  if (conversation.messages.length === 0 && ['queued', 'offered', 'after_hours'].includes(conversation.state)) return conversation.first_at;
   return since;
 });
 

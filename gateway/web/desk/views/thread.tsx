@@ -100,7 +100,7 @@ const Log = memo(function Log({ desk, now }: { desk: Desk; now: Signal<number> }
   const watch = useWatch(log);
   const settled = useSignal(false); // what was there when the log opened is not read out
   const away = useSignal(false); // the reader has scrolled up: nothing moves under his eyes
-  const anchor = useRef<{ element: Element; top: number } | undefined>(undefined);
+  const anchors = useRef<{ element: Element; top: number }[]>([]);
   const conversation = desk.current.value;
   const pending = desk.outbox.value.filter((entry) => isWords(entry.command) && entry.command.conversation === conversation?.id);
   const pieces = conversation ? piecesOf(conversation.messages) : [];
@@ -111,24 +111,24 @@ const Log = memo(function Log({ desk, now }: { desk: Desk; now: Signal<number> }
     const box = log.current;
     if (!box) return;
     const top = box.getBoundingClientRect().top;
-    anchor.current = undefined;
+    anchors.current = [];
     for (const piece of box.querySelectorAll('.piece')) {
-      if (piece.getBoundingClientRect().bottom <= top) continue;
-      for (const row of piece.children) {
-        const place = row.getBoundingClientRect();
-        if (place.bottom > top) {
-          anchor.current = { element: row, top: place.top - top };
-          return;
-        }
-      }
+      const whole = piece.getBoundingClientRect();
+      if (whole.bottom <= top) continue;
+      // The row on top, or, if its piece is not drawn yet or not any more, the piece.
+      const row = [...piece.children].find((each) => each.getBoundingClientRect().bottom > top);
+      if (row) anchors.current.push({ element: row, top: row.getBoundingClientRect().top - top });
+      anchors.current.push({ element: piece, top: whole.top - top });
+      return;
     }
   };
   const keepPlace = (): void => {
     const box = log.current;
     if (!box) return;
     if (!away.value) box.scrollTop = box.scrollHeight;
-    else if (anchor.current?.element.isConnected) {
-      const moved = anchor.current.element.getBoundingClientRect().top - box.getBoundingClientRect().top - anchor.current.top;
+    else {
+      const anchor = anchors.current.find((each) => each.element.isConnected);
+      const moved = anchor ? anchor.element.getBoundingClientRect().top - box.getBoundingClientRect().top - anchor.top : 0;
       if (Math.abs(moved) >= 1) box.scrollTop += moved;
     }
   };
