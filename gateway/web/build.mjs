@@ -26,7 +26,8 @@ const always = {
 for (const page of ['desk', 'console', 'widget'].filter((name) => existsSync(join(here, name, 'main.tsx')))) {
   await rm(join(out, page), { recursive: true, force: true }); // chunks of an earlier build have other names
   await mkdir(join(out, page), { recursive: true });
-  await build({ ...always, entryPoints: { [`${page}/${page}`]: `${page}/main.tsx` }, format: 'esm', charset: 'utf8', splitting: true, chunkNames: `${page}/[name]-[hash]` });
+  // Modules are always read as UTF-8, so Cyrillic and Arabic need no escapes.
+  await build({ ...always, charset: 'utf8', entryPoints: { [`${page}/${page}`]: `${page}/main.tsx` }, format: 'esm', splitting: true, chunkNames: `${page}/[name]-[hash]` });
   await build({ ...always, entryPoints: { [`${page}/${page}`]: `${page}/${page}.css` } });
   await copyFile(join(here, page, 'index.html'), join(out, page, 'index.html'));
 }

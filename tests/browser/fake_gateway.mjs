@@ -40,6 +40,28 @@ export class FakeGateway {
     this.holdAcks = false; // keep what is said, but do not answer
     this.away = false; // answer 503 and refuse sockets
     this.auto = false; // receipts and answers come by themselves
+    this.roles = ['agent'];
+    this.agents = [
+      { id: 'agent_ana', name: 'Ana Duarte', roles: ['agent'], queues: ['queue_town'], skills: ['water:3', 'lamps:2'], availability: 'ready', connected: true, load: 3, capacity: 5 },
+      { id: 'agent_leo', name: 'Leo Brandt', roles: ['agent'], queues: ['queue_town'], skills: [], availability: 'ready', connected: true, load: 1, capacity: 5 },
+      { id: 'agent_mila', name: 'Мила Орлова', roles: ['agent'], queues: ['queue_water'], skills: [], availability: 'paused', connected: true, load: 0, capacity: 5 },
+    ];
+    this.queues = [
+      { id: 'queue_town', name: 'Town hall', wrapup_s: 60, open: true, sla: { first_reply_s: 600, next_reply_s: 900 } },
+      { id: 'queue_water', name: 'Water works', wrapup_s: 0, open: false, sla: {} },
+    ];
+    this.canned = [
+      { id: 'greeting', shortcut: 'greeting', text: 'Good morning {name}, this is {agent} of {queue}.' },
+      { id: 'street', shortcut: 'street', text: 'We will come to {street} today.' },
+      { id: 'water', shortcut: 'water', text: 'The water is off until noon.', queues: ['queue_water'] },
+    ];
+    this.asked = []; // every path
+    this.uploads = [];
+    this.changes = []; // what was asked of contacts
+    this.said = {}; // messages without a conversation
+    this.linked = new Map(); // contact id -> conversations besides
+    this.wrapup = false; // a resolve goes to wrap-up first
+    this.deaf = false; // sockets stay open and say nothing
     this.server = createServer((request, response) => void this.serve(request, response));
     this.ws = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024, handleProtocols: (offered) => [...offered][0] });
     this.server.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
@@ -58,10 +80,10 @@ export class FakeGateway {
 
   // --- the world's doings
 
-  add({ id, name, channel = 'whatsapp', queue = 'queue_town', owner = this.agent.id, state = 'active', window_ms = 20 * 3600e3 }) {
+  add({ id, name, channel = 'whatsapp', queue = 'queue_town', owner = this.agent.id, state = 'active', window_ms = 20 * 3600e3, ...more }) {
     const conversation = {
       id, gen: 1, state, owner, queue, channel, contact: { id: `contact_${id}`, name },
-      window_until: channel === 'whatsapp' ? new Date(Date.now() + window_ms).toISOString() : undefined, log: [],
+      window_until: channel === 'whatsapp' ? new Date(Date.now() + window_ms).toISOString() : undefined, account: channel === 'sms' ? 'sms-town' : 'city', first_at: new Date(Date.now() - 3600e3).toISOString(), log: [], ...more,
     };
     this.conversations.set(id, conversation);
     return conversation;
@@ -121,6 +143,7 @@ export class FakeGateway {
 
   async serve(request, response) {
     const url = new URL(request.url, this.origin);
+    this.asked.push(`${request.method} ${request.url}`);
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const answer = (status, body, headers = {}) => {
@@ -132,7 +155,9 @@ export class FakeGateway {
     if (url.pathname.startsWith('/desk')) return this.page(url, response);
     const session = /belfry=(\w+)/.exec(request.headers.cookie ?? '')?.[1];
     const known = this.sessions.has(session);
-    const me = { agent: this.agent, roles: ['agent'] };
+    const me = { agent: this.agent, roles: this.roles };
+    const list = (items) => answer(200, { items, next: null });
+    const body = () => JSON.parse(Buffer.concat(chunks).toString() || '{}');
     const road = `${request.method} ${url.pathname}`;
     if (request.method !== 'GET' && request.headers['x-belfry-csrf'] !== '1') return answer(403, problem(403, 'csrf', 'X-Belfry-CSRF is missing.'));
     if (road === 'POST /api/v1/session') {
@@ -153,6 +178,43 @@ export class FakeGateway {
       const ticket = randomUUID().replaceAll('-', '');
       this.tickets.add(ticket);
       return answer(201, { ticket, expires_in: 30 });
+    }
+    if (road === 'GET /api/v1/agents') return list(this.agents);
+    if (road === 'GET /api/v1/queues') return list(this.queues);
+    if (road === 'GET /api/v1/accounts') return list([{ id: 'city', channel: 'whatsapp', queue: 'queue_town' }, { id: 'sms-town', channel: 'sms', queue: 'queue_town' }]);
+    if (road === 'GET /api/v1/canned') return this.canned ? list(this.canned) : answer(404, problem(404, 'not_found', 'There is nothing here.'));
+    if (road === 'GET /api/v1/conversations') return this.hidden ? answer(403, problem(403, 'forbidden', 'Not for you.')) : list([...this.conversations.values()].map((each) => this.info(each)));
+    if (/^\/api\/v1\/queues\/[^/]+\/waiting$/.test(url.pathname)) return list([...this.conversations.values()].filter((each) => each.state === 'queued').map((each, at) => ({ conversation: each.id, position: at + 1, since: each.first_at, estimate: null, sla: each.sla })));
+    if (road === 'POST /api/v1/sms/preview') {
+      const { text } = body();
+      const odd = [...text].filter((each) => each.codePointAt(0) > 0x2ff);
+      const units = odd.length > 0 ? 70 : 160;
+      const segments = Math.max(1, Math.ceil(text.length / units));
+      return list([{ account: 'sms-town', encoding: odd.length > 0 ? 'ucs2' : 'gsm7', segments, room: units, units: [...Array(segments - 1).fill(units), text.length - units * (segments - 1)], because_of: [...new Set(odd)], cost: (0.05 * segments).toFixed(2), currency: 'EUR' }]);
+    }
+    if (road === 'POST /api/v1/media') {
+      if (this.refuseUpload) return answer(413, problem(413, 'too_large', 'The file is larger than 100 MiB. Send a smaller one.'));
+      this.uploads.push({ name: url.searchParams.get('filename'), type: request.headers['content-type'], size: Buffer.concat(chunks).length });
+      return answer(201, { id: `media_${'a'.repeat(64)}`, mime: request.headers['content-type'], size: Buffer.concat(chunks).length });
+    }
+    const [, who, verb] = /^\/api\/v1\/contacts\/([^/]+)(?:\/(\w+))?$/.exec(url.pathname) ?? [];
+    if (who) {
+      if (verb) this.changes.push({ who, verb, ...body() });
+      const all = [...this.conversations.values()].filter((each) => each.contact.id === who);
+      if (all.length === 0) return answer(404, problem(404, 'not_found', 'There is no such contact.'));
+      return answer(200, {
+        id: who, name: all[0].contact.name,
+        addresses: [...new Map(all.map((each) => [each.channel, { account: each.account, channel: each.channel, address: `${each.channel}:${each.account}:4915112345678`, contact: who }])).values()],
+        numbers_said: ['+49 30 1234567'], merged: [], same_number: [{ id: 'contact_twin', name: 'J. Pereira', verified: false }],
+        conversations: all.map((each) => this.info(each)).reverse(), folded: verb !== 'unfold',
+      });
+    }
+    const [, told] = /^\/api\/v1\/messages\/([^/]+)$/.exec(url.pathname) ?? [];
+    if (told) return this.said[told] ? answer(200, this.said[told]) : answer(404, problem(404, 'not_found', 'There is no such message.'));
+    const [, described] = /^\/api\/v1\/conversations\/([^/]+)\/attributes$/.exec(url.pathname) ?? [];
+    if (described) {
+      this.conversations.get(described).attributes = body().attributes;
+      return answer(200, this.info(this.conversations.get(described)));
     }
     const [, id, rest] = /^\/api\/v1\/conversations\/([^/]+)(\/messages)?$/.exec(url.pathname) ?? [];
     const conversation = this.conversations.get(id);
@@ -211,13 +273,13 @@ export class FakeGateway {
   frame(client, frame) {
     this.frames.push(frame);
     const say = (body) => client.readyState === 1 && client.send(JSON.stringify(body));
-    if (frame.t === 'ping') return say({ t: 'pong' });
+    if (frame.t === 'ping') return this.deaf ? undefined : say({ t: 'pong' });
     if (frame.t === 'typing' || frame.t === 'read') return undefined;
     if (frame.t === 'hello') {
       const last = frame.last_id === undefined ? undefined : Number(frame.last_id);
       const reset = last === undefined || last < this.lost || last > this.events.length;
       say({
-        t: 'welcome', agent: this.agent, roles: ['agent'], availability: this.availability, last_id: String(this.events.length), reset,
+        t: 'welcome', agent: this.agent, roles: this.roles, availability: this.availability, last_id: String(this.events.length), reset,
         conversations: [...this.conversations.values()].filter((each) => each.owner === this.agent.id && each.state !== 'closed').map((each) => this.info(each)),
         offers: [...this.offers.values()].map(({ conversation, ...offer }) => ({ id: conversation, ...offer })),
       });
@@ -248,8 +310,37 @@ export class FakeGateway {
         if (frame.gen !== conversation.gen) return stale();
         answer({ t: 'ack', id: conversation.id });
         return this.rescind(conversation.id, 'declined');
+      case 'watch':
+        answer({ t: 'ack', id: '' });
+        for (const queue of this.queues) say({ t: 'event', kind: 'queue', queue: queue.id, name: queue.name, waiting: 2, members_ready: 1, open: queue.open, oldest_at: new Date(Date.now() - 240e3).toISOString() });
+        return say({ t: 'event', kind: 'presence', agent: 'agent_leo', availability: 'ready', connected: true, load: 20, capacity: 50 });
+      case 'park':
+      case 'transfer':
+      case 'take':
+      case 'assign':
+      case 'requeue':
+      case 'close':
+      case 'priority':
+      case 'reopen':
+      case 'merge':
+      case 'switch': {
+        if (frame.gen !== undefined && frame.gen !== conversation.gen) return stale();
+        conversation.gen += 1;
+        const leaves = !(frame.t === 'park' || frame.t === 'take' || frame.t === 'switch' || frame.warm);
+        const state = { park: 'parked', take: 'active', switch: 'active', close: 'closed', merge: 'closed', assign: 'offered' }[frame.t] ?? (frame.warm ? 'active' : 'queued');
+        Object.assign(conversation, { state, owner: leaves ? undefined : this.agent.id, invited: frame.warm ? frame.to.agent : undefined, into: frame.into ?? conversation.into });
+        if (frame.t === 'switch') Object.assign(conversation, { account: frame.account, channel: frame.address.split(':')[0] });
+        answer({ t: 'ack', id: conversation.id });
+        if (frame.t === 'take') return this.event({ kind: 'assigned', conversation: conversation.id, gen: conversation.gen, view: this.info(conversation) });
+        return this.event({ kind: 'conversation', conversation: conversation.id, gen: conversation.gen, state, owner: conversation.owner, queue: conversation.queue });
+      }
       case 'resolve':
         if (frame.gen !== conversation.gen) return stale();
+        if (this.wrapup && conversation.state === 'active' && frame.code !== 'spam') {
+          Object.assign(conversation, { state: 'wrapup', gen: conversation.gen + 1 });
+          answer({ t: 'ack', id: conversation.id });
+          return this.event({ kind: 'conversation', conversation: conversation.id, gen: conversation.gen, state: 'wrapup', owner: conversation.owner });
+        }
         Object.assign(conversation, { state: 'closed', owner: undefined, gen: conversation.gen + 1 });
         answer({ t: 'ack', id: conversation.id });
         return this.event({ kind: 'conversation', conversation: conversation.id, gen: conversation.gen, state: 'closed' });
@@ -260,14 +351,17 @@ export class FakeGateway {
           this.refuseNext = undefined;
           return undefined;
         }
-        const message = this.write(conversation.id, { dir: 'out', text: frame.text, client_id: frame.client_id }, true);
+        const message = this.write(conversation.id, {
+          dir: 'out', text: frame.text, client_id: frame.client_id, agent: this.agent.id,
+          ...(frame.media ? { type: frame.media.kind, media: frame.media } : {}), ...(frame.template ? { type: 'template', detail: frame.template } : {}), ...(frame.buttons ? { type: 'buttons', detail: frame.buttons } : {}),
+        }, true);
         answer({ t: 'ack', id: message.id });
         this.event({ kind: 'message', conversation: conversation.id, message });
         if (this.auto) this.live(conversation, message);
         return undefined;
       }
       case 'note': {
-        const message = this.write(conversation.id, { dir: 'note', text: frame.text, client_id: frame.client_id }, true);
+        const message = this.write(conversation.id, { dir: 'note', text: frame.text, client_id: frame.client_id, agent: this.agent.id }, true);
         answer({ t: 'ack', id: message.id });
         return this.event({ kind: 'message', conversation: conversation.id, message });
       }
@@ -306,6 +400,11 @@ export function town(gateway) {
   const old = gateway.add({ id: 'conv_old', name: 'Luis Ortega', window_ms: -3600e3 });
   gateway.write(old.id, { text: 'Hola, ¿cuándo recogen los muebles viejos?', at: ago(day + 120) }, true);
   gateway.write(old.id, { dir: 'out', text: 'El jueves por la mañana.', at: ago(day + 100), state: 'delivered' }, true);
+  // What João asked last spring, by SMS.
+  const spring = gateway.add({ id: 'conv_spring', name: 'João Pereira', channel: 'sms', state: 'closed', owner: null, contact: lamp.contact, first_at: ago(200 * day), last_at: ago(199 * day), preview: 'Obrigado, ficou arranjado.', archived: true });
+  gateway.write(spring.id, { text: 'A rua está sem luz outra vez.', at: ago(200 * day) }, true);
+  gateway.write(spring.id, { text: 'Obrigado, ficou arranjado.', at: ago(199 * day) }, true);
+  lamp.attributes = { district: 'Centro', ticket: '2025-1148' };
   const hall = gateway.add({ id: 'conv_hall', name: 'Grace Muller', owner: undefined, state: 'queued' });
   gateway.write(hall.id, { text: 'Hello, there is smoke near the school on Station Road. Who should I call?', at: ago(1) }, true);
   gateway.offer(hall.id, 45_000);

@@ -5,25 +5,50 @@ import { batch, computed, signal } from '@preact/signals';
 import type { Problem } from '../shared/problem.ts';
 import { type Answer, type Session, kNoAgent } from '../shared/api.ts';
 import type { DeskApi } from './api.ts';
+import { agentName } from './house.ts';
+import { byDeadline, isWaiting, tabs, type Tab } from './lists.ts';
+import { Shelf } from './shelf.ts';
+import { defaults, kUndoMs, type Settings } from './settings.ts';
 import { type LinkStatus, Link, type LinkWorld } from '../shared/link.ts';
 import * as box from './outbox.ts';
-import { type Availability, type Command, type Message, type ServerFrame, kMaxFrameBytes, readFrame } from './protocol.ts';
+import {
+  type Availability, type Command, type ConversationInfo, type Extra, type Message, type ServerFrame, kMaxFrameBytes, readFrame,
+} from './protocol.ts';
 import * as st from './state.ts';
 import { type StorageLike, clear, load, nothingKept, save } from './storage.ts';
-import { byWaiting, unread } from './thread.ts';
+import { unread } from './thread.ts';
 
 export interface DeskWorld extends Omit<LinkWorld, 'ticket'> {
   api: DeskApi;
   storage: StorageLike;
   uuid(): string;
   seen(): boolean; // a person can see the page now
+  settings?: Settings;
+  news?(what: News): void; // something came that an agent who looks elsewhere wants to know
+}
+export interface News {
+  kind: 'offer' | 'message';
+  conversation: string;
+  name: string;
 }
 // A line for the agent: `key` names a sentence of the page, `problem` is what the gateway said.
 export interface Notice {
   tone: 'calm' | 'wrong';
-  key: 'taken' | 'missed' | 'withdrawn' | 'resolved' | 'refused' | 'full' | 'tooLong' | 'history';
+  key: 'taken' | 'takenBy' | 'missed' | 'withdrawn' | 'resolved' | 'refused' | 'full' | 'tooLong' | 'history' | 'parkedIt' | 'transferred' | 'asked'
+    | 'merged' | 'reopened' | 'closedIt' | 'requeued' | 'assignedIt' | 'switched' | 'settled';
   problem?: Problem;
   name?: string;
+}
+// What stands over the desk: the palette, the keys, the settings, or a form that asks for what an action needs.
+export type Dialog = { is: 'palette' | 'help' | 'settings' } | { is: 'form'; form: string };
+export interface Attached {
+  name: string;
+  size: number;
+  mime: string;
+  part: number; // 0 to 1 of it is there
+  id: string; // '' until all of it is
+  problem?: Problem;
+  stop(): void;
 }
 export type Place = 'list' | 'thread' | 'context';
 
@@ -33,6 +58,10 @@ const kTail = 50;
 const kTypingEveryMs = 3000;
 const kRetryMs = 5000;
 const kGapsBeforeReset = 2;
+const kAtOnce = 6; // so many things are fetched at a time
+const kJumpMs = 15_000; // the page's clock stood still for so long: it was asleep
+const kSilentMs = 37_000; // and a socket that says nothing for so long has missed its pong
+const kListMs = 15_000;
 
 export class Desk {
   readonly session = signal<'unknown' | 'out' | Session>('unknown');
@@ -44,17 +73,42 @@ export class Desk {
   readonly place = signal<Place>('list'); // which pane a narrow screen shows
   readonly drafts = signal<Readonly<Record<string, string>>>({});
   readonly notice = signal<Notice | undefined>(undefined);
-  readonly sendsTyping = signal(true);
+  readonly settings = signal<Settings>(defaults());
+  readonly stale = signal(false); // nobody can say whether what is shown is still so
+  readonly heardMs = signal(0); // when the gateway was last known to be there
+  readonly tab = signal<Tab>('mine');
+  readonly listed = signal<readonly string[] | 'unknown' | 'hidden'>('unknown'); // what GET /conversations told
+  readonly dialog = signal<Dialog | undefined>(undefined);
+  readonly noteMode = signal(false);
+  readonly extras = signal<Readonly<Record<string, Extra>>>({});
+  readonly attached = signal<Readonly<Record<string, Attached>>>({});
+  readonly pauseReason = signal('');
+  readonly settled = signal<Readonly<Record<string, true>>>({});
+  readonly shelf: Shelf;
 
-  readonly mine = computed(() =>
-    byWaiting(Object.values(this.state.value.conversations).filter((each) => each.mine && !st.isOver(each))));
+  readonly mine = computed(() => {
+    const wrapupMs = this.wrapupMs();
+    return byDeadline(Object.values(this.state.value.conversations).filter((each) => each.mine && !st.isOver(each)), wrapupMs);
+  });
+  readonly others = computed(() => {
+    const listed = this.listed.value;
+    const all = this.state.value.conversations;
+    return Array.isArray(listed) ? (listed as string[]).map((id) => all[id]).filter((each): each is st.Conversation => each !== undefined) : [];
+  });
+  readonly waiting = computed(() => byDeadline(this.others.value.filter((each) => isWaiting(each) && !each.mine && !this.state.value.offers.some((offer) => offer.conversation === each.id)), this.wrapupMs()));
+  readonly everything = computed(() => {
+    const all = new Map([...this.others.value, ...this.mine.value].map((each) => [each.id, each]));
+    return byDeadline([...all.values()].filter((each) => each.state !== 'sends'), this.wrapupMs());
+  });
+  readonly shown = computed(() => ({ mine: this.mine, waiting: this.waiting, all: this.everything })[this.tab.value].value);
+  readonly supervises = computed(() => this.state.value.roles.some((role) => role === 'supervisor' || role === 'admin'));
   readonly current = computed(() => this.state.value.conversations[this.selected.value]);
   readonly unreadTotal = computed(() => this.mine.value.reduce((sum, each) => sum + (unread(each) > 0 ? 1 : 0), 0));
   // Offers and conversations that wait for an answer to a button.
   readonly asked = computed(() => {
     const busy = new Set<string>();
     for (const { command } of this.outbox.value) {
-      if (command.t === 'accept' || command.t === 'decline' || command.t === 'resolve') busy.add(command.conversation);
+      if ('conversation' in command && !box.isWords(command) && command.t !== 'read') busy.add(command.conversation);
     }
     return busy;
   });
@@ -63,14 +117,22 @@ export class Desk {
   private readonly fetching = new Set<string>();
   private readonly failedMs = new Map<string, number>();
   private seenBefore: Record<string, number> = {};
+  private wrapsBefore: Record<string, number> = {};
   private lastTypingMs = 0;
   private gaps = 0;
+  private tickedMs = 0;
+  private listedMs = -Infinity;
 
   constructor(private readonly world: DeskWorld) {
+    this.settings.value = world.settings ?? { ...defaults(), undo: false };
+    this.shelf = new Shelf(world.api, () => this.state.peek());
     this.socket = new Link({ ...world, ticket: () => world.api.ticket() }, {
       opened: () => this.hello(),
       heard: (text) => this.heard(text),
-      changed: (status) => { this.link.value = status; },
+      changed: (status) => {
+        if (status.is !== 'open') this.stale.value = this.welcomed.peek();
+        this.link.value = status;
+      },
       signedOut: () => this.leave(),
     });
   }
@@ -110,9 +172,25 @@ export class Desk {
     this.leave();
   }
 
+  // Shown again, or the network is back: what is on the screen may be old until the gateway has answered.
   kick(): void {
     this.socket.kick();
     this.look();
+    void this.refreshList();
+  }
+
+  // Once a second. A page that slept does not know what it missed: until a pong has come, it says so.
+  tick(): void {
+    const now = this.world.nowMs();
+    const gap = this.tickedMs === 0 ? 0 : now - this.tickedMs;
+    this.tickedMs = now;
+    if (!this.welcomed.peek()) return;
+    const silent = this.link.peek().is === 'open' && now - this.heardMs.peek() > kSilentMs;
+    if (gap > kJumpMs || gap < -kJumpMs || silent) {
+      if (!this.stale.peek()) this.socket.kick();
+      this.stale.value = true;
+    }
+    if (now - this.listedMs > kListMs && this.tab.peek() !== 'mine' && this.world.seen()) void this.refreshList();
   }
   takeOver(): void {
     this.socket.start();
@@ -128,7 +206,9 @@ export class Desk {
       this.session.value = session;
     });
     this.seenBefore = kept.seen;
+    this.wrapsBefore = kept.wraps;
     this.gaps = 0;
+    for (const entry of kept.outbox) if (entry.status === 'held') this.world.after(Math.max(0, (entry.held_until_ms ?? 0) - this.world.nowMs()), () => this.release());
     this.socket.start();
   }
 
@@ -143,6 +223,15 @@ export class Desk {
       this.selected.value = '';
       this.place.value = 'list';
       this.notice.value = undefined;
+      this.dialog.value = undefined;
+      this.stale.value = false;
+      this.tab.value = 'mine';
+      this.listed.value = 'unknown';
+      this.extras.value = {};
+      this.settled.value = {};
+      for (const each of Object.values(this.attached.peek())) each.stop();
+      this.attached.value = {};
+      this.shelf.clear();
     });
   }
 
@@ -156,6 +245,7 @@ export class Desk {
       selected: this.selected.peek(),
       drafts: { ...this.drafts.peek() },
       seen: Object.fromEntries(Object.values(state.conversations).filter((each) => each.mine).map((each) => [each.id, each.seen_n])),
+      wraps: Object.fromEntries(Object.values(state.conversations).filter((each) => each.wrap_ms > 0).map((each) => [each.id, each.wrap_ms])),
     });
   }
 
@@ -168,6 +258,7 @@ export class Desk {
 
   private heard(text: string): void {
     const frame = readFrame(text);
+    if (!this.stale.peek()) this.heardMs.value = this.world.nowMs();
     if (frame) batch(() => this.take(frame));
   }
 
@@ -178,8 +269,18 @@ export class Desk {
         this.state.value = st.applyWelcome(this.state.peek(), frame);
         for (const [id, n] of Object.entries(this.seenBefore)) this.state.value = st.applySeen(this.state.peek(), id, n);
         this.seenBefore = {};
+        for (const [id, ms] of Object.entries(this.wrapsBefore)) this.state.value = st.wrapped(this.state.peek(), id, ms);
+        this.wrapsBefore = {};
         this.failedMs.clear();
         this.welcomed.value = true;
+        this.alive();
+        if (this.supervises.peek()) this.socket.send(JSON.stringify({ t: 'watch', on: true, client_id: this.world.uuid() }));
+        void this.shelf.look().then(() => {
+          const me = this.shelf.house.peek().agents.find((each) => each.id === this.state.peek().agent.id);
+          if (me && this.state.peek().availability === 'paused' && this.pauseReason.peek() === '') this.pauseReason.value = me.reason;
+          this.fill();
+        });
+        if (this.tab.peek() !== 'mine') void this.refreshList(true);
         this.outbox.value = box.reopened(this.outbox.peek(), this.world.nowMs());
         this.flush();
         break;
@@ -195,6 +296,7 @@ export class Desk {
           const missed = step.rescinded.why === 'timeout';
           this.notice.value = { tone: missed ? 'wrong' : 'calm', key: missed ? 'missed' : 'withdrawn', name: step.rescinded.offer.contact.name };
         }
+        this.tellNews(step, frame.body.kind === 'offer' ? frame.body.offer : undefined);
         const said = step.arrived?.message.client_id;
         if (said) this.outbox.value = box.without(this.outbox.peek(), said);
         if (frame.body.kind === 'assigned' && !this.selected.peek()) this.selected.value = frame.body.conversation;
@@ -206,17 +308,48 @@ export class Desk {
         const at = new Date(this.nowMs()).toISOString();
         this.state.value = st.applyAck(this.state.peek(), entry.command, frame.id, entry.client_id, at);
         this.outbox.value = box.without(this.outbox.peek(), frame.client_id);
-        if (entry.command.t === 'resolve') this.notice.value = { tone: 'calm', key: 'resolved' };
+        this.done(entry.command);
+        this.flush();
         break;
       }
       case 'nack':
         this.refused(frame.client_id, frame.problem);
         break;
       case 'pong':
+        this.alive();
         return;
     }
     this.fill();
     this.look();
+  }
+
+  private alive(): void {
+    this.heardMs.value = this.world.nowMs();
+    this.stale.value = false;
+  }
+
+  private tellNews(step: st.Step, offer: { conversation: string; contact: { name: string } } | undefined): void {
+    if (offer && step.state.offers.some((each) => each.conversation === offer.conversation)) {
+      this.world.news?.({ kind: 'offer', conversation: offer.conversation, name: offer.contact.name });
+    }
+    if (step.arrived?.message.dir === 'in') {
+      const conversation = step.state.conversations[step.arrived.conversation];
+      if (conversation?.mine) this.world.news?.({ kind: 'message', conversation: conversation.id, name: conversation.contact.name });
+    }
+  }
+
+  private done(command: Command): void {
+    const key = ({
+      resolve: 'resolved', park: 'parkedIt', merge: 'merged', reopen: 'reopened', close: 'closedIt', requeue: 'requeued', assign: 'assignedIt', switch: 'switched', priority: 'settled',
+    } as const)[command.t as 'resolve'];
+    if (key) this.notice.value = { tone: 'calm', key };
+    if (command.t === 'transfer') this.notice.value = { tone: 'calm', key: command.warm ? 'asked' : 'transferred' };
+    if (command.t === 'take') this.select(command.conversation);
+    if (command.t !== 'reply' && command.t !== 'note' && command.t !== 'availability' && 'conversation' in command) {
+      const conversation = this.state.peek().conversations[command.conversation];
+      if (conversation) this.change((state) => ({ ...state, conversations: { ...state.conversations, [conversation.id]: { ...conversation, stale: true } } }));
+      void this.refreshList();
+    }
   }
 
   // An event is missing. The replay mends it; if even that has a hole, we ask for a fresh start.
@@ -243,7 +376,10 @@ export class Desk {
     if (command.t === 'accept' && problem.now) {
       this.state.value = st.withoutOffer(this.state.peek(), command.conversation);
       if (this.selected.peek() === command.conversation && !this.current.peek()) this.select('');
-      if (problem.now.owner !== this.state.peek().agent.id) this.notice.value = { tone: 'wrong', key: 'taken', problem };
+      const { owner } = problem.now;
+      if (owner) {
+        if (owner !== this.state.peek().agent.id) this.notice.value = { tone: 'wrong', key: 'takenBy', name: agentName(this.shelf.house.peek(), owner) };
+      } else this.notice.value = { tone: 'wrong', key: 'taken', problem };
     } else if (!box.isWords(command) && command.t !== 'read') {
       this.notice.value = { tone: 'wrong', key: 'refused', problem };
     }
@@ -253,7 +389,14 @@ export class Desk {
 
   private command(command: Command): boolean {
     const clientId = this.world.uuid();
-    const next = box.add(this.outbox.peek(), command, clientId, this.world.nowMs());
+    const now = this.world.nowMs();
+    // What is done with a conversation ends the time to take back what was said in it.
+    if ('conversation' in command && !box.isWords(command) && command.t !== 'read') {
+      this.outbox.value = box.released(this.outbox.peek(), now, command.conversation);
+    }
+    const held = command.t === 'reply' && this.settings.peek().undo ? now + kUndoMs : 0;
+    const next = box.add(this.outbox.peek(), command, clientId, now, held);
+    if (held > 0) this.world.after(kUndoMs, () => this.release());
     if (!next) {
       this.notice.value = { tone: 'wrong', key: 'full' };
       return false;
@@ -275,8 +418,37 @@ export class Desk {
     }
   }
 
-  availability(value: Availability): void {
-    this.command({ t: 'availability', value });
+  // Words whose five seconds are over go out.
+  private release(): void {
+    this.outbox.value = box.released(this.outbox.peek(), this.world.nowMs());
+    if (this.welcomed.peek()) this.flush();
+  }
+  // The last held reply is a draft again.
+  undo(clientId?: string): boolean {
+    const held = [...this.outbox.peek()].reverse().find((entry) => entry.status === 'held' && (clientId === undefined || entry.client_id === clientId));
+    if (!held || held.command.t !== 'reply') return false;
+    const { conversation, text, media, buttons, list } = held.command;
+    batch(() => {
+      this.outbox.value = box.without(this.outbox.peek(), held.client_id);
+      const draft = this.drafts.peek()[conversation] ?? '';
+      this.draft(conversation, draft === '' ? text : `${text}\n${draft}`);
+      if (buttons || list) this.extra(conversation, { ...(buttons ? { buttons } : {}), ...(list ? { list } : {}) });
+      if (media) this.attach(conversation, { name: media.filename ?? '', size: 0, mime: media.mime ?? '', part: 1, id: media.id, stop: () => {} });
+      this.noteMode.value = false;
+    });
+    return true;
+  }
+  set(change: Partial<Settings>): void {
+    this.settings.value = { ...this.settings.peek(), ...change };
+    if (change.undo === false) {
+      this.outbox.value = box.released(this.outbox.peek(), Infinity);
+      this.flush();
+    }
+  }
+
+  availability(value: Availability, reason = ''): void {
+    this.pauseReason.value = value === 'paused' ? reason : '';
+    this.command(reason === '' ? { t: 'availability', value } : { t: 'availability', value, reason });
   }
   accept(conversation: string): void {
     const offer = this.state.peek().offers.find((each) => each.conversation === conversation);
@@ -287,15 +459,32 @@ export class Desk {
     const offer = this.state.peek().offers.find((each) => each.conversation === conversation);
     if (offer && !this.asked.peek().has(conversation)) this.command({ t: 'decline', conversation, gen: offer.gen });
   }
-  resolve(id: string): void {
+  resolve(id: string, code = ''): boolean {
     const conversation = this.state.peek().conversations[id];
-    if (conversation?.mine && !this.asked.peek().has(id)) this.command({ t: 'resolve', conversation: id, gen: conversation.gen });
+    if (!conversation?.mine || this.asked.peek().has(id)) return false;
+    return this.command({ t: 'resolve', conversation: id, gen: conversation.gen, ...(code === '' ? {} : { code }) });
   }
-  say(id: string, text: string, note: boolean): boolean {
+  resolveAndNext(id: string): void {
+    const ids = this.mine.peek().map((each) => each.id);
+    const after = [...ids.slice(ids.indexOf(id) + 1), ...ids.slice(0, Math.max(0, ids.indexOf(id)))];
+    const next = after.find((each) => this.state.peek().conversations[each]?.state === 'active');
+    if (this.resolve(id) && next) this.select(next);
+  }
+  // All else that is done with a conversation, in the generation that is on the screen.
+  act(command: Command): boolean {
+    if (!('conversation' in command) || this.asked.peek().has(command.conversation)) return false;
+    const gen = this.state.peek().conversations[command.conversation]?.gen ?? 0;
+    return this.command({ ...command, ...(gen > 0 && command.t !== 'note' && command.t !== 'read' ? { gen } : {}) } as Command);
+  }
+  // An uncertain message is left as it is: it is not asked about again.
+  settle(message: string): void {
+    this.settled.value = { ...this.settled.peek(), [message]: true };
+  }
+  say(id: string, text: string, note: boolean, extra: Extra = {}): boolean {
     const conversation = this.state.peek().conversations[id];
-    if (!conversation || text.trim() === '') return false;
+    if (!conversation || (text.trim() === '' && Object.keys(extra).length === 0)) return false;
     this.lastTypingMs = 0;
-    return this.command(note ? { t: 'note', conversation: id, text } : { t: 'reply', conversation: id, gen: conversation.gen, text });
+    return this.command(note ? { t: 'note', conversation: id, text } : { t: 'reply', conversation: id, gen: conversation.gen, text, ...extra });
   }
   // A refused message again: as a new one, since the gateway has answered the old client_id for good.
   retry(clientId: string): void {
@@ -303,19 +492,26 @@ export class Desk {
     if (!entry || !box.isWords(entry.command)) return;
     const { command } = entry;
     this.outbox.value = box.without(this.outbox.peek(), clientId);
-    this.say(command.conversation, command.text, command.t === 'note');
+    const { t: _t, conversation, text, ...rest } = command;
+    const { gen: _gen, ...extra } = rest as { gen?: number } & Extra;
+    this.say(conversation, text, command.t === 'note', extra);
+  }
+  // A message that failed at the provider, as a new one.
+  sayAgain(conversation: string, message: Message): boolean {
+    return message.text !== '' && this.say(conversation, message.text, false);
   }
   discard(clientId: string): void {
     this.outbox.value = box.without(this.outbox.peek(), clientId);
   }
   typing(id: string): void {
     const now = this.world.nowMs();
-    if (!this.sendsTyping.peek() || now - this.lastTypingMs < kTypingEveryMs) return;
+    if (!this.settings.peek().typing || now - this.lastTypingMs < kTypingEveryMs) return;
     if (this.socket.send(JSON.stringify({ t: 'typing', conversation: id }))) this.lastTypingMs = now;
   }
 
   select(id: string): void {
     batch(() => {
+      if (this.selected.peek() !== id) this.noteMode.value = false;
       this.selected.value = id;
       this.place.value = id === '' ? 'list' : 'thread';
     });
@@ -328,9 +524,64 @@ export class Desk {
     else drafts[id] = text;
     this.drafts.value = drafts;
   }
+  extra(id: string, extra: Extra | undefined): void {
+    const extras = { ...this.extras.peek() };
+    if (extra) extras[id] = extra;
+    else delete extras[id];
+    this.extras.value = extras;
+  }
+  attach(id: string, attached: Attached | undefined): void {
+    const all = { ...this.attached.peek() };
+    if (attached) all[id] = attached;
+    else delete all[id];
+    this.attached.value = all;
+  }
+  upload(id: string, file: Blob & { name?: string }): void {
+    this.attached.peek()[id]?.stop();
+    const about = { name: file.name ?? '', size: file.size, mime: file.type };
+    const change = (more: Partial<Attached>): void => {
+      const now = this.attached.peek()[id];
+      if (now?.stop === stop) this.attach(id, { ...now, ...more });
+    };
+    const going = this.world.api.upload(file, (part) => change({ part }));
+    const stop = (): void => going.stop();
+    this.attach(id, { ...about, part: 0, id: '', stop });
+    void going.done.then((answer) => change(answer.ok ? { part: 1, id: answer.data.id, mime: answer.data.mime || about.mime } : { problem: answer.problem }));
+  }
+
+  // What is said of a conversation, all of it.
+  async describe(id: string, attributes: Record<string, string>): Promise<Problem | undefined> {
+    const answer = await this.world.api.attributes(id, attributes);
+    if (!answer.ok) return answer.problem;
+    this.change((state) => {
+      const old = state.conversations[id];
+      return old ? { ...state, conversations: { ...state.conversations, [id]: { ...old, attributes, stale: true } } } : state;
+    });
+    this.fill();
+    return undefined;
+  }
+  // What is changed about whom we talk with; an agent may, who has an open conversation with him.
+  async contact(conversation: st.Conversation, verb: 'merge' | 'part' | 'numbers' | 'verify', body: object, contact = conversation.contact.id): Promise<Problem | undefined> {
+    const answer = await this.world.api.change(contact, verb, { ...body, conversation: conversation.id });
+    if (!answer.ok) return answer.problem;
+    await this.shelf.meet(conversation.contact.id, '', true);
+    return undefined;
+  }
+  smsPreview(account: string, text: string): ReturnType<DeskApi['smsPreview']> {
+    return this.world.api.smsPreview(account, text);
+  }
+
+  show(tab: Tab): void {
+    this.tab.value = tab;
+    if (tab !== 'mine') void this.refreshList();
+  }
+  nextTab(): void {
+    const open = this.listed.peek() === 'hidden' ? tabs.slice(0, 1) : tabs;
+    this.show(open[(open.indexOf(this.tab.peek()) + 1) % open.length]!);
+  }
   // The next or previous conversation of the list.
   move(step: 1 | -1): void {
-    const ids = this.mine.peek().map((each) => each.id);
+    const ids = this.shown.peek().map((each) => each.id);
     if (ids.length === 0) return;
     const at = ids.indexOf(this.selected.peek());
     this.select(ids[at < 0 ? 0 : (at + step + ids.length) % ids.length]!);
@@ -350,14 +601,72 @@ export class Desk {
 
   // --- what is fetched
 
-  // Fetches what the state says is missing: the end of a log, a hole in it, or whom a conversation is with.
+  // Fetches what the state says is missing: first of what is looked at, then of the rest, a few at a time.
   private fill(): void {
-    for (const each of Object.values(this.state.peek().conversations)) {
-      if (!each.mine && each.id !== this.selected.peek()) continue;
-      if (!each.known) void this.once(`details ${each.id}`, () => this.details(each.id));
-      if (!each.loaded) void this.once(`log ${each.id}`, () => this.log(each.id, Math.max(0, each.last_n - kTail)));
-      else if (each.hole_after >= 0) void this.once(`log ${each.id}`, () => this.log(each.id, each.hole_after));
+    const all = this.state.peek().conversations;
+    const selected = this.selected.peek();
+    for (const id of [selected, ...(this.shelf.earlier.peek()[selected] ?? [])]) {
+      const each = all[id];
+      if (each) this.need(each, true);
     }
+    for (const each of Object.values(all)) {
+      if (this.fetching.size >= kAtOnce) return;
+      if (each.mine) this.need(each, false);
+    }
+  }
+
+  private need(each: st.Conversation, looked: boolean): void {
+    const promised = each.stale && (looked || this.shelf.promises(each.queue));
+    if (!each.known || promised) void this.once(`details ${each.id}`, () => this.details(each.id));
+    if (!each.loaded) void this.once(`log ${each.id}`, () => this.log(each.id, Math.max(0, each.last_n - kTail)));
+    else if (each.hole_after >= 0) void this.once(`log ${each.id}`, () => this.log(each.id, each.hole_after));
+  }
+
+  // What came before, of the same citizen, stands above: in the log of the conversation that is looked at.
+  // One of the citizen's other conversations, by itself.
+  open(info: ConversationInfo): void {
+    this.change((state) => (state.conversations[info.conversation] ? state : st.applyDetails(state, info)));
+    this.select(info.conversation);
+  }
+  // An offer that was clicked too late: who has it now?
+  async goneOffer(id: string): Promise<void> {
+    if (this.state.peek().conversations[id]?.mine) return this.select(id);
+    const answer = await this.world.api.conversation(id);
+    const owner = answer.ok ? answer.data.owner ?? '' : '';
+    if (owner === '') this.notice.value = { tone: 'calm', key: 'withdrawn' };
+    else this.notice.value = { tone: 'wrong', key: 'takenBy', name: agentName(this.shelf.house.peek(), owner) };
+  }
+  showEarlier(id: string): void {
+    const next = this.shelf.before(id);
+    if (!next) return;
+    this.change((state) => (state.conversations[next.conversation] ? state : st.applyDetails(state, next)));
+    this.shelf.addEarlier(id, next.conversation);
+    this.fill();
+  }
+
+  // Those of all whom this agent may see. Refused is hidden; an error leaves what is there.
+  async refreshList(now = false): Promise<void> {
+    if (!this.welcomed.peek() || this.tab.peek() === 'mine' || this.listed.peek() === 'hidden' || this.fetching.has('list')) return;
+    if (!now && this.world.nowMs() - this.listedMs < 1000) return;
+    this.fetching.add('list');
+    this.listedMs = this.world.nowMs();
+    const answer = await this.world.api.conversations();
+    const dues = answer.ok ? await this.shelf.waitingDues() : new Map<string, never[]>();
+    this.fetching.delete('list');
+    if (this.session.peek() === 'out') return;
+    if (answer.ok) batch(() => {
+      this.change((state) => answer.data.reduce((done, info) => st.applyListed(done, { ...info, ...(dues.has(info.conversation) ? { dues: dues.get(info.conversation)! } : {}) }), state));
+      this.listed.value = answer.data.map((each) => each.conversation);
+    });
+    else if (answer.problem.status === 403) {
+      this.listed.value = 'hidden';
+      this.tab.value = 'mine';
+    }
+  }
+
+  private wrapupMs(): (queue: string) => number {
+    const { queues } = this.shelf.house.value;
+    return (queue) => (queues.find((each) => each.id === queue)?.wrapup_s ?? 0) * 1000;
   }
 
   private async once(key: string, work: () => Promise<boolean>): Promise<void> {
@@ -387,7 +696,7 @@ export class Desk {
   // Not ours to see: keep what the socket told us, and do not ask again.
   private gone(state: st.State, id: string): st.State {
     const old = state.conversations[id];
-    return old ? { ...state, conversations: { ...state.conversations, [id]: { ...old, known: true } } } : state;
+    return old ? { ...state, conversations: { ...state.conversations, [id]: { ...old, known: true, stale: false } } } : state;
   }
 
   private async log(id: string, after: number): Promise<boolean> {
@@ -414,7 +723,7 @@ export class Desk {
     const key = `older ${id}`;
     if (oldest <= 1 || this.fetching.has(key)) return;
     this.fetching.add(key);
-    const after = Math.max(0, oldest - 1 - kTail);
+    const after = Math.max(0, oldest - 1 - kPage);
     const answer = await this.world.api.messages(id, String(after), oldest - 1 - after);
     this.fetching.delete(key);
     if (answer.ok) this.change((state) => st.applyOlder(state, id, after, answer.data.items));

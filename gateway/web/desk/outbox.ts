@@ -9,7 +9,8 @@ export interface Entry {
   client_id: string;
   command: Command;
   created_ms: number;
-  status: 'waiting' | 'sent' | 'refused' | 'old';
+  status: 'held' | 'waiting' | 'sent' | 'refused' | 'old';
+  held_until_ms?: number; // of a held one: until then it can be taken back
   problem?: Problem;
 }
 export type Outbox = readonly Entry[];
@@ -20,17 +21,20 @@ export const kMaxEntries = 200;
 export const isWords = (command: Command): command is Extract<Command, { t: 'reply' | 'note' }> =>
   command.t === 'reply' || command.t === 'note';
 
+export const isOpen = (entry: Entry): boolean => entry.status === 'held' || entry.status === 'waiting' || entry.status === 'sent';
+
 // Only the last wish counts for availability and for how far a conversation was read.
 const replaces = (next: Command, old: Command): boolean => {
-  if (next.t === 'availability') return old.t === 'availability';
+  if (next.t === 'availability' || next.t === 'watch') return old.t === next.t;
   return next.t === 'read' && old.t === 'read' && next.conversation === old.conversation;
 };
 
 // Undefined when the outbox is full: the caller says so and keeps what was typed.
-export function add(outbox: Outbox, command: Command, clientId: string, nowMs: number): Outbox | undefined {
+export function add(outbox: Outbox, command: Command, clientId: string, nowMs: number, heldUntilMs = 0): Outbox | undefined {
   const others = outbox.filter((entry) => !replaces(command, entry.command));
   if (others.length >= kMaxEntries) return undefined;
-  return [...others, { client_id: clientId, command, created_ms: nowMs, status: 'waiting' }];
+  const entry: Entry = { client_id: clientId, command, created_ms: nowMs, status: 'waiting' };
+  return [...others, heldUntilMs > nowMs ? { ...entry, status: 'held', held_until_ms: heldUntilMs } : entry];
 }
 
 export const find = (outbox: Outbox, clientId: string): Entry | undefined => outbox.find((entry) => entry.client_id === clientId);
@@ -51,14 +55,32 @@ export function refused(outbox: Outbox, clientId: string, problem: Problem): Out
 export function reopened(outbox: Outbox, nowMs: number): Outbox {
   const kept: Entry[] = [];
   for (const entry of outbox) {
-    if (entry.status === 'refused') kept.push(entry);
+    if (entry.status === 'refused' || entry.status === 'held') kept.push(entry);
     else if (nowMs - entry.created_ms < kKeepMs) kept.push({ ...entry, status: 'waiting' });
     else if (isWords(entry.command)) kept.push({ ...entry, status: 'old' });
   }
   return kept;
 }
 
-export const due = (outbox: Outbox): readonly Entry[] => outbox.filter((entry) => entry.status === 'waiting');
+// What was said of a conversation goes before what is done with it: a resolve must not overtake the last reply.
+export const due = (outbox: Outbox): readonly Entry[] => outbox.filter((entry, at) => {
+  if (entry.status !== 'waiting') return false;
+  const { command } = entry;
+  if (!('conversation' in command) || isWords(command) || command.t === 'read') return true;
+  return !outbox.some((other, before) => before < at && isWords(other.command) && isOpen(other) && other.command.conversation === command.conversation);
+});
+
+// Held words that can be taken back no more, or all of a conversation's that something else is to follow.
+export function released(outbox: Outbox, nowMs: number, conversation?: string): Outbox {
+  const goes = (entry: Entry): boolean => entry.status === 'held'
+    && ((entry.held_until_ms ?? 0) <= nowMs || ('conversation' in entry.command && entry.command.conversation === conversation));
+  if (!outbox.some(goes)) return outbox;
+  return outbox.map((entry) => {
+    if (!goes(entry)) return entry;
+    const { held_until_ms: _, ...rest } = entry;
+    return { ...rest, status: 'waiting' };
+  });
+}
 // `read` is the one command that gets no answer: once said it is done.
 export const said = (outbox: Outbox, clientId: string): Outbox => outbox
   .filter((entry) => entry.client_id !== clientId || entry.command.t !== 'read')
@@ -73,6 +95,6 @@ export function revive(value: unknown): Outbox {
     if (typeof entry !== 'object' || entry === null) return false;
     const { client_id, command, created_ms, status } = entry as Partial<Entry>;
     return typeof client_id === 'string' && typeof command?.t === 'string' && typeof created_ms === 'number'
-      && ['waiting', 'sent', 'refused', 'old'].includes(status ?? '');
+      && ['held', 'waiting', 'sent', 'refused', 'old'].includes(status ?? '');
   }).slice(0, kMaxEntries);
 }

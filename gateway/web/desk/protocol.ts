@@ -8,7 +8,8 @@ import { type Problem, readProblem } from '../shared/problem.ts';
 export const kSubprotocol = 'belfry.desk.v1';
 export const kMaxFrameBytes = 64 * 1024;
 
-export type Availability = 'ready' | 'paused' | 'offline';
+// draining: nothing new, and offline when the last conversation is done.
+export type Availability = 'ready' | 'paused' | 'draining' | 'offline';
 // What the gateway may say besides: the agent let an offer pass, and gets no more until he says he is ready.
 export type Presence = Availability | 'not_responding';
 export type Direction = 'in' | 'out' | 'note';
@@ -38,6 +39,13 @@ export interface Message {
   detail?: unknown;
   reason?: string;
   client_id?: string;
+  agent?: string; // who wrote it, of ours and of notes
+}
+// How a conversation stands to what its queue promises; a clock that does not run is not there.
+export interface Due {
+  which: 'first_reply' | 'next_reply' | 'resolve';
+  state: 'due' | 'predicted' | 'breached';
+  due: string;
 }
 export interface Offer {
   conversation: string;
@@ -58,6 +66,33 @@ export interface ConversationInfo {
   contact?: Person;
   window_until?: string;
   last_n?: number; // how many messages its log has
+  account?: string;
+  preview?: string;
+  why?: string;
+  invited?: string; // the agent who is asked to take it over
+  into?: string; // of a merged one: where it goes on
+  previous?: string;
+  answers?: string; // the message of ours, without a conversation, that it may answer
+  attributes?: Record<string, string>;
+  first_at?: string;
+  last_at?: string;
+  dues?: Due[]; // [] is that no clock runs; absent is that nobody said
+  archived?: boolean;
+}
+export interface QueueNews {
+  id: string;
+  name: string;
+  waiting: number;
+  ready: number;
+  oldest_at: string;
+  open: boolean;
+}
+export interface PresenceNews {
+  agent: string;
+  availability: Presence;
+  connected: boolean;
+  load: number; // conversations
+  capacity: number;
 }
 export interface ReceiptNews {
   conversation: string;
@@ -85,6 +120,8 @@ export type EventBody =
   | { kind: 'receipt'; receipt: ReceiptNews }
   | { kind: 'conversation'; info: ConversationInfo }
   | { kind: 'typing'; conversation: string }
+  | { kind: 'queue'; queue: QueueNews }
+  | { kind: 'presence'; presence: PresenceNews }
   | { kind: 'other' }; // a kind we do not know still moves the event id
 export interface EventFrame {
   t: 'event';
@@ -104,10 +141,27 @@ export interface Nack {
 export type ServerFrame = Welcome | EventFrame | Ack | Nack | { t: 'pong' };
 
 // What a client frame that changes something says; the outbox adds client_id.
+export type Target = { agent: string } | { queue: string };
+// What a reply or a message of ours is besides its text.
+export interface Extra {
+  media?: { id: string; kind: string; mime?: string; filename?: string };
+  template?: { name: string; language: string; parameters?: string[] };
+  buttons?: { buttons: { id: string; title: string }[] };
+  list?: { button: string; sections: { title?: string; rows: { id: string; title: string; description?: string }[] }[] };
+}
 export type Command =
   | { t: 'availability'; value: Availability; reason?: string }
   | { t: 'accept' | 'decline' | 'resolve'; conversation: string; gen: number; reason?: string; code?: string }
-  | { t: 'reply'; conversation: string; gen: number; text: string }
+  | { t: 'park'; conversation: string; gen: number; until: string }
+  | { t: 'transfer'; conversation: string; gen: number; to: Target; warm?: boolean }
+  | { t: 'take'; conversation: string; gen?: number }
+  | { t: 'assign' | 'requeue' | 'reopen'; conversation: string; gen?: number; to?: Target }
+  | { t: 'close'; conversation: string; gen?: number; code?: string }
+  | { t: 'priority'; conversation: string; gen?: number; minutes?: number; life_safety?: boolean }
+  | { t: 'merge'; conversation: string; gen?: number; into: string }
+  | { t: 'switch'; conversation: string; gen: number; account: string; address: string }
+  | { t: 'watch'; on: boolean }
+  | ({ t: 'reply'; conversation: string; gen: number; text: string } & Extra)
   | { t: 'note'; conversation: string; text: string }
   | { t: 'read'; conversation: string; message: string };
 
@@ -128,7 +182,7 @@ const person = (value: unknown): Person => {
   return { id: text(value.id), name: text(value.name) };
 };
 const availabilityOf = (value: unknown): Presence => {
-  return value === 'ready' || value === 'paused' || value === 'not_responding' ? value : 'offline';
+  return value === 'ready' || value === 'paused' || value === 'draining' || value === 'not_responding' ? value : 'offline';
 };
 
 function readMedia(value: unknown): MediaRef | undefined {
@@ -172,6 +226,7 @@ export function readMessage(value: unknown): Message | undefined {
   if (text(value.of)) message.of = text(value.of);
   if (text(value.reason)) message.reason = text(value.reason);
   if (text(value.client_id)) message.client_id = text(value.client_id);
+  if (text(value.agent)) message.agent = text(value.agent);
   if (value.detail !== undefined && value.detail !== null && value.detail !== '') message.detail = value.detail;
   return message;
 }
@@ -203,7 +258,30 @@ export function readConversation(value: unknown): ConversationInfo | undefined {
   if (value.contact) info.contact = person(value.contact);
   if (text(value.window_until)) info.window_until = text(value.window_until);
   if (whole(value.messages) > 0) info.last_n = whole(value.messages);
+  for (const key of ['account', 'preview', 'why', 'into', 'previous', 'answers', 'first_at', 'last_at'] as const) {
+    if (text(value[key])) info[key] = text(value[key]);
+  }
+  if ('invited' in value) info.invited = idOf(value.invited);
+  if (isObject(value.attributes)) info.attributes = texts(value.attributes);
+  if (value.archived === true) info.archived = true;
+  const dues = readDues(value.sla);
+  if (dues) info.dues = dues;
   return info;
+}
+
+const texts = (value: Json): Record<string, string> =>
+  Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+
+export function readDues(value: unknown): Due[] | undefined {
+  if (!isObject(value)) return undefined;
+  const dues: Due[] = [];
+  for (const which of ['first_reply', 'next_reply', 'resolve'] as const) {
+    const clock = value[which];
+    if (!isObject(clock) || text(clock.due) === '') continue;
+    const state = text(clock.state);
+    if (state === 'due' || state === 'predicted' || state === 'breached') dues.push({ which, state, due: text(clock.due) });
+  }
+  return dues;
 }
 
 function readBody(frame: Json): EventBody | undefined {
@@ -238,6 +316,15 @@ function readBody(frame: Json): EventBody | undefined {
     }
     case 'typing':
       return conversation === '' ? undefined : { kind: 'typing', conversation };
+    case 'queue': {
+      const queue = { id: text(frame.queue), name: text(frame.name), waiting: whole(frame.waiting), ready: whole(frame.members_ready) };
+      return queue.id === '' ? undefined : { kind: 'queue', queue: { ...queue, oldest_at: text(frame.oldest_at), open: frame.open !== false } };
+    }
+    case 'presence': {
+      const presence = { agent: text(frame.agent), availability: availabilityOf(frame.availability), connected: frame.connected === true };
+      // Its weights are tenths of a conversation.
+      return { kind: 'presence', presence: { ...presence, load: whole(frame.load) / 10, capacity: whole(frame.capacity) / 10 } };
+    }
     default:
       return undefined;
   }

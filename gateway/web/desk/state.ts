@@ -5,7 +5,7 @@
 import { compareDecimal, isNext } from '../shared/decimal.ts';
 import type { Problem } from '../shared/problem.ts';
 import type {
-  Command, ConversationInfo, EventFrame, Message, Offer, Person, Presence, ReceiptNews, Welcome,
+  Command, ConversationInfo, Due, EventFrame, Message, Offer, Person, Presence, PresenceNews, QueueNews, ReceiptNews, Welcome,
 } from './protocol.ts';
 import { numberOf } from './protocol.ts';
 
@@ -26,6 +26,20 @@ export interface Conversation {
   last_n: number; // the newest n anyone told us of
   seen_n: number; // the agent has looked at everything up to here
   typing_until: number; // milliseconds; 0 is not typing
+  owner: string;
+  account: string;
+  invited: string;
+  into: string;
+  previous: string;
+  answers: string;
+  attributes: Readonly<Record<string, string>>;
+  preview: string; // as the gateway said it, for what is not loaded
+  first_at: string;
+  last_at: string;
+  dues: readonly Due[];
+  stale: boolean; // its details have changed since they were told
+  wrap_ms: number; // when its wrap-up began, by the gateway's clock; 0 is unknown
+  archived: boolean;
 }
 
 export interface State {
@@ -36,6 +50,8 @@ export interface State {
   conversations: Readonly<Record<string, Conversation>>;
   offers: readonly Offer[];
   early: Readonly<Record<string, ReceiptNews>>; // receipts that outran their message
+  queues: Readonly<Record<string, QueueNews>>; // what a supervisor watches
+  presence: Readonly<Record<string, PresenceNews>>;
 }
 
 export interface Step {
@@ -59,6 +75,8 @@ export const emptyState = (): State => ({
   conversations: {},
   offers: [],
   early: {},
+  queues: {},
+  presence: {},
 });
 
 const ranks: Readonly<Record<string, number>> = {
@@ -79,6 +97,8 @@ function stub(id: string): Conversation {
   return {
     id, gen: 0, state: '', mine: false, queue: '', channel: '', contact: { id: '', name: '' }, window_until: '', known: false,
     messages: [], loaded: false, oldest: 1, hole_after: kNone, last_n: 0, seen_n: 0, typing_until: 0,
+    owner: '', account: '', invited: '', into: '', previous: '', answers: '', attributes: {}, preview: '', first_at: '', last_at: '',
+    dues: [], stale: false, wrap_ms: 0, archived: false,
   };
 }
 
@@ -111,6 +131,7 @@ function withMessage(state: State, id: string, message: Message): State {
   const whole = early ? advance(message, early.state, early.reason) : message;
   const newest = old.messages[old.messages.length - 1]?.n ?? 0;
   const next: Conversation = { ...old, messages: insert(old.messages, whole), last_n: Math.max(old.last_n, message.n) };
+  if (message.n > old.last_n && old.mine && message.dir !== 'note') next.stale = true; // its clocks run otherwise now
   if (!old.loaded && message.n === 1) next.loaded = true;
   if (old.loaded && message.n > newest + 1) next.hole_after = earlier(next.hole_after, newest);
   if (old.loaded && lacksOriginal(old, message)) next.hole_after = earlier(next.hole_after, firstNameless(old));
@@ -153,7 +174,9 @@ function laterWindow(conversation: Conversation, message: Message): string {
 export const isWhatsApp = (channel: string): boolean => channel === 'whatsapp' || channel === 'wa';
 export const isChange = (message: Message): boolean =>
   message.type === 'reaction' || message.type === 'edit' || message.type === 'revoke';
-export const isOver = (conversation: Conversation): boolean => conversation.state === 'closed' || conversation.state === 'wrapup';
+export const isOver = (conversation: Conversation): boolean => conversation.state === 'closed' || conversation.state === 'sends';
+// Only an active conversation takes replies.
+export const takesReplies = (conversation: Conversation): boolean => conversation.mine && (conversation.state === 'active' || conversation.state === '');
 
 function withReceipt(state: State, receipt: ReceiptNews): State {
   const conversation = state.conversations[receipt.conversation];
@@ -172,6 +195,8 @@ function withReceipt(state: State, receipt: ReceiptNews): State {
   return put(state, { ...conversation, messages: conversation.messages.map((each, at) => (at === index ? next : each)) });
 }
 
+const held = ['active', 'parked', 'wrapup'];
+
 // A conversation's news, unless ours is newer: gen grows with every change of its state.
 function withInfo(state: State, info: ConversationInfo): State {
   const old = state.conversations[info.conversation] ?? stub(info.conversation);
@@ -187,8 +212,17 @@ function withInfo(state: State, info: ConversationInfo): State {
     next.gen = info.gen;
     if (info.state) next.state = info.state;
     if (info.queue) next.queue = info.queue;
+    if (info.gen > old.gen) Object.assign(next, { invited: '', stale: true });
+    if (info.invited !== undefined) next.invited = info.invited;
+    if (next.state !== 'wrapup') next.wrap_ms = 0;
+    if (info.owner !== undefined) next.owner = info.owner;
+    else if (!held.includes(next.state)) next.owner = '';
+    for (const key of ['account', 'preview', 'into', 'previous', 'answers', 'attributes', 'first_at', 'last_at', 'dues'] as const) {
+      if (info[key] !== undefined) Object.assign(next, { [key]: info[key] });
+    }
+    if (info.archived) next.archived = true;
     if (info.owner !== undefined) next.mine = info.owner === state.agent.id && info.owner !== '';
-    else if (info.state && !['active', 'parked', 'wrapup'].includes(info.state)) next.mine = false;
+    else if (info.state && !held.includes(info.state)) next.mine = false;
   }
   const done = put(state, next);
   const gen = done.conversations[info.conversation]!.gen;
@@ -265,8 +299,15 @@ function withEvent(state: State, frame: EventFrame, nowMs: number): Step {
       };
     case 'receipt':
       return { state: withReceipt(state, body.receipt) };
-    case 'conversation':
-      return { state: withInfo(state, body.info) };
+    case 'conversation': {
+      const before = state.conversations[body.info.conversation]?.state;
+      const done = withInfo(state, body.info);
+      return { state: before === 'wrapup' ? done : wrapped(done, body.info.conversation, nowMs) };
+    }
+    case 'queue':
+      return { state: { ...state, queues: { ...state.queues, [body.queue.id]: body.queue } } };
+    case 'presence':
+      return { state: { ...state, presence: { ...state.presence, [body.presence.agent]: body.presence } } };
     case 'typing': {
       const conversation = state.conversations[body.conversation];
       return { state: conversation ? put(state, { ...conversation, typing_until: nowMs + kTypingMs }) : state };
@@ -274,6 +315,12 @@ function withEvent(state: State, frame: EventFrame, nowMs: number): Step {
     default:
       return { state };
   }
+}
+
+// The wrap-up begins when we hear of it: its countdown runs from there.
+export function wrapped(state: State, id: string, nowMs: number): State {
+  const conversation = state.conversations[id];
+  return conversation?.state === 'wrapup' && conversation.wrap_ms === 0 ? put(state, { ...conversation, wrap_ms: nowMs }) : state;
 }
 
 export const withoutOffer = (state: State, conversation: string): State => ({
@@ -294,6 +341,12 @@ export function applyEvent(state: State, frame: EventFrame, nowMs: number): Step
   return { ...step, state: { ...step.state, last_id: frame.id } };
 }
 
+const typeOf = (command: Extract<Command, { t: 'reply' | 'note' }>): string => {
+  if (command.t === 'note') return 'text';
+  if (command.media) return command.media.kind;
+  return command.template ? 'template' : command.buttons ? 'buttons' : command.list ? 'list' : 'text';
+};
+
 // The gateway kept a command: what that means here, until its event says the same.
 export function applyAck(state: State, command: Command, id: string, clientId: string, at: string): State {
   switch (command.t) {
@@ -310,7 +363,7 @@ export function applyAck(state: State, command: Command, id: string, clientId: s
       const known = state.conversations[command.conversation]?.messages.some((each) => each.n === n);
       if (known) return state;
       return withMessage(state, command.conversation, {
-        id, n, dir: note ? 'note' : 'out', type: 'text', text: command.text, at, state: note ? 'stored' : 'queued', client_id: clientId,
+        id, n, dir: note ? 'note' : 'out', type: typeOf(command), text: command.text, at, state: note ? 'stored' : 'queued', client_id: clientId,
       });
     }
     default:
@@ -345,14 +398,26 @@ export function applyHistory(state: State, id: string, after: number, items: rea
 export function applyOlder(state: State, id: string, after: number, items: readonly Message[]): State {
   const old = state.conversations[id];
   if (!old) return state;
-  let messages = old.messages;
-  for (const item of items) if (item.n < old.oldest) messages = insert(messages, item);
+  // In one piece, for a log may have thousands: what is older stands before all that is here.
+  const older = items.filter((item) => item.n < old.oldest && (old.messages[0] === undefined || item.n < old.messages[0].n)).sort((a, b) => a.n - b.n);
+  const messages = [...older, ...old.messages];
   return put(state, { ...old, messages, oldest: after + 1 });
 }
 
 export function applyDetails(state: State, info: ConversationInfo): State {
   const done = withInfo(state, info);
-  return put(done, { ...done.conversations[info.conversation]!, known: true });
+  return put(done, { ...done.conversations[info.conversation]!, known: true, stale: false });
+}
+
+// As a list told it: what we hold ourselves the socket tells better.
+export function applyListed(state: State, info: ConversationInfo): State {
+  const old = state.conversations[info.conversation];
+  if (old?.mine) return info.dues ? put(state, { ...old, dues: info.dues }) : state;
+  const done = withInfo(state, { ...info, owner: info.owner ?? '' });
+  const next = done.conversations[info.conversation]!;
+  // A row of a list that we look at has news, or a log that grew.
+  const grown = old?.loaded === true && next.last_n > (old.messages[old.messages.length - 1]?.n ?? 0);
+  return put(done, { ...next, known: true, hole_after: grown ? (old.messages[old.messages.length - 1]?.n ?? 0) : next.hole_after });
 }
 
 export function applySeen(state: State, id: string, n: number): State {

@@ -16,11 +16,12 @@ export interface Kept {
   selected: string;
   drafts: Record<string, string>;
   seen: Record<string, number>;
+  wraps: Record<string, number>; // when a wrap-up began
 }
 
 const kKey = 'belfry.desk';
 
-export const nothingKept = (agent: string): Kept => ({ agent, outbox: [], selected: '', drafts: {}, seen: {} });
+export const nothingKept = (agent: string): Kept => ({ agent, outbox: [], selected: '', drafts: {}, seen: {}, wraps: {} });
 
 const record = <T>(value: unknown, is: (each: unknown) => each is T): Record<string, T> => {
   if (typeof value !== 'object' || value === null) return {};
@@ -37,6 +38,7 @@ export function load(storage: StorageLike, agent: string): Kept {
     if (typeof value.selected === 'string') kept.selected = value.selected;
     kept.drafts = record(value.drafts, (each): each is string => typeof each === 'string');
     kept.seen = record(value.seen, (each): each is number => typeof each === 'number');
+    kept.wraps = record(value.wraps, (each): each is number => typeof each === 'number');
   } catch {
     // Storage may be refused or hold an older page's shape: then we begin afresh.
   }

@@ -183,7 +183,7 @@ test('accept: asked once, selected at once, and somebody faster is told as such'
   assert.deepEqual(house.sayings('accept')[0], { t: 'accept', conversation: 'conv_o', gen: 2, client_id: 'u1' });
   house.tell({ t: 'nack', client_id: 'u1', problem: { status: 409, now: { gen: 3, state: 'active', owner: 'agent_2' } } });
   assert.equal(house.desk.state.value.offers.length, 0);
-  assert.equal(house.desk.notice.value?.key, 'taken');
+  assert.equal(house.desk.notice.value?.key, 'takenBy');
   assert.deepEqual([house.desk.selected.value, house.desk.place.value], ['', 'list']);
   assert.equal(house.desk.asked.value.size, 0);
 });
@@ -234,7 +234,7 @@ test('typing goes out at most every three seconds, and not at all when switched 
   house.desk.typing('conv_c');
   house.now += 3000;
   house.desk.typing('conv_c');
-  house.desk.sendsTyping.value = false;
+  house.desk.set({ typing: false });
   house.now += 3000;
   house.desk.typing('conv_c');
   assert.equal(house.sayings('typing').length, 2);

@@ -1,5 +1,5 @@
 // One message: who, what, when, and how far it got.
-import { useSignal } from '@preact/signals';
+import { useSignal, type Signal } from '@preact/signals';
 import { memo } from 'preact/compat';
 import { saying } from '../../shared/problem.ts';
 import type { Desk } from '../desk.ts';
@@ -7,6 +7,8 @@ import { fullText, timeText } from '../../shared/i18n.ts';
 import { t, type Key } from '../words.ts';
 import { isWords, type Entry } from '../outbox.ts';
 import type { MediaRef, Message } from '../protocol.ts';
+import { agentName } from '../house.ts';
+import { whyFailed } from '../names.ts';
 import { isChange } from '../state.ts';
 import type { Shown } from '../thread.ts';
 import { Icon, type IconName } from '../../shared/icons.tsx';
@@ -29,21 +31,27 @@ function Receipt({ message }: { message: Message }) {
   return <span class={`receipt is-${message.state}`}><Icon name={receipt.icon} /> {t(receipt.word)}</span>;
 }
 
+// In words first, then as the provider said it.
 function reasonOf(message: Message): string {
   if (!['failed', 'expired', 'uncertain'].includes(message.state)) return '';
-  if (message.reason) return message.reason;
-  return message.state === 'uncertain' ? t('uncertainWhy') : '';
+  if (message.state === 'uncertain') return t('uncertainWhy');
+  if (message.state === 'expired') return t('expiredWhy');
+  return (message.reason && whyFailed(message.reason)) || message.reason || t('failedWhy');
 }
 
-const isPlain = (message: Message): boolean => ['text', 'button', 'image', 'audio', 'video', 'document', 'sticker'].includes(message.type);
+const isPlain = (message: Message): boolean => ['text', 'buttons', 'list', 'button', 'image', 'audio', 'video', 'document', 'sticker'].includes(message.type);
 
 // Memo with the language in it: t() reads a signal, so a change of language redraws by itself.
-export const MessageRow = memo(function MessageRow({ shown, name }: { shown: Shown; name: string }) {
+export const MessageRow = memo(function MessageRow({ shown, name, desk, conversation, settled = false }: RowProps) {
   const { message } = shown;
-  const who = message.dir === 'in' ? name : message.dir === 'note' ? t('note') : t('you');
-  const reason = reasonOf(message);
+  const by = message.agent === undefined || message.agent === desk.state.peek().agent.id ? t('you') : agentName(desk.shelf.house.value, message.agent);
+  const who = message.dir === 'in' ? name : message.dir === 'note' ? t('noteBy', { name: by }) : by;
+  const reason = settled ? '' : reasonOf(message);
+  const said = message.reason && reason !== message.reason ? message.reason : '';
+  const mention = message.dir === 'note' && message.text.includes(`@${desk.state.peek().agent.name}`) && desk.state.peek().agent.name !== '';
+  const language = languageOf(message.detail);
   return (
-    <article class={`message is-${message.dir} ${reason !== '' ? 'is-wrong' : ''}`} data-id={message.id}>
+    <article class={`message is-${message.dir} ${reason !== '' ? 'is-wrong' : ''} ${mention ? 'is-mention' : ''}`} data-id={message.id} lang={language}>
       <div class="bubble">
         <Body shown={shown} />
         {shown.reactions.length > 0 && (
@@ -52,15 +60,38 @@ export const MessageRow = memo(function MessageRow({ shown, name }: { shown: Sho
       </div>
       <p class="meta">
         <bdi>{who}</bdi>
-        <time dateTime={message.at} title={fullText(message.at)}>{timeText(message.at)}</time>
+        {message.at !== '' && <time dateTime={message.at} title={fullText(message.at)}>{timeText(message.at)}</time>}
         {shown.edited && <span>{t('edited')}</span>}
         {message.dir === 'out' && <Receipt message={message} />}
       </p>
-      {reason !== '' && <p class="reason" dir="auto">{reason}</p>}
+      {reason !== '' && (
+        <div class="reason">
+          <p dir="auto">{reason}</p>
+          {said !== '' && <p class="faded" dir="auto">{said}</p>}
+          {conversation !== '' && message.text !== '' && (
+            <div class="choices">
+              <button type="button" onClick={() => desk.sayAgain(conversation, message)}>{t(message.state === 'uncertain' ? 'sendAnyway' : 'retry')}</button>
+              {message.state === 'uncertain' && <button type="button" class="quiet" onClick={() => desk.settle(message.id)}>{t('leaveIt')}</button>}
+            </div>
+          )}
+        </div>
+      )}
     </article>
   );
-}, (a, b) => a.name === b.name && a.shown.message === b.shown.message && a.shown.text === b.shown.text && a.shown.edited === b.shown.edited
-  && a.shown.revoked === b.shown.revoked && a.shown.reactions.join() === b.shown.reactions.join());
+});
+interface RowProps {
+  shown: Shown;
+  name: string;
+  desk: Desk;
+  conversation: string; // '' where nothing can be sent again
+  settled?: boolean; // the agent has decided to leave it
+}
+
+// A program or the channel may say which language it is in; the browser's reader then speaks it so.
+function languageOf(detail: unknown): string | undefined {
+  const said = typeof detail === 'object' && detail !== null ? (detail as { language?: unknown }).language : undefined;
+  return typeof said === 'string' && /^[a-z]{2,3}(-[A-Za-z0-9]+)*$/.test(said) ? said : undefined;
+}
 
 function Body({ shown }: { shown: Shown }) {
   const { message, text } = shown;
@@ -105,25 +136,31 @@ function Media({ media, type }: { media: MediaRef; type: string }) {
   );
 }
 
-function size(octets: number): string {
+export function size(octets: number): string {
   if (octets <= 0) return '';
   return octets < 1_000_000 ? `(${Math.max(1, Math.round(octets / 1000))} kB)` : `(${(octets / 1_000_000).toFixed(1)} MB)`;
 }
 
 // Said here and not yet kept by the gateway.
-export function PendingRow({ desk, entry }: { desk: Desk; entry: Entry }) {
+export function PendingRow({ desk, entry, now }: { desk: Desk; entry: Entry; now: Signal<number> }) {
   if (!isWords(entry.command)) return null;
   const note = entry.command.t === 'note';
+  const extra = entry.command.t === 'reply' ? entry.command : undefined;
+  const besides = extra?.template ? `${t('template')}: ${extra.template.name}` : extra?.media ? (extra.media.filename ?? t('file')) : extra?.buttons ? t('buttons') : extra?.list ? t('list') : '';
   const stuck = entry.status === 'refused' || entry.status === 'old';
   const why = entry.status === 'old' ? t('old') : saying(entry.problem ?? {}, t('refused'));
   return (
     <article class={`message is-pending ${note ? 'is-note' : 'is-out'} ${stuck ? 'is-wrong' : ''}`}>
-      <div class="bubble"><p class="words" dir="auto">{entry.command.text}</p></div>
+      <div class="bubble">
+        {besides !== '' && <p class="faded"><bdi>{besides}</bdi></p>}
+        {entry.command.text !== '' && <p class="words" dir="auto">{entry.command.text}</p>}
+      </div>
       <p class="meta">
         <bdi>{t(note ? 'note' : 'you')}</bdi>
         {stuck
           ? <span class="receipt is-failed"><Icon name="warning" /> {t('refused')}</span>
-          : <span class="receipt"><Icon name="clock" /> {t('sending')}</span>}
+          : entry.status === 'held' ? <Held desk={desk} entry={entry} now={now} />
+            : <span class="receipt"><Icon name="clock" /> {t('sending')}</span>}
       </p>
       {stuck && (
         <div class="reason" role="alert">
@@ -131,10 +168,22 @@ export function PendingRow({ desk, entry }: { desk: Desk; entry: Entry }) {
           {entry.problem?.now && <p>{t('changed')}</p>}
           <div class="choices">
             <button type="button" onClick={() => desk.retry(entry.client_id)}>{t('retry')}</button>
+            {entry.problem?.code === 'window_closed' && <button type="button" onClick={() => { desk.dialog.value = { is: 'form', form: 'template' }; }}>{t('chooseTemplate')}</button>}
             <button type="button" class="quiet" onClick={() => desk.discard(entry.client_id)}>{t('discard')}</button>
           </div>
         </div>
       )}
     </article>
+  );
+}
+
+// Five seconds to think again.
+function Held({ desk, entry, now }: { desk: Desk; entry: Entry; now: Signal<number> }) {
+  const left = Math.max(0, Math.ceil(((entry.held_until_ms ?? 0) - (now.value - desk.skewMs())) / 1000));
+  return (
+    <>
+      <span class="receipt"><Icon name="clock" /> {t('sendsIn', { s: left })}</span>
+      <button type="button" class="undo" onClick={() => { desk.undo(entry.client_id); document.querySelector<HTMLElement>('.composer textarea')?.focus(); }}>{t('undo')}</button>
+    </>
   );
 }

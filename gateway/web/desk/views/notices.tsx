@@ -14,12 +14,12 @@ export function Notices({ desk }: { desk: Desk }) {
     const timer = setTimeout(() => { if (desk.notice.value === notice) desk.notice.value = undefined; }, kShownMs);
     return () => clearTimeout(timer);
   }, [notice]);
-  const words = notice && (notice.key === 'refused' ? '' : t(notice.key));
+  const words = notice && (notice.key === 'refused' ? '' : notice.key === 'takenBy' ? t('takenBy', { name: notice.name ?? '' }) : t(notice.key));
   const detail = notice?.problem ? saying(notice.problem, notice.key === 'refused' ? t('refused') : '') : '';
   const body = notice && (
     <p class={`notice ${notice.tone}`}>
       <span>
-        {words} {notice.name && <bdi>{notice.name}</bdi>} {detail !== '' && <span dir="auto">{detail}</span>}
+        {words} {notice.name && notice.key !== 'takenBy' && <bdi>{notice.name}</bdi>} {detail !== '' && <span dir="auto">{detail}</span>}
       </span>
       <button type="button" class="quiet" aria-label={t('close')} onClick={() => { desk.notice.value = undefined; }}><Icon name="close" /></button>
     </p>
