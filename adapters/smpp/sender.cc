@@ -285,16 +285,17 @@ void Sender::on_answer(Now now, Session& session, const Pdu& answer, Effects& ef
   if (answer.header.status != kOk || answer.header.command == Command::kGenericNack)
     return refused(now, submit, answer.header.status == kOk ? kSystemError : answer.header.status, effects);
   flow_.accepted(now.mono);
-  taken(now, submit, body == nullptr ? std::string() : body->message_id, effects);
+  const std::string id = body == nullptr ? std::string() : body->message_id;
+  taken(now, submit, id, name_from_answer(id, account_.id_format), effects);
 }
 
-void Sender::taken(Now now, const Submit& submit, const std::string& message_id, Effects& effects) {
+void Sender::taken(Now now, const Submit& submit, const std::string& id, const std::string& name, Effects& effects) {
   const auto it = open_.find(submit.open);
   if (it == open_.end()) return doubt(submit);
   Open& open = it->second;
-  if (!message_id.empty()) {
-    open.ids.push_back(printable(message_id));
-    open.names.push_back(name_from_answer(message_id, account_.id_format) + "|" + tail_of(open.to.digits));
+  if (!id.empty()) {
+    open.ids.push_back(printable(id));
+    open.names.push_back(name + "|" + tail_of(open.to.digits));
   }
   if (++open.answered == open.segments.size()) finish(submit.open, State::kSent, now.wall, "", effects);
 }
@@ -310,7 +311,8 @@ void Sender::refused(Now now, const Submit& submit, std::uint32_t status, Effect
   }
   const Status what = status_of(status);
   const auto again_in = [&](std::int64_t wait_ms) {
-    if (open.segments.size() == 1) return give_back(now, submit.open, wait_ms, shown_status(status), effects);
+    // An alert that was sent again is kept: in its lane it would be a new one, and be sent again once more.
+    if (open.segments.size() == 1 && !open.resent) return give_back(now, submit.open, wait_ms, shown_status(status), effects);
     later_.emplace(now.mono + wait_ms, std::pair(submit.open, submit.segment));
   };
   switch (what.verdict) {
@@ -341,6 +343,7 @@ void Sender::refused(Now now, const Submit& submit, std::uint32_t status, Effect
 }
 
 void Sender::unanswered(Now now, const Submit& submit, const Asked* asked, Effects& effects) {
+  if (!submit.named.empty()) return taken(now, submit, submit.named, submit.named, effects);
   const auto it = open_.find(submit.open);
   if (it == open_.end()) return doubt(submit);
   Open& open = it->second;
@@ -363,6 +366,18 @@ void Sender::doubt(const Submit& submit) {
   if (!submit.reference || !doubts_.contains(submit.open)) return;
   keep_below(doubted_, kMemories);
   doubted_[*submit.reference] = submit.open;
+}
+
+// Its slot is free when the answer comes: that is how the SMSC counts. If none comes, we know what it would have said.
+void Sender::name_submit(std::uint16_t reference, const Message& message, const std::string& name) {
+  for (Bound& bound : sessions_) {
+    for (auto& [sequence, submit] : bound.submits) {
+      const auto open = submit.reference == reference ? open_.find(submit.open) : open_.end();
+      if (open == open_.end()) continue;
+      const std::string& digits = open->second.to.digits;
+      if (digits == message.source.digits || digits == message.destination.digits) submit.named = name;
+    }
+  }
 }
 
 // Whose fate a receipt with this reference decides. Of several segments: when it is failed, or the last one is delivered.
@@ -479,7 +494,10 @@ void Sender::on_request(Now now, Session& session, Pdu request, std::string_view
   if (auto* receipt = std::get_if<Receipt>(&*arrival.event)) {
     ++counts_.receipts;
     const auto reference = number_in(message->tlvs, tag::kUserMessageReference);
-    if (reference) receipt->suspect = in_doubt(static_cast<std::uint16_t>(*reference), *message, receipt->state);
+    if (reference) {
+      receipt->suspect = in_doubt(static_cast<std::uint16_t>(*reference), *message, receipt->state);
+      name_submit(static_cast<std::uint16_t>(*reference), *message, receipt->names.front());
+    }
     for (const Address* each : {&message->source, &message->destination}) {
       const auto suspect = suspects_.find(each->digits);
       if (suspect == suspects_.end() || reference) continue;  // what says whose it is, is no other's
@@ -536,9 +554,9 @@ void Sender::refuse_all(Now now, Effects& effects) {
     all.emplace_back(id, out);
   }
   for (const auto& [id, out] : all) {
-    if (!out) {
+    if (!out && !open_.at(id).resent) {
       give_back(now, id, 0, "not_begun", effects);
-    } else if (!draining_) {
+    } else if (!draining_ || !out) {
       finish(id, State::kUncertain, now.wall, "link_lost", effects);
     }
   }

@@ -78,6 +78,7 @@ class Sender final : public belfry::Sender, public Session::Owner {
     std::size_t segment = 0;
     Instant deadline;
     std::optional<std::uint16_t> reference;  // user_message_reference, if it has one
+    std::string named{};                     // by a receipt that came before the answer and said the reference: it was taken
   };
   // A message that was given up while submits of it had no answer.
   struct Doubt {
@@ -114,7 +115,7 @@ class Sender final : public belfry::Sender, public Session::Owner {
   void after(Now now, Effects& effects);  // submits what can be, and asks to be woken
   void submit(Now now, Bound& bound, std::uint64_t id, std::size_t segment, Effects& effects);
   void submit_ready(Now now, Effects& effects);
-  void taken(Now now, const Submit& submit, const std::string& message_id, Effects& effects);
+  void taken(Now now, const Submit& submit, const std::string& id, const std::string& name, Effects& effects);
   void refused(Now now, const Submit& submit, std::uint32_t status, Effects& effects);
   // `asked`: its link stands, so an answer may come yet.
   using Asked = std::pair<LinkId, std::uint32_t>;
@@ -123,6 +124,7 @@ class Sender final : public belfry::Sender, public Session::Owner {
   void give_back(Now now, std::uint64_t id, std::int64_t wait_ms, std::string reason, Effects& effects);
   void doubt(const Submit& submit);
   std::optional<MessageRef> in_doubt(std::uint16_t reference, const Message& message, State state);
+  void name_submit(std::uint16_t reference, const Message& message, const std::string& name);
   void put_back_unbegun(Now now, Effects& effects);
   int count_try(const MessageRef& ref);
   void late_answer(Now now, Session& session, const Pdu& answer, Effects& effects);

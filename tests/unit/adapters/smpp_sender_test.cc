@@ -411,6 +411,20 @@ TEST(SmppSender, AReceiptThatSaysOurReferenceDecidesExactly) {
   EXPECT_EQ(t.receipt(MessageState::kUndeliverable, second).suspect->n, 2);
 }
 
+TEST(SmppSender, AReceiptBeforeTheAnswerIsAsGoodAsOne) {
+  Town t;
+  t.up();
+  t.send(1);
+  t.send(2, Lane::kAlert);
+  for (const Pdu& submit : t.submits()) EXPECT_FALSE(t.receipt(MessageState::kDelivered, Town::reference_of(submit)).suspect);
+  EXPECT_TRUE(t.settled.empty()) << "its slot is taken until the answer comes";
+  t.down();
+  ASSERT_EQ(t.settled.size(), 2U) << "nothing is in doubt, and the alert is not sent again";
+  EXPECT_EQ(t.state(0), State::kSent);
+  EXPECT_EQ(t.state(1), State::kSent);
+  EXPECT_EQ(std::get<Receipt>(t.settled[0].what).names, std::vector<std::string>{"77|5678"});
+}
+
 TEST(SmppSender, ALongMessageInDoubtIsDeliveredByItsLastReference) {
   Town t;
   t.up();
