@@ -57,7 +57,7 @@ export const dayOf = (at: string): string => {
 };
 
 // A log in pieces of so many numbers: the same messages are in the same piece, however much comes before or after.
-export const kPiece = 40;
+export const kPiece = 20;
 export interface Piece {
   key: string;
   rows: Row[];

@@ -8,10 +8,14 @@ const kMargin = '900px 0px';
 
 export interface Watch {
   observe(element: Element, tell: (near: boolean, height: number) => void): () => void;
+  // A piece was drawn or put away: its height may be another. Said before the next scroll event, which could not tell the two apart.
+  changed(): void;
 }
 
 // One observer for all pieces of a scrolling box; the box must be there when the first piece is.
-export function useWatch(box: RefObject<HTMLElement>): Watch {
+export function useWatch(box: RefObject<HTMLElement>, changed: () => void = () => {}): Watch {
+  const latest = useRef(changed);
+  latest.current = changed;
   const watch = useMemo(() => {
     const tells = new Map<Element, (near: boolean, height: number) => void>();
     let observer: IntersectionObserver | undefined;
@@ -28,6 +32,7 @@ export function useWatch(box: RefObject<HTMLElement>): Watch {
           observer?.unobserve(element);
         };
       },
+      changed: () => latest.current(),
       end: () => observer?.disconnect(),
     };
   }, []);
@@ -59,6 +64,7 @@ export function Piece({ watch, guess, always = false, quiet = false, tag: Tag = 
   // By the object model, not by an attribute: the page's policy allows no style attributes.
   useLayoutEffect(() => {
     if (element.current) element.current.style.blockSize = drawn ? '' : `${height.current}px`;
+    watch.changed();
   }, [drawn]);
   return <Tag ref={element} class="piece" aria-live={quiet ? 'off' : undefined}>{drawn && children()}</Tag>;
 }

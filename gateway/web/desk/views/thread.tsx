@@ -97,7 +97,6 @@ function Standing({ desk, now, conversation }: ViewProps & { conversation: Conve
 const Log = memo(function Log({ desk, now }: { desk: Desk; now: Signal<number> }) {
   const log = useRef<HTMLDivElement>(null);
   const rowsBox = useRef<HTMLDivElement>(null);
-  const watch = useWatch(log);
   const settled = useSignal(false); // what was there when the log opened is not read out
   const away = useSignal(false); // the reader has scrolled up: nothing moves under his eyes
   const anchors = useRef<{ element: Element; top: number }[]>([]);
@@ -112,15 +111,19 @@ const Log = memo(function Log({ desk, now }: { desk: Desk; now: Signal<number> }
     if (!box) return;
     const top = box.getBoundingClientRect().top;
     anchors.current = [];
-    for (const piece of box.querySelectorAll('.piece')) {
-      const whole = piece.getBoundingClientRect();
-      if (whole.bottom <= top) continue;
-      // The row on top, or, if its piece is not drawn yet or not any more, the piece.
-      const row = [...piece.children].find((each) => each.getBoundingClientRect().bottom > top);
-      if (row) anchors.current.push({ element: row, top: row.getBoundingClientRect().top - top });
-      anchors.current.push({ element: piece, top: whole.top - top });
-      return;
+    const pieces = box.querySelectorAll('.piece');
+    let first = 0;
+    for (let end = pieces.length; first < end;) {
+      const middle = (first + end) >> 1;
+      if (pieces[middle]!.getBoundingClientRect().bottom <= top) first = middle + 1;
+      else end = middle;
     }
+    const piece = pieces[first];
+    if (!piece) return;
+    // The row on top, or, if its piece is not drawn yet or not any more, the piece.
+    const row = [...piece.children].find((each) => each.getBoundingClientRect().bottom > top);
+    if (row) anchors.current.push({ element: row, top: row.getBoundingClientRect().top - top });
+    anchors.current.push({ element: piece, top: piece.getBoundingClientRect().top - top });
   };
   const keepPlace = (): void => {
     const box = log.current;
@@ -132,6 +135,11 @@ const Log = memo(function Log({ desk, now }: { desk: Desk; now: Signal<number> }
       if (Math.abs(moved) >= 1) box.scrollTop += moved;
     }
   };
+  // What has just been drawn may have the row that the reader looks at.
+  const watch = useWatch(log, () => {
+    keepPlace();
+    if (away.value) remember();
+  });
   useLayoutEffect(keepPlace, [newest, pieces[0]?.key, pieces[0]?.rows.length, conversation?.loaded]);
   useEffect(() => {
     if (!conversation?.loaded) return undefined;
