@@ -513,6 +513,7 @@ test('the composer knows its channel', { skip, timeout: 90_000 }, () => withFake
   // A note names a colleague.
   await page.keyboard.press('Alt+KeyP');
   await page.getByRole('textbox', { name: 'A note' }).pressSequentially('@le');
+  await page.getByRole('option', { name: 'Leo Brandt' }).waitFor();
   await page.keyboard.press('Enter');
   await page.keyboard.type('please look');
   await page.keyboard.press('Enter');
