@@ -140,10 +140,10 @@ struct Api::Inside {
 
 Api::Api(Services& services, Auth& auth, ApiOptions options)
     : inside_(new Inside{{services, auth, Commands(services), std::move(options)}, {}, {}, 0}) {
-  for (auto* routes :
-       {api::session_routes, api::message_routes, api::conversation_routes, api::directive_routes, api::audit_routes,
-        api::contact_routes, api::contact_link_routes, api::people_routes, api::queue_routes, api::key_routes, api::media_routes,
-        api::insight_routes, api::account_routes, api::waiting_routes, api::route_routes, api::canned_routes, api::announcement_routes}) {
+  for (auto* routes : {api::session_routes, api::message_routes, api::conversation_routes, api::directive_routes,
+                       api::audit_routes, api::contact_routes, api::contact_link_routes, api::people_routes, api::queue_routes,
+                       api::key_routes, api::media_routes, api::insight_routes, api::account_routes, api::waiting_routes,
+                       api::route_routes, api::canned_routes, api::announcement_routes}) {
     const auto some = routes();
     inside_->routes.insert(inside_->routes.end(), some.begin(), some.end());
   }
