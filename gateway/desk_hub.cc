@@ -127,8 +127,9 @@ desk::MessageView view_of(const MessageRef& ref, const routing::Line& line) {
     view.client_id = std::move(entry->client_id);
     view.to = std::move(entry->to);
     view.agent = std::move(entry->agent);
-    // What a provider promises of a media is not yet ours to serve: only a fetched one has an id.
-    if (entry->dir == routing::Dir::kIn && view.content.media) {
+    // What a provider promises of a media is not yet ours to serve: only a fetched one has an id. (The web chat's are ours
+    // already.)
+    if (entry->dir == routing::Dir::kIn && view.content.media && !view.content.media->provider_id.empty()) {
       view.content.media->sha256.clear();
       if (std::string_view news = line.reason; news.starts_with("media:")) {
         news.remove_prefix(6);

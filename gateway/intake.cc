@@ -79,6 +79,7 @@ void Intake::take(Event event, Done then) {
 }
 
 void Intake::receive(Inbound message, Kept kept) {
+  if (services_.outbox.account(message.account) == nullptr) return kept(fail(Errc::kNotFound, "no such inbox"), {});
   ++counts_.messages;
   // What its own page sent has no peer that would repeat it for days: it hears of each error, and nothing is put aside.
   ingest(std::move(message), "", true, "", counted([](const Error*) {}), std::move(kept));

@@ -1,6 +1,12 @@
 #include "gateway/proof.h"
 
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <utility>
+
+#include "adapters/wire/crypto.h"
 
 #include "routing/record.h"
 
@@ -21,6 +27,15 @@ std::pair<int, std::size_t> digit_at(std::string_view text) {
 }
 
 }  // namespace
+
+std::string fresh_code() {
+  std::uint32_t value = 0;
+  const std::string bytes = wire::random_bytes(sizeof(value));
+  std::memcpy(&value, bytes.data(), sizeof(value));
+  std::array<char, 8> digits{};
+  std::snprintf(digits.data(), digits.size(), "%06u", value % 1'000'000U);
+  return digits.data();
+}
 
 std::string code_in(std::string_view text) {
   std::string code;

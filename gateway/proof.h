@@ -8,6 +8,8 @@
 
 namespace belfry::gateway {
 
+// Six digits that nobody can guess, for a message to another address.
+std::string fresh_code();
 // The six digits, if a message says nothing else; Arabic and Persian digits count. Empty: it is no code.
 std::string code_in(std::string_view text);
 

@@ -5,29 +5,14 @@
 
 #include "adapters/wire/crypto.h"
 #include "adapters/wire/problem.h"
-#include "belfry/list.h"
 #include "gateway/config.h"
+#include "gateway/handshake.h"
 
 namespace belfry::gateway {
 namespace {
 
 constexpr std::string_view kDeskProtocol = "belfry.desk.v1";
 constexpr std::size_t kMaxDesks = 10'000;
-
-// The tokens of Sec-WebSocket-Protocol, over all its lines.
-std::vector<std::string> offered_protocols(const HttpRequest& request) {
-  std::vector<std::string> out;
-  for (const auto& [name, value] : request.headers) {
-    if (name != "sec-websocket-protocol") continue;
-    for (const std::string& each : split_list(value)) {
-      std::string_view token = each;
-      while (!token.empty() && (token.front() == ' ' || token.front() == '\t')) token.remove_prefix(1);
-      while (!token.empty() && (token.back() == ' ' || token.back() == '\t')) token.remove_suffix(1);
-      if (!token.empty()) out.emplace_back(token);
-    }
-  }
-  return out;
-}
 
 HttpResponse not_found() {
   HttpResponse response{404, {}, "There is nothing at this address.\n"};
@@ -64,28 +49,13 @@ void PublicSite::serve(std::shared_ptr<Exchange> exchange) {
   exchange->answer(not_found());
 }
 
-bool PublicSite::own_origin(const HttpRequest& request, std::string_view origin) const {
-  return origin == deps_.public_origin || origin == request.scheme + "://" + request.authority;
-}
-
 void PublicSite::open_desk(const std::shared_ptr<Exchange>& exchange) {
   const HttpRequest& request = exchange->request();
-  if (!exchange->wants_websocket()) {
-    wire::Problem p =
-        wire::problem(426, "upgrade_required", "This is a WebSocket: connect with wss and the subprotocol belfry.desk.v1.");
-    HttpResponse response = wire::to_response(p);
-    response.headers.add("upgrade", "websocket");
-    response.headers.add("sec-websocket-version", "13");
-    return exchange->answer(std::move(response));
-  }
-  const std::vector<std::string> offered = offered_protocols(request);
-  if (std::find(offered.begin(), offered.end(), kDeskProtocol) == offered.end()) {
-    return exchange->answer(wire::to_response(wire::problem(400, "no_subprotocol", "Offer the subprotocol belfry.desk.v1.")));
-  }
+  if (!asks_for_socket(exchange, kDeskProtocol)) return;
   if (stopping_ || desks_.size() >= kMaxDesks) return exchange->answer(wire::to_response(wire::problem_of({Errc::kBusy, ""})));
   if (!deps_.services.store_up()) return exchange->answer(wire::to_response(wire::problem_of({Errc::kUnavailable, ""})));
   const std::string origin(request.headers.get("origin"));
-  if (request.headers.has("origin") && !own_origin(request, origin)) {
+  if (request.headers.has("origin") && !own_origin(request, deps_.public_origin)) {
     return exchange->answer(
         wire::to_response(wire::problem(403, "foreign_origin", "This desk is opened from its own page only.")));
   }
@@ -97,6 +67,7 @@ void PublicSite::open_desk(const std::shared_ptr<Exchange>& exchange) {
     }
     start_desk(exchange, *subject);
   };
+  const std::vector<std::string> offered = offered_protocols(request);
   const auto ticket = std::find_if(offered.begin(), offered.end(), [](const std::string& p) { return p.starts_with("ticket."); });
   if (ticket != offered.end()) return deps_.auth.redeem_ticket(ticket->substr(7), origin, then);
   // Without a ticket only a program's key is good enough: a cookie alone must never open a socket.

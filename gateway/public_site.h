@@ -43,7 +43,6 @@ class PublicSite : public Site {
  private:
   void open_desk(const std::shared_ptr<Exchange>& exchange);
   void start_desk(const std::shared_ptr<Exchange>& exchange, const Subject& subject);
-  bool own_origin(const HttpRequest& request, std::string_view origin) const;
 
   Deps deps_;
   bool stopping_ = false;

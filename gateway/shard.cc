@@ -194,8 +194,8 @@ Shard::Body::Body(const Plan& p, int i)
           notice),
       webhook(services, intake, p.whatsapp, notice),
       chat_hub(ChatHub::Deps{services.carry, prefix, read_clock}),
-      visitors(Visitors::Deps{services, intake, chat_hub, files.get(), p.inboxes,
-                              std::min<std::int64_t>(p.config.media.max, kMaxFromCitizens)}),
+      visitors(
+          Visitors::Deps{services, intake, chat_hub, p.inboxes, std::min<std::int64_t>(p.config.media.max, kMaxFromCitizens)}),
       chat(ChatSite::Deps{services, visitors, files.get(), p.files, p.public_origin, p.metrics}),
       site(PublicSite::Deps{services, webhook, api, auth, hub, chat, p.files, p.public_origin,
                             [this](std::string_view account, std::string payload) { tell_owner(account, payload); },

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapters/wire/json.h"
+#include "adapters/wire/members.h"
 #include "adapters/wire/rfc3339.h"
 
 namespace belfry::desk {
@@ -129,19 +130,10 @@ tl::expected<Content, Error> content_of(dom::object object) {
   return content;
 }
 
-void member(std::string& out, std::string_view name, std::string_view value) {
-  out.append(",\"").append(name).append("\":");
-  wire::append_quoted(out, value);
-}
-void member_if(std::string& out, std::string_view name, std::string_view value) {
-  if (!value.empty()) member(out, name, value);
-}
-void member_time(std::string& out, std::string_view name, WallTime value) {
-  if (value.ms > 0) out.append(",\"").append(name).append("\":\"").append(wire::rfc3339(value)).append("\"");
-}
-void member_int(std::string& out, std::string_view name, std::int64_t value) {
-  out.append(",\"").append(name).append("\":").append(std::to_string(value));
-}
+using wire::member;
+using wire::member_if;
+using wire::member_int;
+using wire::member_time;
 
 std::string event(std::int64_t id, std::string_view kind) {
   std::string out;

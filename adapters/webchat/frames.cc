@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapters/wire/json.h"
+#include "adapters/wire/members.h"
 #include "adapters/wire/rfc3339.h"
 
 namespace belfry::webchat {
@@ -57,29 +58,15 @@ bool is_client_id(std::string_view text) {
   });
 }
 
-void member(std::string& out, std::string_view name, std::string_view value) {
-  out.append(",\"").append(name).append("\":");
-  wire::append_quoted(out, value);
-}
-void member_if(std::string& out, std::string_view name, std::string_view value) {
-  if (!value.empty()) member(out, name, value);
-}
-void member_time(std::string& out, std::string_view name, WallTime value) {
-  if (value.ms > 0) out.append(",\"").append(name).append("\":\"").append(wire::rfc3339(value)).append("\"");
-}
+using wire::member;
+using wire::member_if;
+using wire::member_time;
+
 void member_agent(std::string& out, std::string_view name) {
   if (name.empty()) return;
   out.append(",\"agent\":{\"name\":");
   wire::append_quoted(out, name);
   out += '}';
-}
-void member_list(std::string& out, std::string_view name, const std::vector<std::string>& values) {
-  out.append(",\"").append(name).append("\":[");
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (i > 0) out += ',';
-    wire::append_quoted(out, values[i]);
-  }
-  out += ']';
 }
 std::string event(std::string_view kind) { return "{\"t\":\"event\",\"kind\":\"" + std::string(kind) + "\""; }
 
@@ -104,7 +91,6 @@ Result<void> read_message(dom::object object, Frame& frame) {
   frame.text = clean(text, kMaxText);
   if (const auto media = wire::object_at(object, "media")) {
     frame.media = std::string(wire::text_at(*media, "id"));
-    frame.media_name = clean(wire::text_at(*media, "name"), 200);
     if (frame.media.empty()) return bad("`media` needs the `id` that the upload answered");
   }
   if (frame.media.empty() && frame.text.find_first_not_of(" \t\n") == std::string::npos)
@@ -271,8 +257,8 @@ std::string write(const Welcome& w) {
     out += "]}";
   }
   if (w.challenge) out.append(",").append(challenge_member(*w.challenge));
-  member_list(out, "languages", w.languages);
-  member_list(out, "continue", w.go_on);
+  member(out, "languages", w.languages);
+  member(out, "continue", w.go_on);
   out.append(",\"text_max\":").append(std::to_string(kMaxText));
   out.append(",\"media_max\":").append(std::to_string(w.media_max));
   if (!w.alerts.empty()) out.append(",\"alerts\":").append(w.alerts);

@@ -42,7 +42,7 @@ struct Frame {
   std::string inbox, token, language, page;  // hello; continue: language of what is sent
   std::int64_t last_id = 0;                  // hello; 0: none
   std::string text;                          // message
-  std::string media, media_name;             // message: of an upload, media_<sha256>
+  std::string media;                         // message: of an upload, media_<sha256>
   Form form;
   std::string jwt;              // identify
   std::string salt, nonce;      // solve

@@ -5,6 +5,7 @@
 
 #include "adapters/wire/crypto.h"
 #include "adapters/wire/json.h"
+#include "adapters/wire/members.h"
 
 namespace belfry::webchat {
 namespace {
@@ -30,11 +31,7 @@ std::string mac(std::string_view key, std::string_view use, std::string_view tex
   return wire::base64url_encode(wire::hmac_sha256(key, std::string(use) + "\n" + std::string(text)));
 }
 
-void member(std::string& out, std::string_view name, std::string_view value) {
-  if (value.empty()) return;
-  out.append(",\"").append(name).append("\":");
-  wire::append_quoted(out, value);
-}
+using wire::member_if;
 
 std::string text_at(dom::object object, std::string_view name) { return std::string(wire::text_at(object, name)); }
 
@@ -59,14 +56,14 @@ const Form& Visitor::said() const {
 std::string sign(std::string_view key, const Visitor& v, WallTime now) {
   const std::int64_t until = std::min(now.ms + kToken, v.since.ms + kLongest);
   std::string out = "{\"v\":1,\"iat\":" + std::to_string(v.since.ms) + ",\"exp\":" + std::to_string(until);
-  member(out, "i", v.inbox);
-  member(out, "s", v.id);
-  member(out, "p", v.person);
+  member_if(out, "i", v.inbox);
+  member_if(out, "s", v.id);
+  member_if(out, "p", v.person);
   if (v.form) {
-    member(out, "n", v.form->name);
-    member(out, "t", v.form->phone);
-    member(out, "m", v.form->email);
-    member(out, "l", v.form->language);
+    member_if(out, "n", v.form->name);
+    member_if(out, "t", v.form->phone);
+    member_if(out, "m", v.form->email);
+    member_if(out, "l", v.form->language);
   }
   const std::string body = wire::base64url_encode(out + "}");
   return body + "." + mac(key, "visitor", body);

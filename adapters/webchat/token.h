@@ -42,6 +42,7 @@ Challenge challenge(std::string_view key, std::string_view visitor, int bits, Wa
 bool solves(std::string_view key, std::string_view visitor, std::string_view salt, int bits, std::string_view nonce,
             WallTime now);
 
+inline constexpr std::int64_t kMediaFor = 86'400'000;  // ms
 // An expiring path to one file: /chat/media/<until>.<mac>/<sha256>
 std::string media_path(std::string_view key, std::string_view sha256, WallTime until);
 // The file's name if the path is ours and its time is not over.

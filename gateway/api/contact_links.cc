@@ -3,8 +3,6 @@
 // A supervisor may do so for anybody; an agent for whom he is writing with: he names a conversation of his with that citizen.
 #include <algorithm>
 #include <array>
-#include <cstdio>
-#include <cstring>
 #include <memory>
 
 #include "adapters/desk/frames.h"
@@ -18,6 +16,7 @@
 #include "gateway/api/render.h"
 #include "gateway/api/sending.h"
 #include "gateway/directive.h"
+#include "gateway/proof.h"
 
 namespace belfry::gateway::api {
 namespace {
@@ -147,15 +146,6 @@ void numbers(Room& room, const CallPtr& call) {
                                                    [&room, call] { show(room, call); });
                                      }));
   });
-}
-
-std::string fresh_code() {
-  std::uint32_t value = 0;
-  const std::string bytes = wire::random_bytes(sizeof(value));
-  std::memcpy(&value, bytes.data(), sizeof(value));
-  std::array<char, 8> digits{};
-  std::snprintf(digits.data(), digits.size(), "%06u", value % 1'000'000U);
-  return digits.data();
 }
 
 struct Words {

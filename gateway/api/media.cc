@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "adapters/whatsapp/receiver.h"
-#include "adapters/wire/json.h"
+#include "adapters/wire/members.h"
 #include "gateway/api/archived.h"
 #include "gateway/api/call.h"
 #include "gateway/api/uploads.h"
@@ -53,8 +53,7 @@ void fill_in(Content& content, const Media& upload) {
   if (mine.mime.empty()) mine.mime = upload.mime;
   if (mine.filename.empty()) mine.filename = upload.filename;
   if (content.type != "media") return;
-  const std::string_view kind = std::string_view(mine.mime).substr(0, mine.mime.find('/'));
-  content.type = kind == "image" || kind == "audio" || kind == "video" ? kind : "document";
+  content.type = kind_of(mine.mime);
 }
 
 struct Reading {
@@ -62,17 +61,6 @@ struct Reading {
   std::size_t size = 0;
   std::string bytes;
 };
-
-void send_file(const CallPtr& call, const Reading& reading, std::string bytes) {
-  HttpResponse response{200, {}, std::move(bytes)};
-  response.headers.add("content-type", is_mime(reading.media.mime) ? reading.media.mime : "application/octet-stream");
-  response.headers.add("content-disposition", disposition(reading.media));
-  response.headers.add("x-content-type-options", "nosniff");
-  response.headers.add("content-security-policy", "sandbox; default-src 'none'");
-  response.headers.add("cross-origin-resource-policy", "same-origin");
-  response.headers.add("cache-control", "private, max-age=86400, immutable");
-  call->answer(std::move(response));
-}
 
 void read_on(Room& room, const CallPtr& call, const std::shared_ptr<Reading>& reading) {
   room.options.media->read(reading->media.sha256, static_cast<std::int64_t>(reading->bytes.size()), kChunk,
@@ -82,7 +70,7 @@ void read_on(Room& room, const CallPtr& call, const std::shared_ptr<Reading>& re
                              if (chunk && !chunk->empty() && !whole) return read_on(room, call, reading);
                              room.reading -= reading->size;
                              if (!chunk || !whole) return call->error({Errc::kInternal, "media file cannot be read"});
-                             send_file(call, *reading, std::move(reading->bytes));
+                             call->answer(as_download(reading->media, std::move(reading->bytes)));
                            });
 }
 
@@ -156,24 +144,18 @@ void post(Room& room, const CallPtr& call) {
     return call->problem(wire::problem(415, "no_media_type", "Say what the file is in Content-Type, for example image/jpeg."));
   if (request.body.empty())
     return call->problem(wire::problem(422, "empty_body", "The body is empty. Send the file itself as the body."));
-  const std::string name = whatsapp::clean_filename(query_value(request.query, "filename"));
-  auto upload = room.options.media->create(static_cast<std::int64_t>(room.options.max_media));
-  upload->write(request.body);
-  // The upload lives until its answer.
-  upload->finish({}, [&room, call, mime, name, upload](Result<StoredMedia> stored) {
-    if (!stored) return call->error(stored.error());
-    const std::string key = room.commands.key("upload:" + stored->sha256);
-    const std::string id = "media_" + stored->sha256;
-    const std::string size = std::to_string(stored->size);
-    room.commands.all({{"HSET", key, "mime", mime, "name", name, "size", size, "by:" + call->subject.id, "1"},
-                       {"PEXPIRE", key, std::string(kKeepMs)}},
-                      [call, id, mime, size](Result<std::vector<routing::Value>> kept) {
-                        if (!kept) return call->error(kept.error());
-                        std::string out = "{\"id\":\"" + id + "\",\"mime\":";
-                        wire::append_quoted(out, mime);
-                        call->json(201, out + ",\"size\":" + size + "}");
-                      });
-  });
+  Media about;
+  about.mime = mime;
+  about.filename = whatsapp::clean_filename(query_value(request.query, "filename"));
+  keep_upload(*room.options.media, room.commands, request.body, about, call->subject.id,
+              static_cast<std::int64_t>(room.options.max_media), [call](Result<Media> kept) {
+                if (!kept) return call->error(kept.error());
+                std::string out = "{";
+                wire::member(out, "id", "media_" + kept->sha256);
+                wire::member(out, "mime", kept->mime);
+                wire::member_int(out, "size", kept->size);
+                call->json(201, out + "}");
+              });
 }
 
 }  // namespace
@@ -197,11 +179,50 @@ void admit_upload(const Outbox& outbox, Commands& commands, const Subject& subje
               });
 }
 
-void find_upload(Commands& commands, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done) {
+std::string kind_of(std::string_view mime) {
+  const std::string kind(mime.substr(0, mime.find('/')));
+  return kind == "image" || kind == "audio" || kind == "video" ? kind : "document";
+}
+
+void keep_upload(MediaStore& files, Commands& commands, const std::string& bytes, Media about, const std::string& who,
+                 std::int64_t most, std::function<void(Result<Media>)> done) {
+  const std::shared_ptr<Upload> upload = files.create(most);
+  upload->write(bytes);
+  // The upload lives until its answer.
+  upload->finish({}, [&commands, upload, about = std::move(about), who,
+                      done = std::move(done)](Result<StoredMedia> stored) mutable {
+    if (!stored) return done(tl::unexpected(std::move(stored.error())));
+    about.sha256 = stored->sha256;
+    about.size = stored->size;
+    const std::string key = commands.key("upload:" + about.sha256);
+    commands.all({{"HSET", key, "mime", about.mime, "name", about.filename, "size", std::to_string(about.size), "by:" + who, "1"},
+                  {"PEXPIRE", key, std::string(kKeepMs)}},
+                 [about, done = std::move(done)](Result<std::vector<routing::Value>> kept) mutable {
+                   if (!kept) return done(tl::unexpected(std::move(kept.error())));
+                   done(std::move(about));
+                 });
+  });
+}
+
+HttpResponse as_download(const Media& media, std::string bytes) {
+  HttpResponse response{200, {}, std::move(bytes)};
+  response.headers.add("content-type", is_mime(media.mime) ? media.mime : "application/octet-stream");
+  response.headers.add("content-disposition", disposition(media));
+  response.headers.add("x-content-type-options", "nosniff");
+  response.headers.add("content-security-policy", "sandbox; default-src 'none'");
+  response.headers.add("cross-origin-resource-policy", "same-origin");
+  response.headers.add("cache-control", "private, max-age=86400, immutable");
+  return response;
+}
+
+namespace {
+
+// `all`: whoever's it is.
+void read_upload(Commands& commands, const std::string& who, bool all, std::string_view id,
+                 std::function<void(Result<Media>)> done) {
   if (!id.starts_with("media_") || !is_sha256(id.substr(6))) return done(fail(Errc::kNotFound, "not an upload's id"));
   const std::string sha256(id.substr(6));
-  const bool all = authorize(subject, Action::kRead, {"media"}).has_value();
-  commands.run({"HMGET", commands.key("upload:" + sha256), "mime", "name", "size", "by:" + subject.id},
+  commands.run({"HMGET", commands.key("upload:" + sha256), "mime", "name", "size", "by:" + who},
                [sha256, all, done = std::move(done)](Result<routing::Value> found) {
                  if (!found) return done(tl::unexpected(std::move(found.error())));
                  if (text_at(*found, 0).empty() || (!all && text_at(*found, 3).empty()))
@@ -213,6 +234,16 @@ void find_upload(Commands& commands, const Subject& subject, std::string_view id
                  media.size = std::atoll(text_at(*found, 2).c_str());
                  done(std::move(media));
                });
+}
+
+}  // namespace
+
+void find_upload(Commands& commands, const std::string& who, std::string_view id, std::function<void(Result<Media>)> done) {
+  read_upload(commands, who, false, id, std::move(done));
+}
+
+void find_upload(Commands& commands, const Subject& subject, std::string_view id, std::function<void(Result<Media>)> done) {
+  read_upload(commands, subject.id, authorize(subject, Action::kRead, {"media"}).has_value(), id, std::move(done));
 }
 
 std::vector<Route> media_routes() {

@@ -20,18 +20,6 @@ std::int64_t to_int(std::string_view text) {
   return value;
 }
 
-void member(std::string& out, std::string_view name, std::string_view value) {
-  out.append(out.ends_with('{') ? "\"" : ",\"").append(name).append("\":");
-  wire::append_quoted(out, value);
-}
-void member(std::string& out, std::string_view name, const std::vector<std::string>& values) {
-  out.append(out.ends_with('{') ? "\"" : ",\"").append(name).append("\":[");
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (i > 0) out += ',';
-    wire::append_quoted(out, values[i]);
-  }
-  out += ']';
-}
 void number(std::string& out, std::string_view name, std::string_view digits) {
   out.append(",\"").append(name).append("\":").append(digits);
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adapters/wire/members.h"
 #include "gateway/api/call.h"
 
 namespace belfry::gateway::api {
@@ -16,8 +17,7 @@ std::int64_t to_int(std::string_view digits);  // 0 for what is no number
 std::string in_conversations(std::int64_t weight);
 
 // Each appends to an object that was begun with '{'.
-void member(std::string& out, std::string_view name, std::string_view value);
-void member(std::string& out, std::string_view name, const std::vector<std::string>& values);
+using wire::member;
 void number(std::string& out, std::string_view name, std::string_view digits);
 
 // `after` of these lists is the last id of the page before, as it was said: made plain here. Answers 422 otherwise.

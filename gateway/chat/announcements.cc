@@ -77,7 +77,10 @@ void NoticeBoard::set(const std::vector<Announcement>& all) {
   for (const Announcement& each : all) by_id_[each.id] = each;
 }
 
-void NoticeBoard::put(const Announcement& one) { by_id_[one.id] = one; }
+void NoticeBoard::put(const Announcement& one, WallTime now) {
+  by_id_[one.id] = one;
+  std::erase_if(by_id_, [now](const auto& each) { return each.second.expires <= now; });
+}
 
 std::string NoticeBoard::in_force(std::string_view inbox, WallTime now) const {
   std::string out;

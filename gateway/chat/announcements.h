@@ -36,7 +36,8 @@ bool parse_announcement(std::string_view line, Announcement& out);
 class NoticeBoard {
  public:
   void set(const std::vector<Announcement>& all);
-  void put(const Announcement& one);
+  // What is over goes.
+  void put(const Announcement& one, WallTime now);
   // As a list of JSON objects, for a welcome; empty: there is none.
   std::string in_force(std::string_view inbox, WallTime now) const;
 

@@ -108,7 +108,7 @@ void ChatHub::on_publish(std::string_view payload) {
 void ChatHub::announce(std::string_view line) {
   Announcement what;
   if (!parse_announcement(line, what)) return;
-  notices_.put(what);
+  notices_.put(what, deps_.now().wall);
   const std::string frame = webchat::write_alert(what.json);
   std::vector<ChatListener*> all;
   all.reserve(visitors_.size());

@@ -40,10 +40,7 @@ class SocketStream final : public ChatStream {
 class EventStream final : public ChatStream {
  public:
   explicit EventStream(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {
-    exchange_->on_gone = [this] {
-      open_ = false;
-      if (on_close) on_close();
-    };
+    exchange_->on_gone = [this] { over(); };
     HttpResponse head{200, {}, ""};
     head.headers.add("content-type", "text/event-stream; charset=utf-8");
     head.headers.add("cache-control", "no-store, no-transform");
@@ -57,7 +54,7 @@ class EventStream final : public ChatStream {
     if (open_) exchange_->end();
   }
   void send(std::string_view frame) override {
-    if (!open_) return;
+    if (!open_) return over();  // it may have ended before anybody listened
     std::string out = "event: belfry\n";
     constexpr std::string_view kId = R"(,"id":")";
     // Only an event of the log has an id of its own right after its kind.
@@ -69,15 +66,20 @@ class EventStream final : public ChatStream {
     if (!exchange_->write(out)) close(0, {});
   }
   void close(std::uint16_t, std::string_view) override {
-    if (!std::exchange(open_, false)) return;
-    exchange_->end();
-    if (on_close) on_close();
+    if (open_) exchange_->end();
+    over();
   }
   void beat() override {
     if (open_ && !exchange_->write(": \n\n")) close(0, {});
   }
 
  private:
+  // on_close may destroy us: it is called from outside.
+  void over() {
+    open_ = false;
+    if (const auto told = std::exchange(on_close, nullptr)) told();
+  }
+
   std::shared_ptr<Exchange> exchange_;
   bool open_ = true;
 };
@@ -127,15 +129,13 @@ void ChatSession::greet(const Inbox& inbox, const webchat::Visitor& who, std::in
   start(inbox, who, last_id);
 }
 
-void ChatSession::leave(std::uint16_t code, std::string_view reason, int retry_after_s) { bye(code, reason, retry_after_s); }
-
 void ChatSession::bye(std::uint16_t code, std::string_view reason, int retry_after_s) {
   if (phase_ == Phase::kClosed) return;
   stream_->send(webchat::write_bye(code, retry_after_s));
   stream_->close(code, reason);
 }
 
-void ChatSession::give_up(const Error&) { bye(kTryLater, "the store is away", 2); }
+void ChatSession::give_up() { bye(kTryLater, "the store is away", 2); }
 
 void ChatSession::on_text(std::string&& text) {
   if (phase_ == Phase::kNew && text.size() > webchat::kMaxHello) return stream_->close(1009, "a hello is at most 4 KiB");
@@ -159,18 +159,16 @@ void ChatSession::on_text(std::string&& text) {
     if (!self || self->phase_ == Phase::kClosed) return;
     if (--self->open_ == kMaxOpenFrames - 1) self->stream_->resume();
     if (!answer.frame.empty()) self->stream_->send(answer.frame);
-    if (identifies) self->become(guest);
+    if (identifies && !answer.problem) self->become(guest->who);
   });
 }
 
 // He signed in on the host page: from now on this tab is one of that person's.
-void ChatSession::become(const std::shared_ptr<Guest>& guest) {
-  if (guest->who.id == guest_->who.id || phase_ != Phase::kLive) {
-    guest_ = guest;
-    return;
-  }
-  visitors_.hub().leave(this);
-  guest_ = guest;
+void ChatSession::become(const webchat::Visitor& who) {
+  const bool another = who.id != guest_->who.id;
+  if (another) visitors_.hub().leave(this);
+  guest_->who = who;
+  if (!another) return;
   if (!visitors_.hub().join(this)) return bye(kTooManyTabs, "too many tabs");
   catch_up();
 }
@@ -192,10 +190,10 @@ void ChatSession::begin(std::int64_t last_id) {
   // First the hub, then the log: what comes between is read again.
   door_.reset();
   if (!visitors_.hub().join(this)) return bye(kTooManyTabs, "too many tabs");
-  if (!visitors_.services().store_up()) return give_up({});
+  if (!visitors_.services().store_up()) return give_up();
   visitors_.look(*guest_, webchat::ref_of(last_id), [self = shared_from_this()](Result<Visitors::Shown> shown) {
     if (self->phase_ != Phase::kJoining) return;
-    if (!shown) return self->give_up(shown.error());
+    if (!shown) return self->give_up();
     const std::string owner = shown->card ? shown->card->owner : std::string();
     self->visitors_.hub().name_of(owner, [self, shown = std::move(*shown)](const std::string& agent) mutable {
       if (self->phase_ == Phase::kJoining) self->welcome(std::move(shown), agent);
@@ -206,10 +204,8 @@ void ChatSession::begin(std::int64_t last_id) {
 void ChatSession::take_up(const routing::Card& card) {
   state_ = card.state;
   queue_ = card.queue;
-  const bool open = state_ != "closed" && card.account == guest_->inbox->config.id;
-  guest_->conversation = open ? card.conversation : std::string();
-  guest_->owner = open ? card.owner : std::string();
-  visitors_.hub().follow(open ? card.conversation : std::string(), this);
+  guest_->stand(card);
+  visitors_.hub().follow(guest_->conversation, this);
 }
 
 void ChatSession::welcome(Visitors::Shown shown, const std::string& agent) {
@@ -291,7 +287,7 @@ void ChatSession::catch_up() {
   visitors_.look(*guest_, after, [self = shared_from_this()](Result<Visitors::Shown> shown) {
     self->reading_ = false;
     if (self->phase_ != Phase::kLive) return;
-    if (!shown) return self->give_up(shown.error());  // he comes back with last_id
+    if (!shown) return self->give_up();  // he comes back with last_id
     if (shown->card) {
       self->take_up(*shown->card);
       self->last_ = {shown->card->conversation, shown->last};

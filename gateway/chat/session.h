@@ -52,9 +52,9 @@ class ChatSession : public ChatListener, public std::enable_shared_from_this<Cha
   void start(const Inbox& inbox, const webchat::Visitor& who, std::int64_t last_id);
   // Only the welcome, then it ends: for a hello over POST.
   void greet(const Inbox& inbox, const webchat::Visitor& who, std::int64_t last_id);
-  // 1001, spread: he comes back within so many seconds.
   void beat() { stream_->beat(); }
-  void leave(std::uint16_t code, std::string_view reason, int retry_after_s);
+  // Says when to come back, if so, and closes.
+  void bye(std::uint16_t code, std::string_view reason, int retry_after_s = 0);
 
   const std::string& visitor() const override { return guest_->who.id; }
   void on_entry(const MessageRef& ref, State state, const std::string& entry) override;
@@ -73,12 +73,11 @@ class ChatSession : public ChatListener, public std::enable_shared_from_this<Cha
   void welcome(Visitors::Shown shown, const std::string& agent);
   void catch_up();
   void show(const webchat::MessageView& message);
-  void become(const std::shared_ptr<Guest>& guest);
+  void become(const webchat::Visitor& who);
   void tell_place();
   void take_up(const routing::Card& card);
   void ended();
-  void bye(std::uint16_t code, std::string_view reason, int retry_after_s = 0);
-  void give_up(const Error& why);
+  void give_up();
 
   // What is needed until the hello came.
   struct Door {

@@ -6,12 +6,13 @@
 #include <utility>
 
 #include "adapters/wire/crypto.h"
-#include "adapters/wire/json.h"
+#include "adapters/wire/members.h"
 #include "adapters/wire/problem.h"
 #include "adapters/wire/rfc3339.h"
-#include "belfry/list.h"
+#include "gateway/api/uploads.h"
 #include "gateway/chat/page.h"
 #include "gateway/chat/sniff.h"
+#include "gateway/handshake.h"
 #include "gateway/media_store.h"
 
 namespace belfry::gateway {
@@ -23,7 +24,6 @@ constexpr unsigned kBeatEvery = 5;  // pulses
 constexpr std::size_t kMaxForm = 32 * 1024;
 constexpr std::size_t kMaxDownload = 100UL << 20;
 constexpr int kMaxDownloads = 8;
-constexpr std::string_view kKeepMs = "2592000000";  // an upload waits 30 days to be sent
 
 void refuse(const std::shared_ptr<Exchange>& exchange, int status, std::string code, std::string detail) {
   exchange->answer(wire::to_response(wire::problem(status, std::move(code), std::move(detail))));
@@ -48,8 +48,6 @@ std::pair<std::string_view, std::string_view> inbox_in(std::string_view path) {
   const auto slash = std::min(path.find('/'), path.size());
   return {path.substr(0, slash), path.substr(slash)};
 }
-
-std::string form_value(std::string_view body, std::string_view name) { return query_value(body, name); }
 
 }  // namespace
 
@@ -97,11 +95,6 @@ void ChatSite::serve(const std::shared_ptr<Exchange>& exchange) {
   chat(exchange);
 }
 
-bool ChatSite::own_origin(const HttpRequest& request) const {
-  const std::string_view origin = request.headers.get("origin");
-  return origin == deps_.public_origin || origin == request.scheme + "://" + request.authority;
-}
-
 bool ChatSite::listed_origin(std::string_view origin, const Inbox* inbox) const {
   const auto lists = [&](const Inbox& each) {
     return std::find(each.config.origins.begin(), each.config.origins.end(), origin) != each.config.origins.end();
@@ -119,25 +112,10 @@ std::string ChatSite::ancestors(const Inbox& inbox) const {
 
 void ChatSite::open_socket(const std::shared_ptr<Exchange>& exchange) {
   const HttpRequest& request = exchange->request();
-  if (!exchange->wants_websocket()) {
-    HttpResponse response = wire::to_response(
-        wire::problem(426, "upgrade_required", "This is a WebSocket: connect with wss and the subprotocol belfry.chat.v1."));
-    response.headers.add("upgrade", "websocket");
-    response.headers.add("sec-websocket-version", "13");
-    return exchange->answer(std::move(response));
-  }
-  bool offered = false;
-  for (const auto& [name, value] : request.headers) {
-    if (name != "sec-websocket-protocol") continue;
-    for (const std::string& each : split_list(value)) {
-      const auto from = each.find_first_not_of(" \t"), to = each.find_last_not_of(" \t");
-      offered = offered || (from != std::string::npos && each.substr(from, to - from + 1) == kProtocol);
-    }
-  }
-  if (!offered) return refuse(exchange, 400, "no_subprotocol", "Offer the subprotocol belfry.chat.v1.");
+  if (!asks_for_socket(exchange, kProtocol)) return;
   // Same-origin policy does not cover sockets: without an Origin of ours or of an inbox nothing is opened.
   const std::string origin(request.headers.get("origin"));
-  const bool own = own_origin(request);
+  const bool own = own_origin(request, deps_.public_origin);
   if (!own && !listed_origin(origin, nullptr))
     return refuse(exchange, 403, "foreign_origin", "No inbox may be embedded there: add the origin to `origins` of its [[web]].");
   if (stopping_) return exchange->answer(wire::to_response(wire::problem_of({Errc::kBusy, ""})));
@@ -293,7 +271,7 @@ void ChatSite::frames(const std::shared_ptr<Exchange>& exchange, const Inbox& in
     deps_.visitors.act(guest, frame, [exchange](const Visitors::Answer& answer) {
       if (!answer.problem) return exchange->answer(answer.frame.empty() ? HttpResponse{204, {}, ""} : json(200, answer.frame));
       HttpResponse response = wire::to_response(*answer.problem);
-      if (answer.status == 429 && answer.problem->code != "challenge") response.headers.add("retry-after", "2");
+      if (answer.problem->status == 429 && answer.problem->code != "challenge") response.headers.add("retry-after", "2");
       exchange->answer(std::move(response));
     });
   });
@@ -312,29 +290,22 @@ void ChatSite::upload(const std::shared_ptr<Exchange>& exchange, const Inbox& in
         exchange, 415, "type_refused",
         "Files of this kind are not taken. Send a picture (JPEG, PNG, GIF, WebP), PDF, audio, video, office document or text.");
   }
-  std::string name;
-  percent_decode(request.headers.get("x-file-name"), name);
-  name = webchat::clean(name.substr(name.find_last_of("/\\") + 1), 120);
-  const std::shared_ptr<Upload> upload = deps_.media->create(deps_.visitors.media_max());
-  upload->write(request.body);
-  upload->finish({}, [this, exchange, guest, upload, name, type = *type](Result<StoredMedia> stored) {
-    if (!stored) return exchange->answer(wire::to_response(wire::problem_of(stored.error())));
-    const std::string key = commands_.key("upload:" + stored->sha256), size = std::to_string(stored->size);
-    commands_.all(
-        {{"HSET", key, "mime", type, "name", name, "size", size, "by:" + guest->address(), "1"},
-         {"PEXPIRE", key, std::string(kKeepMs)}},
-        [this, exchange, guest, name, type, size, sha256 = stored->sha256](const Result<std::vector<routing::Value>>& kept) {
-          if (!kept) return exchange->answer(wire::to_response(wire::problem_of(kept.error())));
-          std::string out = "{\"id\":\"media_" + sha256 + "\",\"type\":";
-          wire::append_quoted(out, type);
-          out += ",\"name\":";
-          wire::append_quoted(out, name);
-          out += ",\"size\":" + size + ",\"url\":";
-          wire::append_quoted(out,
-                              webchat::media_path(guest->inbox->key.reveal(), sha256, deps_.services.now().wall + 86'400'000));
-          exchange->answer(json(201, out + "}"));
-        });
-  });
+  Media about;
+  about.mime = *type;
+  percent_decode(request.headers.get("x-file-name"), about.filename);
+  about.filename = webchat::clean(about.filename.substr(about.filename.find_last_of("/\\") + 1), 120);
+  api::keep_upload(*deps_.media, commands_, request.body, about, guest->address(), deps_.visitors.media_max(),
+                   [this, exchange, guest](Result<Media> kept) {
+                     if (!kept) return exchange->answer(wire::to_response(wire::problem_of(kept.error())));
+                     const WallTime until = deps_.services.now().wall + webchat::kMediaFor;
+                     std::string out = "{";
+                     wire::member(out, "id", "media_" + kept->sha256);
+                     wire::member(out, "type", kept->mime);
+                     wire::member(out, "name", kept->filename);
+                     wire::member_int(out, "size", kept->size);
+                     wire::member(out, "url", webchat::media_path(guest->inbox->key.reveal(), kept->sha256, until));
+                     exchange->answer(json(201, out + "}"));
+                   });
 }
 
 void ChatSite::download(const std::shared_ptr<Exchange>& exchange) {
@@ -347,27 +318,18 @@ void ChatSite::download(const std::shared_ptr<Exchange>& exchange) {
   }
   if (sha256.empty())
     return refuse(exchange, 404, "not_found", "There is no such file, or its address is over: open the conversation again.");
-  commands_.run(
-      {"HMGET", commands_.key("upload:" + sha256), "mime", "name"}, [this, exchange, sha256](Result<routing::Value> known) {
-        deps_.media->read(sha256, 0, kMaxDownload, [exchange, known = std::move(known)](Result<std::string> bytes) {
-          if (!bytes) return refuse(exchange, 404, "not_found", "The file is not here any more.");
-          const std::string type = known ? text_at(*known, 0) : std::string();
-          HttpResponse response{200, {}, std::move(*bytes)};
-          // Never shown or run as part of a page.
-          response.headers.add("content-type", type.empty() ? "application/octet-stream" : type);
-          std::string name = known ? text_at(*known, 1) : std::string(), plain;
-          for (const char c : name) {
-            const bool safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
-            plain += safe ? c : '_';
-          }
-          response.headers.add("content-disposition", "attachment; filename=\"" + (plain.empty() ? "file" : plain) + "\"");
-          response.headers.add("x-content-type-options", "nosniff");
-          response.headers.add("content-security-policy", "sandbox; default-src 'none'");
-          response.headers.add("referrer-policy", "no-referrer");
-          response.headers.add("cache-control", "private, max-age=3600, immutable");
-          exchange->answer(std::move(response));
-        });
-      });
+  commands_.run({"HMGET", commands_.key("upload:" + sha256), "mime", "name"},
+                [this, exchange, sha256](Result<routing::Value> known) {
+                  deps_.media->read(sha256, 0, kMaxDownload, [exchange, known = std::move(known)](Result<std::string> bytes) {
+                    if (!bytes) return refuse(exchange, 404, "not_found", "The file is not here any more.");
+                    Media media;
+                    media.mime = known ? text_at(*known, 0) : std::string();
+                    media.filename = known ? text_at(*known, 1) : std::string();
+                    HttpResponse response = api::as_download(media, std::move(*bytes));
+                    response.headers.add("referrer-policy", "no-referrer");  // its address is all that one needs to have it
+                    exchange->answer(std::move(response));
+                  });
+                });
 }
 
 void ChatSite::transcript(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox) {
@@ -404,15 +366,15 @@ void ChatSite::page(const std::shared_ptr<Exchange>& exchange, const Inbox& inbo
     return refuse(exchange, 415, "not_a_form", "This address takes the form of its own page.");
   // Another site's form must not write in a citizen's name; browsers say where a form came from.
   const std::string_view origin = request.headers.get("origin");
-  if (!origin.empty() && origin != "null" && !own_origin(request))
+  if (!origin.empty() && origin != "null" && !own_origin(request, deps_.public_origin))
     return refuse(exchange, 403, "foreign_origin", "This form is sent from its own page only.");
-  guest->who = deps_.visitors.known_or_new(inbox, form_value(request.body, "token"));
-  if (const std::string language = form_value(request.body, "language"); !language.empty())
+  guest->who = deps_.visitors.known_or_new(inbox, query_value(request.body, "token"));
+  if (const std::string language = query_value(request.body, "language"); !language.empty())
     guest->language = page_language(language);
   webchat::Frame frame;
   frame.kind = webchat::Frame::Kind::kMessage;
-  frame.client_id = webchat::clean(form_value(request.body, "client_id"), 64);
-  const std::string text = form_value(request.body, "text");
+  frame.client_id = webchat::clean(query_value(request.body, "client_id"), 64);
+  const std::string text = query_value(request.body, "text");
   frame.text = webchat::clean(text, webchat::kMaxText);
   std::erase(frame.text, '\r');
   const bool writes = frame.text.find_first_not_of(" \t\n") != std::string::npos;
@@ -423,11 +385,11 @@ void ChatSite::page(const std::shared_ptr<Exchange>& exchange, const Inbox& inbo
     if (error != nullptr) return show_page(exchange, guest, wire::problem_of(*error).detail, frame.text, 503);
     // A browser that runs no script cannot do the challenge's work; the limit of an address is his only one.
     deps_.visitors.act(guest, frame, [this, exchange, guest, frame](const Visitors::Answer& answer) {
-      if (answer.status == 200) return show_page(exchange, guest, {}, {}, 200);
-      const std::string words = answer.status == 429
+      if (!answer.problem) return show_page(exchange, guest, {}, {}, 200);
+      const std::string words = answer.problem->status == 429
                                     ? "Too many messages came from this address. Wait a minute, then send it again."
                                     : "It was not kept. Send it again in a moment.";
-      show_page(exchange, guest, words, frame.text, answer.status);
+      show_page(exchange, guest, words, frame.text, answer.problem->status);
     });
   });
 }
@@ -478,7 +440,7 @@ void ChatSite::close(std::uint16_t code, const std::string& reason) {
   for (const auto& [raw, session] : sessions_) all.push_back(session);
   int spread = 1;
   // So many come back in one second, not all.
-  for (const auto& session : all) session->leave(code, reason, 1 + spread++ % 30);
+  for (const auto& session : all) session->bye(code, reason, 1 + spread++ % 30);
 }
 
 }  // namespace belfry::gateway

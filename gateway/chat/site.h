@@ -58,7 +58,6 @@ class ChatSite {
   Result<webchat::Visitor> bearer(const HttpRequest& request, const Inbox& inbox) const;
   // Who his Bearer token says; answers 401 and gives nothing if it is not ours.
   std::shared_ptr<Guest> guest_of(const std::shared_ptr<Exchange>& exchange, const Inbox& inbox) const;
-  bool own_origin(const HttpRequest& request) const;
   bool listed_origin(std::string_view origin, const Inbox* inbox) const;
   std::string ancestors(const Inbox& inbox) const;
   void pulse();

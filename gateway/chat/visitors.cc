@@ -1,16 +1,15 @@
 #include "gateway/chat/visitors.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "adapters/phone/number.h"
 #include "adapters/webchat/channel.h"
 #include "adapters/wire/crypto.h"
-#include "adapters/wire/json.h"
+#include "adapters/wire/members.h"
+#include "gateway/api/uploads.h"
 #include "gateway/config.h"
-#include "gateway/media_store.h"
+#include "gateway/proof.h"
 #include "gateway/waiting_room.h"
 #include "routing/record.h"
 
@@ -25,26 +24,20 @@ constexpr int kShown = 200;  // entries of a log that a page begins with
 constexpr int kMissed = 500;
 constexpr int kReadBack = 64;  // entries that one read mark settles
 constexpr int kDefaultOpens = 20;
-constexpr std::int64_t kMediaFor = kDay;
 constexpr std::size_t kMaxAsked = 10'000;
 constexpr std::int64_t kSolvedFor = 600'000;
 
-Visitors::Answer refuse(const Frame& frame, const wire::Problem& why) {
-  return {webchat::write_nack(frame.client_id, why), why.status, why};
-}
-
-std::string code() {
-  std::uint32_t value = 0;
-  const std::string bytes = wire::random_bytes(sizeof value);
-  std::memcpy(&value, bytes.data(), sizeof value);
-  std::array<char, 8> digits{};
-  std::snprintf(digits.data(), digits.size(), "%06u", value % 1'000'000U);
-  return digits.data();
-}
+Visitors::Answer refuse(const Frame& frame, const wire::Problem& why) { return {webchat::write_nack(frame.client_id, why), why}; }
 
 }  // namespace
 
 std::string Guest::address() const { return webchat::address_of(who.id); }
+
+void Guest::stand(const routing::Card& card) {
+  const bool here = card.state != "closed" && card.account == inbox->config.id;
+  conversation = here ? card.conversation : std::string();
+  owner = here ? card.owner : std::string();
+}
 
 Visitors::Visitors(Deps deps) : deps_(std::move(deps)), commands_(deps_.services) {
   for (const Inbox& inbox : deps_.inboxes) {
@@ -116,7 +109,7 @@ bool Visitors::solve(const Guest& guest, const Frame& frame) {
 void Visitors::act(const std::shared_ptr<Guest>& guest, const Frame& frame, Done done) {
   Services& s = deps_.services;
   const WallTime now = s.now().wall;
-  const auto ack = [&](std::string token) { done({webchat::write_ack(frame.client_id, {}, token), 200, {}}); };
+  const auto ack = [&](std::string token) { done({webchat::write_ack(frame.client_id, {}, token), {}}); };
   switch (frame.kind) {
     case Frame::Kind::kMessage: return message(guest, frame, std::move(done));
     case Frame::Kind::kForm: {
@@ -153,10 +146,10 @@ void Visitors::act(const std::shared_ptr<Guest>& guest, const Frame& frame, Done
       return ack({});
     }
     case Frame::Kind::kContinue: return go_on(guest, frame, std::move(done));
-    case Frame::Kind::kTyping: typing(*guest); return done({{}, 204, {}});
+    case Frame::Kind::kTyping: typing(*guest); return done({});
     case Frame::Kind::kRead: return read(guest, frame.message, std::move(done));
     case Frame::Kind::kEnd: return end(guest, frame, std::move(done));
-    default: return done({{}, 204, {}});
+    default: return done({});
   }
 }
 
@@ -172,7 +165,7 @@ void Visitors::identify(const std::shared_ptr<Guest>& guest, const Frame& frame,
   }
   const auto become = [this, guest, who, frame](const Done& then) {
     guest->who = who;
-    then({webchat::write_ack(frame.client_id, {}, token_of(*guest)), 200, {}});
+    then({webchat::write_ack(frame.client_id, {}, token_of(*guest)), {}});
   };
   if (who.id == guest->who.id || guest->conversation.empty()) return become(done);
   Identity news;
@@ -217,23 +210,13 @@ void Visitors::with_file(const std::shared_ptr<Guest>& guest, const Frame& frame
   content.type = "text";
   content.text = frame.text;
   if (frame.media.empty()) return then(std::move(content));
-  if (!frame.media.starts_with("media_")) return then(fail(Errc::kNotFound, "not an upload's id"));
-  const std::string sha256 = frame.media.substr(6);
-  commands_.run({"HMGET", commands_.key("upload:" + sha256), "mime", "name", "size", "by:" + guest->address()},
-                [content = std::move(content), sha256, then = std::move(then)](Result<routing::Value> found) mutable {
-                  if (!found) return then(tl::unexpected(std::move(found.error())));
-                  if (text_at(*found, 0).empty() || text_at(*found, 3).empty())
-                    return then(fail(Errc::kNotFound, "no such upload"));
-                  Media media;
-                  media.sha256 = sha256;
-                  media.mime = text_at(*found, 0);
-                  media.filename = text_at(*found, 1);
-                  media.size = std::atoll(text_at(*found, 2).c_str());
-                  const std::string kind = media.mime.substr(0, media.mime.find('/'));
-                  content.type = kind == "image" || kind == "audio" || kind == "video" ? kind : "document";
-                  content.media = std::move(media);
-                  then(std::move(content));
-                });
+  api::find_upload(commands_, guest->address(), frame.media,
+                   [content = std::move(content), then = std::move(then)](Result<Media> file) mutable {
+                     if (!file) return then(tl::unexpected(std::move(file.error())));
+                     content.type = api::kind_of(file->mime);
+                     content.media = std::move(*file);
+                     then(std::move(content));
+                   });
 }
 
 void Visitors::keep(const std::shared_ptr<Guest>& guest, const Frame& frame, Content content, const Done& done) {
@@ -248,42 +231,31 @@ void Visitors::keep(const std::shared_ptr<Guest>& guest, const Frame& frame, Con
   in.content = std::move(content);
   if (guest->conversation.empty()) {
     // What the page and its form say, once, with the first words.
-    std::string about;
-    const auto say = [&about](std::string_view name, const std::string& value) {
-      if (value.empty()) return;
-      about += about.empty() ? "{\"" : ",\"";
-      about.append(name).append("\":");
-      wire::append_quoted(about, value);
-    };
-    say("page", guest->page);
-    say("language", guest->who.said().language.empty() ? guest->language : guest->who.said().language);
-    say("email", guest->who.said().email);
-    say("person", guest->who.person);
-    if (!about.empty()) in.content.detail = about + "}";
+    std::string about = "{";
+    wire::member_if(about, "page", guest->page);
+    wire::member_if(about, "language", guest->who.said().language.empty() ? guest->language : guest->who.said().language);
+    wire::member_if(about, "email", guest->who.said().email);
+    wire::member_if(about, "person", guest->who.person);
+    if (about.size() > 1) in.content.detail = about + "}";
   }
-  const std::optional<Media> file = in.content.media;
-  deps_.intake.receive(std::move(in), [this, guest, frame, file, done](Result<routing::Ingested> kept, const std::string& entry) {
+  deps_.intake.receive(std::move(in), [this, guest, frame, done](Result<routing::Ingested> kept, const std::string& entry) {
     using Kind = routing::Ingested::Kind;
     if (!kept) return done(refuse(frame, wire::problem_of(kept.error())));
     if (kept->kind == Kind::kFull) return done(refuse(frame, wire::problem_of({Errc::kBusy, ""})));
-    if (kept->kind != Kind::kNew && kept->kind != Kind::kOk)  // it was kept before
-      return done({webchat::write_ack(frame.client_id, {}, {}), 200, {}});
+    if (kept->kind == Kind::kDuplicate) return done({webchat::write_ack(frame.client_id, {}, {}), {}});  // it was kept before
+    if (kept->kind == Kind::kNone) return done(refuse(frame, wire::problem_of({Errc::kInternal, ""})));
     guest->conversation = kept->ref.conversation;
     guest->owner = kept->owner;
-    const std::string account = guest->inbox->config.id;
-    if (file) {
-      deps_.services.store.media_done(account, kept->ref, file->sha256, file->size, "", [](const Result<routing::Outcome>&) {});
-    }
     if (kept->kind == Kind::kNew && !guest->who.said().phone.empty())
       deps_.services.store.contact_said(kept->contact, guest->who.said().phone, [](const Result<routing::Outcome>&) {});
     deps_.hub.tell(guest->who.id, kept->ref, entry);
-    done({webchat::write_ack(frame.client_id, public_id(kept->ref), {}), 200, {}});
+    done({webchat::write_ack(frame.client_id, public_id(kept->ref), {}), {}});
   });
 }
 
 // All that we sent up to there is read now. Answered when it is: a page that says so a thousand times is not read faster.
 void Visitors::read(const std::shared_ptr<Guest>& guest, const MessageRef& upto, Done done) {
-  const auto over = [done = std::move(done)] { done({{}, 204, {}}); };
+  const auto over = [done = std::move(done)] { done({}); };
   if (upto.conversation != guest->conversation) return over();
   const std::int64_t from = std::max<std::int64_t>(0, upto.n - kReadBack);
   deps_.services.store.page(
@@ -291,9 +263,8 @@ void Visitors::read(const std::shared_ptr<Guest>& guest, const MessageRef& upto,
         if (!page) return over();
         std::vector<routing::Settled> seen;
         for (const routing::Line& line : page->lines) {
-          // Only what we sent has a state of its own.
-          if (line.state != State::kStored && rank(line.state) < rank(State::kRead))
-            seen.push_back({{upto.conversation, line.n}, State::kRead, {}, {}, {}});
+          // What was sent here: nothing else is his to call read.
+          if (line.state == State::kSent) seen.push_back({{upto.conversation, line.n}, State::kRead, {}, {}, {}});
         }
         if (seen.empty()) return over();
         deps_.services.store.settle(guest->inbox->config.id, seen, [over](const Result<std::vector<bool>>&) { over(); });
@@ -310,7 +281,7 @@ void Visitors::typing(const Guest& guest) {
 void Visitors::end(const std::shared_ptr<Guest>& guest, const Frame& frame, Done done) {
   look(*guest, std::nullopt, [this, guest, frame, done = std::move(done)](Result<Shown> shown) {
     if (!shown) return done(refuse(frame, wire::problem_of(shown.error())));
-    if (!shown->card || shown->card->state == "closed") return done({webchat::write_ack(frame.client_id, {}, {}), 200, {}});
+    if (!shown->card || shown->card->state == "closed") return done({webchat::write_ack(frame.client_id, {}, {}), {}});
     routing::Directive what;
     what.verb = routing::Directive::Verb::kClose;
     what.conversation = shown->card->conversation;
@@ -320,7 +291,7 @@ void Visitors::end(const std::shared_ptr<Guest>& guest, const Frame& frame, Done
       if (!out) return done(refuse(frame, wire::problem_of(out.error())));
       guest->conversation.clear();
       guest->owner.clear();
-      done({webchat::write_ack(frame.client_id, {}, {}), 200, {}});
+      done({webchat::write_ack(frame.client_id, {}, {}), {}});
     });
   });
 }
@@ -358,7 +329,7 @@ void Visitors::go_on(const std::shared_ptr<Guest>& guest, const Frame& frame, Do
          if (!shown) return done(refuse(frame, wire::problem_of(shown.error())));
          if (!shown->card || shown->card->state == "closed")
            return done(refuse(frame, problem(409, "no_conversation", "Write your question first; then it can go on elsewhere.")));
-         const std::string digits = code();
+         const std::string digits = fresh_code();
          const std::string contact = shown->card->contact;
          deps_.services.store.contact_ask(
              contact, address, digits, "citizen",
@@ -395,7 +366,7 @@ void Visitors::go_on(const std::shared_ptr<Guest>& guest, const Frame& frame, Do
                  commands_.run({"SET", commands_.key("go:" + contact), account + "|" + channel + "|" + address, "PX", "600000"},
                                [frame, done](const Result<routing::Value>& kept) {
                                  if (!kept) return done(refuse(frame, wire::problem_of(kept.error())));
-                                 done({webchat::write_ack(frame.client_id, {}, {}), 200, {}});
+                                 done({webchat::write_ack(frame.client_id, {}, {}), {}});
                                });
                });
              });
@@ -437,7 +408,7 @@ void Visitors::view(const Guest& guest, const MessageRef& ref, State state, cons
     m.media_name = media.filename;
     m.media_type = media.mime;
     m.media_size = media.size;
-    m.media_url = webchat::media_path(guest.inbox->key.reveal(), media.sha256, deps_.services.now().wall + kMediaFor);
+    m.media_url = webchat::media_path(guest.inbox->key.reveal(), media.sha256, deps_.services.now().wall + webchat::kMediaFor);
   }
   deps_.hub.name_of(entry->agent, [m = std::move(m), done = std::move(done)](const std::string& name) mutable {
     m.agent = name;
@@ -490,20 +461,10 @@ void Visitors::locate(Guest& guest, std::function<void(const Error*)> done) {
                   if (conversation.ends_with('+')) conversation.pop_back();
                   deps_.services.store.cards({conversation}, [&guest, done](const Result<std::vector<routing::Card>>& cards) {
                     if (!cards) return done(&cards.error());
-                    if (!cards->empty() && cards->front().state != "closed") {
-                      guest.conversation = cards->front().conversation;
-                      guest.owner = cards->front().owner;
-                    }
+                    if (!cards->empty()) guest.stand(cards->front());
                     done(nullptr);
                   });
                 });
-}
-
-void Visitors::read_on(const Guest& guest, const MessageRef& after, std::function<void(Result<Shown>)> done) {
-  Shown shown;
-  shown.last = after.n;
-  shown.reset = false;
-  lines(guest, after.conversation, after.n, kMissed, std::move(shown), std::move(done));
 }
 
 void Visitors::look(const Guest& guest, const std::optional<MessageRef>& after, std::function<void(Result<Shown>)> done) {

@@ -25,8 +25,6 @@
 
 namespace belfry::gateway {
 
-class MediaStore;
-
 // A visitor on one of our roads.
 struct Guest {
   const Inbox* inbox = nullptr;
@@ -37,6 +35,8 @@ struct Guest {
   std::string conversation;  // the one he has open, as far as this road knows
   std::string owner;         // the agent who has it
   std::string address() const;
+  // Where he stands, by this card: a conversation that is over, or answered elsewhere, is not open here.
+  void stand(const routing::Card& card);
 };
 
 class Visitors {
@@ -45,7 +45,6 @@ class Visitors {
     Services& services;
     Intake& intake;
     ChatHub& hub;
-    MediaStore* media;
     std::vector<Inbox> inboxes;
     std::int64_t media_max = 0;
   };
@@ -62,9 +61,8 @@ class Visitors {
 
   // The answer to a frame that is neither hello nor ping: an ack or nack, or nothing, exactly once.
   struct Answer {
-    std::string frame;
-    int status = 200;                      // the same over HTTP
-    std::optional<wire::Problem> problem;  // of a nack
+    std::string frame;                     // empty: nothing is said
+    std::optional<wire::Problem> problem;  // of a nack; over HTTP it is the answer
   };
   using Done = std::function<void(Answer)>;
   void act(const std::shared_ptr<Guest>& guest, const webchat::Frame& frame, Done done);
@@ -80,8 +78,6 @@ class Visitors {
   void look(const Guest& guest, const std::optional<MessageRef>& after, std::function<void(Result<Shown>)> done);
   // What he has open, and whose it is, into the guest.
   void locate(Guest& guest, std::function<void(const Error*)> done);
-  // The log after an entry, without a look at anything else.
-  void read_on(const Guest& guest, const MessageRef& after, std::function<void(Result<Shown>)> done);
   // Of one entry that was published. Nothing: it is not the citizen's to see.
   void view(const Guest& guest, const MessageRef& ref, State state, const std::string& entry,
             std::function<void(std::optional<webchat::MessageView>)> done);

@@ -33,7 +33,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     m.text = frame->text;
     m.client_id = frame->client_id;
     m.media_id = frame->media;
-    m.media_name = frame->media_name;
     require(is_json(webchat::write_message(m)));
     require(webchat::clean(frame->text, webchat::kMaxText) == frame->text);
     webchat::Visitor who;

@@ -252,6 +252,74 @@ def without_sockets(shards):
         assert "Read you" in submit().body.decode(), "the answer on the page"
 
 
+def goes_on_by_sms(shards):
+    home = pathlib.Path(tempfile.mkdtemp(prefix="belfry-live-chat-"))
+    (home / "password").write_text("s3cret12\n")
+    (home / "password").chmod(0o600)
+    smsc = Smsc(home, "--password", "s3cret12")
+    more = WEB.replace('form = ["name", "phone?"]', 'continue = ["sms"]') + f"""
+[[smpp]]
+id = "sms"
+host = "127.0.0.1"
+port = {smsc.port}
+system_id = "belfry"
+password_file = "{home}/password"
+source = "12345"
+queue = "hall"
+"""
+    with house(shards=shards, more=more) as h:
+        h.start()
+        ana = Desk(h, h.people("ana")[0])
+        h.ready()
+        until("a bind", lambda: smsc.get("seen")["binds"] >= 1)
+        first, second = Tab(h), Tab(h)
+        equal(first.welcome["continue"], ["sms"], "ways on")
+        equal(first.refused("continue", "no_conversation", channel="sms", number="+491511234567")["status"], 409, "nothing to go on with")
+        first.write("I have to leave")
+        second.write("I come after him")
+        first.refused("continue", "not_offered", channel="whatsapp", number="+491511234567")
+        first.refused("continue", "invalid_number", channel="sms", number="12")
+        first.do("continue", channel="sms", number="+49 151 1234567")
+        words = lambda: [bytes.fromhex(s["raw"]).decode() for s in smsc.submits("491511234567")]
+        code = until("the code", words)[0][:6]
+        first.write("000000" if code != "000000" else "111111")  # a wrong one moves nothing
+        time.sleep(0.3)
+        one = h.get("/conversations?limit=10")["items"][0]
+        equal((one["channel"], one["state"]), ("web", "queued"), "after a wrong code")
+        first.write(code)
+        moved = first.event("moved")
+        equal((moved["channel"], moved["address"]), ("sms", "\u2026567"), "where it goes on")
+        one = until("it goes on there", lambda: next((c for c in h.get("/conversations?limit=10")["items"] if c["id"] == one["id"] and c["channel"] == "sms"), None))
+        equal([c["conversation"] for c in h.get("/queues/queue_hall/waiting")["items"]][0], one["id"], "its place in the line")
+        # What he writes on the page still comes into it; the answer goes by SMS, and is no web citizen's to call read.
+        first.write("Still here")
+        ana.be_ready()
+        conversation, gen = ana.take(lambda f: f["conversation"] == one["id"])
+        sent = ana.do("reply", conversation=conversation, gen=gen, text="We answer here")["id"]
+        until("the answer by SMS", lambda: "We answer here" in words())
+        first.send({"t": "read", "message": sent})
+        until("it is sent", lambda: h.get("/messages/" + sent)["state"] == "sent")
+        request(h.address, "POST", "/chat/portal/frames", {"t": "read", "message": sent}, {"Authorization": "Bearer " + first.token})
+        first.write("Got it")
+        equal(h.get("/messages/" + sent)["state"], "sent", "who reads an SMS does not say so here")
+    end(smsc.process)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def pages(shards):
+    with house(shards=shards, more=WEB) as h:
+        h.start().ready()
+        frame = request(h.address, "GET", "/widget/?inbox=portal&host=https%3A%2F%2Fcity.example")
+        if frame.status == 404 and b"not built" in frame.body:
+            return say("the pages are not built")
+        assert "frame-ancestors 'self' https://city.example;" in frame.headers["content-security-policy"] + ";", frame.headers
+        assert "other.example" not in frame.headers["content-security-policy"], "another inbox's page may embed it"
+        equal(request(h.address, "GET", "/widget/?inbox=nowhere").status, 404, "an inbox that is none")
+        loader = request(h.address, "GET", "/widget.js")
+        equal((loader.status, loader.headers["cross-origin-resource-policy"]), (200, "cross-origin"), "the loader")
+        assert "frame-ancestors 'none'" in request(h.address, "GET", "/desk/").headers["content-security-policy"], "the desk in a frame"
+
+
 def kept_out(shards):
     with house(shards=shards, more=WEB) as h:
         h.start()
@@ -328,4 +396,4 @@ def kept_out(shards):
 
 
 run(*[(f"{name}, shards {shards}", functools.partial(test, shards)) for shards in (1, 2)
-      for name, test in (("a conversation", talk), ("files", files), ("without sockets", without_sockets), ("who is kept out", kept_out))])
+      for name, test in (("a conversation", talk), ("files", files), ("without sockets", without_sockets), ("going on by SMS", goes_on_by_sms), ("the pages", pages), ("who is kept out", kept_out))])

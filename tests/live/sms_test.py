@@ -4,35 +4,6 @@ forms, long messages both ways, throttling, lost links, words. Usage: sms_test.p
 import functools
 from belfry import *
 
-PEERS = pathlib.Path(__file__).resolve().parents[2] / "loadtest/peers"
-
-
-class Smsc:
-    def __init__(self, house_dir, *words):
-        self.log = open(house_dir / "smsc.log", "ab")
-        self.process = start(["node", PEERS / "smsc.mjs", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
-        found = first_line(self.process, r"port=(\d+) control=(\d+)", 20, lambda: (house_dir / "smsc.log").read_text())
-        self.port, self.control = int(found[1]), f"127.0.0.1:{found[2]}"
-
-    def get(self, path):
-        return request(self.control, "GET", "/" + path).json
-
-    def tell(self, path, **body):
-        answer = request(self.control, "POST", "/" + path, body)
-        assert answer.status == 200, (path, answer)
-        return answer.json
-
-    def submits(self, to=None):
-        return [s for s in self.get("submits") if to is None or s["destination_addr"] == to]
-
-    def deliver(self, source, text=None, coding=0, destination="12345", **more):
-        octets = more.pop("octets", None)
-        if octets is None:
-            octets = text.encode("utf-16-be" if coding == 8 else "latin-1")
-        return self.tell("deliver", source_addr=source, source_addr_ton=1, source_addr_npi=1, destination_addr=destination,
-                         data_coding=coding, hex=octets.hex(), **more)["status"]
-
-
 class Town:
     def __init__(self, shards):
         self.shards = shards
