@@ -12,6 +12,7 @@
 #include "gateway/auth/auth.h"
 #include "gateway/chat/site.h"
 #include "gateway/desk_hub.h"
+#include "gateway/historian.h"
 #include "gateway/http_call.h"
 #include "gateway/intake.h"
 #include "gateway/links.h"
@@ -117,6 +118,7 @@ struct Shard::Body {
   WaitingRoom room;
   SlaTimers sla;
   Archiver archiver;
+  Historian historian;
   std::vector<std::unique_ptr<Listener>> listeners;
   asio::steady_timer beat_timer;
   asio::steady_timer stop_timer;
@@ -217,6 +219,7 @@ Shard::Body::Body(const Plan& p, int i)
       archiver(Archiver::Deps{loop, *store, p.work, read_clock, p.config.server.state_dir + "/archive",
                               p.config.retention.closed_days, p.config.retention.archive_months, 1'000,
                               p.config.server.state_dir + "/media", p.config.media.keep_days}),
+      historian(services),
       beat_timer(loop),
       stop_timer(loop),
       metrics(p.metrics) {
@@ -309,7 +312,7 @@ void Shard::Body::publish_counts() {
   room.publish();
   metrics.publish({webhook.counts(), intake.counts(), outgoing->counts(), matcher.counts(), media->counts(), intake.open(),
                    outgoing->in_flight(), site.desks(), commands.outstanding(), redis_up, leased, matcher.owner(),
-                   mirror.waiting(), mirror.ready_agents(), matcher.unaccounted(), archiver.counts(),
+                   mirror.waiting(), mirror.ready_agents(), matcher.unaccounted(), archiver.counts(), historian.counts(),
                    index == 0 ? &headroom : nullptr, outgoing->binds()});
 }
 
@@ -320,7 +323,7 @@ void Shard::Body::beat() {
   headroom.look();
   if (beating) return;
   if (epoch == 0) return begin_epoch();
-  std::vector<std::string> wanted{"matcher", "archive"};
+  std::vector<std::string> wanted{"matcher", "archive", "history"};
   for (const AccountInfo& account : plan.accounts) {
     if (account.channel != "web") wanted.push_back("acct:" + account.id);  // of the web chat every shard is the provider
   }
@@ -336,6 +339,7 @@ void Shard::Body::beat() {
       outgoing->on_leases({}, asked);
       matcher.on_lease(false, asked);
       archiver.on_lease(false, asked);
+      historian.on_lease(false, asked);
       return begin_epoch();
     }
     lease_until = asked + kLeaseTtl;
@@ -350,6 +354,7 @@ void Shard::Body::beat() {
     media->on_leases(out->leases, lease_until);
     matcher.on_lease(holds("matcher"), lease_until);
     archiver.on_lease(holds("archive"), lease_until);
+    historian.on_lease(holds("history"), lease_until);
     retry_ended_sessions();
   });
 }
@@ -472,6 +477,7 @@ void Shard::start() {
   b.matcher.start();
   b.sla.start();
   b.archiver.start();
+  b.historian.start();
   b.chat.start();
   b.beat_later();
 }
@@ -484,6 +490,7 @@ void Shard::stop(std::function<void()> done) {
   b.matcher.stop();
   b.sla.stop();
   b.archiver.stop();
+  b.historian.stop();
   b.site.close_desks(1001, "the gateway restarts");
   b.chat.close(1001, "the gateway restarts");
   // Desks first: a listener that stops closes its sockets at once, answered or not.
@@ -499,7 +506,7 @@ void Shard::stop(std::function<void()> done) {
       for (auto& listener : b.listeners) listener->stop(3'500, [left] { --*left; });
     }
     const bool drained = b.outgoing->drain();
-    const bool quiet = b.archiver.idle() && b.headroom.idle();
+    const bool quiet = b.archiver.idle() && b.historian.idle() && b.headroom.idle();
     if ((*left == 0 && drained && quiet && b.ended.empty()) || now >= b.stop_by) {
       asio::post(b.loop, [look] { *look = nullptr; });
       return b.finish_stop();

@@ -44,6 +44,11 @@ ShardMetrics::ShardMetrics(Metrics& m) : metrics_(m) {
   archive_failures_.counter = m.counter("belfry_archive_failures_total",
                                         "Batches for the archive that the disk or Redis did not take; they are repeated.");
   no_news_.counter = m.counter("belfry_messages_no_news_total", "Messages closed as expired after 31 days without news.");
+  history_entries_.counter = m.counter("belfry_history_entries_total", "Transitions counted for the history.");
+  history_gaps_.counter =
+      m.counter("belfry_history_gaps_total", "Times the transition log had lost entries before they were counted.");
+  history_failures_.counter =
+      m.counter("belfry_history_failures_total", "Steps of counting that the store did not take; they are tried again.");
   memory_used_ = m.gauge("belfry_redis_memory_used_bytes", "Memory of Redis that counts against its limit.");
   memory_max_ = m.gauge("belfry_redis_memory_max_bytes", "The limit of Redis' memory; 0: it has none.");
   disk_free_ = m.gauge("belfry_disk_free_bytes", "Free disk under the embedded Redis; -1: Redis is elsewhere.");
@@ -98,6 +103,9 @@ void ShardMetrics::publish(const Now& now) {
   archive_lines_.at(now.archiver.written);
   archive_failures_.at(now.archiver.failed);
   no_news_.at(now.archiver.expired);
+  history_entries_.at(now.historian.entries);
+  history_gaps_.at(now.historian.gaps);
+  history_failures_.at(now.historian.failed);
   for (const Outgoing::Binds& each : now.binds) {
     auto it = binds_.find(each.account);
     if (it == binds_.end()) {

@@ -10,6 +10,7 @@
 
 #include "gateway/archiver.h"
 #include "gateway/headroom.h"
+#include "gateway/historian.h"
 #include "gateway/intake.h"
 #include "gateway/matcher.h"
 #include "gateway/media_fetch.h"
@@ -34,6 +35,7 @@ class ShardMetrics {
     std::size_t waiting = 0, ready_agents = 0;  // told by the matcher's owner only
     std::int64_t unaccounted = 0;
     Archiver::Counts archiver;
+    Historian::Counts historian;
     const Headroom* headroom = nullptr;  // of the one shard that tells
     std::vector<Outgoing::Binds> binds;
   };
@@ -55,6 +57,7 @@ class ShardMetrics {
   Series sent_, failed_, uncertain_, returned_, settle_retries_;
   Series offers_, offers_refused_, offers_failed_, swept_, recounted_, media_fetched_, media_failed_;
   Series archived_, archive_lines_, archive_failures_, no_news_;
+  Series history_entries_, history_gaps_, history_failures_;
   struct Binds {
     Gauge up, down;
   };

@@ -79,8 +79,8 @@ void WaitingRoom::hear(const routing::Value& entry, bool counts) {
   const auto ended = pace_.apply(entry);
   if (!counts) return;
   if (deps_.on_entry) deps_.on_entry(entry);
-  if (!ended) return;
   using How = routing::Pace::Ended::How;
+  if (!ended || ended->how == How::kHandled) return;
   Series& s = series(ended->queue);
   if (ended->error_ms) s.error.observe(static_cast<double>(*ended->error_ms) / 1000);
   if (!deps_.owner()) return;

@@ -59,13 +59,16 @@ Pace::Level& Pace::bucket(Line& line, std::int64_t t) {
   return line.buckets.back().level;
 }
 
-void Pace::handled(Followed& f, std::int64_t t) {
+std::optional<Pace::Ended> Pace::handled(Followed& f, std::int64_t t) {
   if (f.phase == Phase::kWorks && f.since > 0) f.handled += std::max<std::int64_t>(0, t - f.since);
   const std::int64_t took = std::exchange(f.handled, 0);
-  if (f.phase == Phase::kWaits || took <= 0 || took > kLongestHandle) return;
+  if (f.phase == Phase::kWaits || took <= 0) return std::nullopt;
   Line& l = *f.line;
+  Ended out{.how = Ended::How::kHandled, .queue = l.id, .wait_ms = 0, .handled_ms = took, .error_ms = std::nullopt};
+  if (took > kLongestHandle) return out;
   const auto weight = 1.0 / static_cast<double>(std::min(++l.handles, kMeanOf));
   l.handle_ms += (static_cast<double>(took) - l.handle_ms) * weight;
+  return out;
 }
 
 Pace::Ended Pace::answered(Followed& f, std::int64_t t) {
@@ -80,6 +83,7 @@ Pace::Ended Pace::answered(Followed& f, std::int64_t t) {
   const std::int64_t goal = settings != nullptr ? settings->goals.in_time_ms() : 0;
   Level& level = bucket(l, t);
   ++level.answered;
+  out.timed = goal > 0;
   if (goal > 0) {
     out.how = out.wait_ms <= goal ? Ended::How::kInTime : Ended::How::kLate;
     if (out.how == Ended::How::kInTime) ++level.in_time;
@@ -137,12 +141,14 @@ std::optional<Pace::Ended> Pace::apply(const Value& stream_entry) {
     if (f == nullptr) f = follow(conversation, field("q"));
     if (f != nullptr) *f = Followed{.line = f->line, .phase = Phase::kWorks, .since = t};
   } else if (kind == "requeued") {
-    if (f != nullptr) handled(*f, t);
+    std::optional<Ended> stint;
+    if (f != nullptr) stint = handled(*f, t);
     const std::string_view since = field("s");
     if (Followed* waits = follow(conversation, field("q"))) {
       waits->phase = Phase::kWaits;
       waits->since = since.empty() ? t : to_number<std::int64_t>(since);
     }
+    return stint;
   } else if (f == nullptr) {
     return std::nullopt;
   } else if (kind == "parked") {
@@ -160,10 +166,15 @@ std::optional<Pace::Ended> Pace::apply(const Value& stream_entry) {
         const bool brief = t - f->since < kShortMs;
         Level& level = bucket(*f->line, t);
         ++(brief ? level.abandoned_short : level.abandoned);
-        ended = Ended{brief ? Ended::How::kShort : Ended::How::kAbandoned, f->line->id, t - f->since, std::nullopt};
+        const QueueState* settings = find_(f->line->id);
+        ended = Ended{.how = brief ? Ended::How::kShort : Ended::How::kAbandoned,
+                      .queue = f->line->id,
+                      .wait_ms = t - f->since,
+                      .timed = settings != nullptr && settings->goals.in_time_ms() > 0,
+                      .error_ms = std::nullopt};
       }
     } else {
-      handled(*f, t);
+      ended = handled(*f, t);
     }
     followed_.erase(found);
     return ended;

@@ -43,11 +43,13 @@ class Pace {
 
   explicit Pace(FindQueue find, std::size_t most = kFollowed) : find_(std::move(find)), most_(most) {}
 
-  // What an entry meant for a queue's service level.
+  // What an entry meant for a queue: a wait ended, or an agent's stint (kHandled).
   struct Ended {
-    enum class How : std::uint8_t { kInTime, kLate, kAnswered, kAbandoned, kShort } how = How::kAnswered;  // kAnswered: no goal
+    enum class How : std::uint8_t { kInTime, kLate, kAnswered, kAbandoned, kShort, kHandled } how = How::kAnswered;
     std::string queue;
     std::int64_t wait_ms = 0;
+    std::int64_t handled_ms = 0;
+    bool timed = false;                    // the queue has a goal; of an answer without one `how` is kAnswered
     std::optional<std::int64_t> error_ms;  // |told - real|, if it was told
   };
   // One entry, in the stream's order; one that was seen before is nothing.
@@ -101,7 +103,7 @@ class Pace {
   Line& line(std::string_view queue);
   Followed* follow(std::string_view conversation, std::string_view queue);
   Ended answered(Followed& f, std::int64_t t);
-  void handled(Followed& f, std::int64_t t);
+  std::optional<Ended> handled(Followed& f, std::int64_t t);
   Level& bucket(Line& line, std::int64_t t);
 
   FindQueue find_;

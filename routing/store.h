@@ -278,6 +278,10 @@ struct Page {
   std::int64_t total = 0;
   std::vector<Line> lines;
 };
+// What is added to the counts of one hour, queue, channel and language: routing/history.h writes them.
+struct HistoryRow {
+  std::string day, field, counts;
+};
 // What is over, and may be archived: a closed conversation, or a log of sends.
 struct Due {
   std::string conversation;
@@ -444,6 +448,11 @@ class Store : public LaneStore {
   virtual void archive_later(const std::vector<std::string>& conversations, WallTime at, Done<Outcome> done) = 0;
   // After it is on disk. kMissing: it was deleted before. kStale: something of it changed, or waits for news; read it again.
   virtual void archive_done(const Archived& what, Done<Outcome> done) = 0;
+
+  // Counts of a step through the transition stream, from the entry counted last to this one. Stale: it was counted up to `state`
+  // already; nothing was added.
+  virtual void history_add(std::string_view from, std::string_view to, const std::vector<HistoryRow>& rows,
+                           Done<Outcome> done) = 0;
   virtual void recount(std::string_view conversation, Done<Outcome> done) = 0;  // gen: the difference
 
   // Reading.

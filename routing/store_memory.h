@@ -190,6 +190,8 @@ struct World {
   std::set<std::pair<std::int64_t, std::string>> closed;                 // when the archive is to look at it, conversation
   std::optional<std::int64_t> alive;                                     // when a shard last started or beat
   std::map<std::string, std::vector<MediaWait>> media;                   // account -> media to be fetched
+  std::map<std::string, std::map<std::string, std::string>> history;     // day -> field -> counts
+  std::string history_at;                                                // the entry of the stream that was counted last
 };
 
 }  // namespace model

@@ -498,6 +498,20 @@ class RedisStore final : public Store {
     call("archive_done", {w.conversation, std::to_string(w.gen), w.states, std::to_string(w.facts)},
          outcome("archive_done", std::move(done), common));
   }
+  void history_add(std::string_view from, std::string_view to, const std::vector<HistoryRow>& rows, Done<Outcome> done) override {
+    std::vector<std::string> args{std::string(from), std::string(to)};
+    for (const HistoryRow& row : rows) args.insert(args.end(), {row.day, row.field, row.counts});
+    call_list("history_add", args, [done = std::move(done)](Result<Value> reply) {
+      if (!reply) return done(tl::unexpected(std::move(reply.error())));
+      if (!reply->is_array() || reply->array.empty()) return done(odd("history_add"));
+      Outcome out;
+      if (reply->array[0].text == "stale" && reply->array.size() > 1) {
+        out.what = Outcome::What::kStale;
+        out.state = reply->array[1].text;
+      }
+      done(std::move(out));
+    });
+  }
   void recount(std::string_view conversation, Done<Outcome> done) override {
     call("recount", {conversation}, [done = std::move(done)](Result<Value> reply) {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));

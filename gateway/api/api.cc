@@ -143,7 +143,7 @@ Api::Api(Services& services, Auth& auth, ApiOptions options)
   for (auto* routes : {api::session_routes, api::message_routes, api::conversation_routes, api::directive_routes,
                        api::audit_routes, api::contact_routes, api::contact_link_routes, api::people_routes, api::queue_routes,
                        api::key_routes, api::media_routes, api::insight_routes, api::account_routes, api::waiting_routes,
-                       api::route_routes, api::canned_routes, api::announcement_routes}) {
+                       api::route_routes, api::canned_routes, api::announcement_routes, api::history_routes}) {
     const auto some = routes();
     inside_->routes.insert(inside_->routes.end(), some.begin(), some.end());
   }

@@ -40,19 +40,26 @@ bool Call::may(Action action, const Object& object) {
   return false;
 }
 
-std::optional<Paging> paging(Call& call, int max_limit, std::initializer_list<std::string_view> also) {
-  const std::string_view query = call.request().query;
-  for (std::string_view rest = query; !rest.empty();) {
+bool known_parameters(Call& call, const std::vector<std::string_view>& known) {
+  for (std::string_view rest = call.request().query; !rest.empty();) {
     const auto amp = rest.find('&');
     const std::string_view name = rest.substr(0, std::min(rest.find('='), amp));
     rest = amp == std::string_view::npos ? std::string_view{} : rest.substr(amp + 1);
-    if (name.empty() || name == "after" || name == "limit" || std::find(also.begin(), also.end(), name) != also.end()) continue;
-    std::string known = "after, limit";
-    for (const std::string_view word : also) known.append(", ").append(word);
+    if (name.empty() || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    std::string all;
+    for (const std::string_view word : known) all.append(all.empty() ? "" : ", ").append(word);
     call.problem(wire::problem(422, "unknown_parameter",
-                               "`" + std::string(name.substr(0, 60)) + "` is not known here; known are " + known + "."));
-    return std::nullopt;
+                               "`" + std::string(name.substr(0, 60)) + "` is not known here; known are " + all + "."));
+    return false;
   }
+  return true;
+}
+
+std::optional<Paging> paging(Call& call, int max_limit, std::initializer_list<std::string_view> also) {
+  const std::string_view query = call.request().query;
+  std::vector<std::string_view> known{"after", "limit"};
+  known.insert(known.end(), also);
+  if (!known_parameters(call, known)) return std::nullopt;
   Paging paging;
   paging.after = query_value(query, "after");
   bool found = false;

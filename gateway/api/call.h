@@ -68,7 +68,10 @@ std::vector<Route> media_routes();
 std::vector<Route> insight_routes();
 std::vector<Route> account_routes();
 std::vector<Route> waiting_routes();
+std::vector<Route> history_routes();
 
+// Whether the query has no other parameters than these; answers 422 otherwise.
+bool known_parameters(Call& call, const std::vector<std::string_view>& known);
 // `after` and `limit` of a list. Answers 422 and gives nothing if the query has anything else.
 struct Paging {
   std::string after;

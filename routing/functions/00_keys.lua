@@ -43,6 +43,7 @@
 --   T:sends              hash    account|shard -> the log of sends in use|its day
 --   T:consent:<address>  hash    category -> given or refused|ms|proof
 --   T:quarantine         list    updates that could not be kept otherwise
+--   T:hist:<day>, T:histat  what was, counted by the hour: 65_history.lua
 --
 -- Weights are integers, ten to one conversation: wrap-up weighs 3.
 

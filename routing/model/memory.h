@@ -179,6 +179,7 @@ class Memory final : public MemoryStore {
   void archive_due(WallTime before, int most, Done<std::vector<Due>> done) override;
   void archive_later(const std::vector<std::string>& conversations, WallTime at, Done<Outcome> done) override;
   void archive_done(const Archived& what, Done<Outcome> done) override;
+  void history_add(std::string_view from, std::string_view to, const std::vector<HistoryRow>& rows, Done<Outcome> done) override;
   void recount(std::string_view conversation, Done<Outcome> done) override;
 
   // Reading.

@@ -26,6 +26,7 @@
 #include <thread>
 #include <vector>
 
+#include "routing/history.h"
 #include "routing/library.h"
 #include "routing/resp.h"
 #include "routing/store_memory.h"
@@ -719,6 +720,18 @@ class Driver : public Pair {
   Outcome archive_later(const std::vector<std::string>& ids, std::int64_t at) {
     return ask<Outcome>("archive_later", [&](Store& s, auto done) { s.archive_later(ids, WallTime{at}, done); });
   }
+  Outcome history_add(const std::string& from, const std::string& to, const std::vector<HistoryRow>& rows) {
+    return ask<Outcome>("history_add " + from + " " + to, [&](Store& s, auto done) { s.history_add(from, to, rows, done); });
+  }
+  void compare_history() {
+    for (const auto& [day, fields] : memory->world().history) {
+      const Value got = bench().link.run({"HGETALL", "{t}:hist:" + day});
+      std::map<std::string, std::string> theirs;
+      for (std::size_t i = 0; i + 1 < got.array.size(); i += 2) theirs[got.array[i].text] = got.array[i + 1].text;
+      EXPECT_EQ(theirs, fields) << day;
+      EXPECT_GT(bench().link.run({"TTL", "{t}:hist:" + day}).integer, 399 * 86'400);
+    }
+  }
   Outcome archive_done(const Archived& what) {
     return ask<Outcome>("archive_done " + what.conversation + "@" + std::to_string(what.gen) + " " + what.states,
                         [&](Store& s, auto done) { s.archive_done(what, done); });
@@ -1296,6 +1309,35 @@ class Fuzz : public Driver {
   const std::vector<std::string> accounts_{"w1", "w2"};
   const std::vector<std::string> shards_{"s1", "s2", "s3"};
 };
+
+// What was counted once is never counted again, and both sum alike.
+TEST(Store, CountsOfThePastAreAddedOnce) {
+  Driver t;
+  std::mt19937_64 chance(7);
+  const auto upto = [&](std::uint64_t n) { return chance() % n; };
+  std::string place;
+  for (int step = 1; step <= 200 && !t.broken; ++step) {
+    std::vector<HistoryRow> rows;
+    for (std::uint64_t i = upto(4); i > 0; --i) {
+      Counts counts;
+      counts.add(static_cast<Tally>(upto(kTallies)), static_cast<std::int64_t>(upto(3) == 0 ? 5'000'000'000 : 1 + upto(9)));
+      if (upto(2) == 0) counts.add(static_cast<Span>(upto(kSpans)), static_cast<std::int64_t>(upto(100'000'000)));
+      rows.push_back(
+          {"2027011" + std::to_string(upto(3)), "08|hall|" + std::string(upto(2) == 0 ? "wa" : "sms") + "|es", counts.write()});
+    }
+    const std::string to = std::to_string(step) + "-0";
+    const bool lost = upto(5) == 0;  // a step that was taken already, or never
+    const Outcome out = t.history_add(lost ? "nowhere" : place, to, rows);
+    EXPECT_EQ(out.what, lost ? Outcome::What::kStale : Outcome::What::kOk);
+    if (lost) {
+      EXPECT_EQ(out.state, place);
+    } else {
+      place = to;
+    }
+  }
+  t.compare_history();
+  EXPECT_EQ(t.memory->world().history.size(), 3U);
+}
 
 TEST(Store, TheModelAndRedisAnswerAlike) {
   const char* one = std::getenv("SEED");

@@ -1,3 +1,4 @@
+#include "routing/history.h"
 #include "tests/unit/gateway/api_house.h"
 
 namespace belfry::gateway {
@@ -537,6 +538,57 @@ TEST_F(ApiTest, StatsComeFromTheMirror) {
   EXPECT_EQ(choice.json["queue"], "queue_hall");
 }
 
+TEST_F(ApiTest, HistoryIsSummedBySteps) {
+  routing::Counts morning, evening;
+  morning.add(routing::Tally::kOpened, 3);
+  morning.add(routing::Span::kWait, 12'000);
+  evening.add(routing::Tally::kOpened, 2);
+  redis.hashes["{belfry}:hist:20270115"] = {{"08|hall|wa|es", morning.write()}, {"23|hall|wa|es", evening.write()}, {"x", "0=9"}};
+  redis.hashes["{belfry}:hist:20270116"] = {{"02|works|sms|", evening.write()}, {"09|hall|wa|en", morning.write()}};
+  redis.strings["{belfry}:histat"] = "1800000000000-3";
+  const std::string path = "/api/v1/stats/history?from=2027-01-15T00:00:00Z&to=2027-01-17T00:00:00Z";
+  const auto opened = [&](const std::string& query) {
+    const Answer answer = as(admin, request("GET", path + query));
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    std::map<std::string, int> out;
+    for (const auto& item : answer.json["items"])
+      out[item["at"].get<std::string>().substr(0, 16) + " " + item["key"].get<std::string>()] = item["opened"];
+    return out;
+  };
+  using Opened = std::map<std::string, int>;
+  EXPECT_EQ(opened(""), (Opened{{"2027-01-15T00:00 ", 5}, {"2027-01-16T00:00 ", 5}}));
+  EXPECT_EQ(
+      opened("&step=hour&by=channel"),
+      (Opened{{"2027-01-15T08:00 wa", 3}, {"2027-01-15T23:00 wa", 2}, {"2027-01-16T02:00 sms", 2}, {"2027-01-16T09:00 wa", 3}}));
+  EXPECT_EQ(opened("&zone=America/Lima&by=language"),
+            (Opened{{"2027-01-15T05:00 es", 5}, {"2027-01-15T05:00 ", 2}, {"2027-01-16T05:00 en", 3}}))
+      << "02:00 there is still the day before";
+  EXPECT_EQ(opened("&step=week&by=queue"), (Opened{{"2027-01-11T00:00 queue_hall", 8}, {"2027-01-11T00:00 queue_works", 2}}));
+  EXPECT_EQ(opened("&step=month&zone=Europe/Madrid"), (Opened{{"2026-12-31T23:00 ", 10}}));
+  EXPECT_EQ(opened("&queue=queue_hall&language=es"), (Opened{{"2027-01-15T00:00 ", 5}}));
+  EXPECT_EQ(opened("&channel=web"), Opened{});
+  const Answer all = as(admin, request("GET", path));
+  EXPECT_EQ(all.json["counted_to"], "2027-01-15T08:00:00.000Z");
+  EXPECT_EQ(all.json["totals"][0]["opened"], 10);
+  EXPECT_EQ(all.json["totals"][0]["wait"], json({{"count", 2}, {"mean_s", 12}, {"p50_s", 15}, {"p90_s", 15}, {"max_s", 15}}));
+  EXPECT_TRUE(all.json["totals"][0]["handle"].is_null());
+  const Answer csv = as(admin, request("GET", path + "&format=csv&by=queue"));
+  EXPECT_EQ(csv.headers.get("content-disposition"), "attachment; filename=\"history.csv\"");
+  EXPECT_EQ(csv.body.substr(0, csv.body.find(',')), "at");
+  EXPECT_NE(csv.body.find("2027-01-15T00:00:00.000Z,\"queue_hall\",\"\",5,0"), std::string::npos) << csv.body;
+  for (const char* wrong : {"&from=yesterday", "&step=minute", "&by=agent", "&zone=Mars/Base", "&queue=A!", "&format=xls",
+                            "&to=2026-01-01T00:00:00Z", "&to=2029-01-01T00:00:00Z", "&step=hour&to=2027-03-01T00:00:00Z"}) {
+    std::string query = path;
+    const std::string name = std::string(wrong).substr(1, std::string(wrong).find('=') - 1);
+    if (const auto at = query.find("&to="); at != std::string::npos && std::string(wrong).find("to=") != std::string::npos)
+      query.resize(at);
+    if (name == "from") query = "/api/v1/stats/history?";
+    EXPECT_EQ(as(admin, request("GET", query + wrong)).code(), "invalid_parameter") << wrong;
+  }
+  EXPECT_EQ(as(admin, request("GET", "/api/v1/stats/history?colour=red")).code(), "unknown_parameter");
+  EXPECT_EQ(as(key_of_role("integration"), request("GET", path)).status, 200);
+}
+
 TEST_F(ApiTest, TheDescriptionIsTrue) {
   const Answer answer = send(request("GET", "/api/v1/openapi.json"));
   ASSERT_EQ(answer.status, 200);
@@ -567,7 +619,7 @@ TEST_F(ApiTest, TheDescriptionIsTrue) {
     }
     EXPECT_EQ(described, allowed) << path;
   }
-  EXPECT_EQ(operations, 63);
+  EXPECT_EQ(operations, 64);
 }
 
 }  // namespace
