@@ -799,7 +799,7 @@ class Loader {
       s.text("start_answer", m.start_answer);
       s.text("help_answer", m.help_answer);
       s.number("window", m.window, 1, 1'000);
-      s.number("rate", m.rate, 1, 10'000);
+      s.number("rate", m.rate, 1, 100'000);
       s.duration("enquire_link", m.enquire_link_ms, 1'000, 3'600'000);
       s.duration("response_timeout", m.response_timeout_ms, 1'000, 300'000);
       s.choice("alphabet", m.alphabet, {"gsm7", "latin1", "ascii"});

@@ -27,7 +27,7 @@ queue = "city"
 class Sms:
     """A belfryd on a sink of its own."""
 
-    def __init__(self, options, fsync, *sink, window=100, rate=10000, port=None):
+    def __init__(self, options, fsync, *sink, window=100, rate=100000, port=None):
         self.running = []
         self.home = None
         if port is None:

@@ -249,11 +249,14 @@ local function quarantine(keys, a)
 end
 
 -- acknowledged(now, account, then members) -> ok. The provider has our yes to these: the same bytes are another message from now on.
+-- What nobody acknowledged is nothing after ten minutes; it is looked for once a minute, if there is much.
+local looked = {}
 local function acknowledged(keys, a)
-  local key = keys[1] .. ':open:' .. a[2]
+  local key, now = keys[1] .. ':open:' .. a[2], now_of(a[1])
   call('HDEL', key, unpack(a, 3))
-  if call('HLEN', key) > 2000 then
-    local now, all = now_of(a[1]), call('HGETALL', key)
+  if math.abs(now - (looked[key] or 0)) >= 60000 and call('HLEN', key) > 2000 then
+    looked[key] = now
+    local all = call('HGETALL', key)
     for i = 1, #all, 2 do
       if now - tonumber(all[i + 1]) >= OPEN_MS then call('HDEL', key, all[i]) end
     end
