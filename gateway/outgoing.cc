@@ -38,6 +38,7 @@ struct Outgoing::Lane {
   std::set<std::pair<std::string, std::int64_t>> held;  // claimed, and neither settled nor put back as far as we heard
   bool recovered = false;                               // orphans of an earlier owner are marked; only then is anything claimed
   bool claiming = false;
+  int asked_for = 0;   // messages, by the claim under way: what is claimed at once meanwhile leaves room for them
   bool again = true;   // the lane may hold more than was claimed last
   Instant hold_until;  // the provider refuses the whole account
   std::vector<routing::Settled> settled;
@@ -102,7 +103,7 @@ Outgoing::Lane* Outgoing::owned(std::string_view account_id) {
 routing::LeaseRef Outgoing::lease(std::string_view account_id) {
   Lane* lane = owned(account_id);
   const Now now = deps_.now();
-  if (lane == nullptr || lane->claiming || now.mono < lane->hold_until || lane->sender->credit(now).messages <= 0)
+  if (lane == nullptr || now.mono < lane->hold_until || lane->sender->credit(now).messages <= lane->asked_for)
     return {deps_.shard, 0};
   return {deps_.shard, lane->epoch};
 }
@@ -233,9 +234,11 @@ void Outgoing::pump(Lane& lane) {
   if (credit.alerts <= 0) return wake_at(lane, std::max(credit.ask_again, now.mono + 1));
   const routing::Room most{std::min(credit.messages, kClaimBatch), std::min(credit.alerts, kClaimBatch)};
   lane.claiming = true;
+  lane.asked_for = most.messages;
   lane.again = false;
   deps_.store.claim(lane.info.id, {deps_.shard, lane.epoch}, most, [this, &lane, most](Result<routing::Claims> claims) {
     lane.claiming = false;
+    lane.asked_for = 0;
     if (!claims) {
       lane.doubt = lane.doubt || (claims.error().code != Errc::kUnavailable && claims.error().code != Errc::kBusy);
       lane.again = true;

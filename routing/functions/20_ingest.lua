@@ -34,8 +34,8 @@ local function came_before(now, key, member)
     call('HSET', key, string.sub(member, 2), clock)
     return false
   end
-  local at = call('HGET', key, member)
-  if at and now - tonumber(at) < OPEN_MS then return true end
+  if call('HSETNX', key, member, clock) == 1 then return false end
+  if now - tonumber(call('HGET', key, member)) < OPEN_MS then return true end
   call('HSET', key, member, clock)
   return false
 end

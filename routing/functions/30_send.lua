@@ -1,6 +1,6 @@
 -- The road out: reply -> lane -> claim -> settle. One outbound entry of a conversation is in flight at a time (conv.fly);
 -- the others wait in T:hold:<conv>, and conv.fly names the one whose turn it is, claimed or still in its lane. In a log of sends the
--- order is that of each citizen: the next to him waits in T:hold:<conv.n> for the one before. A claim is durable before the first byte
+-- order is that of each citizen: the next to him (lane|conv.n) waits in conv.w<n> for the one before. A claim is durable before the first byte
 -- and is never taken over by a machine.
 
 local names = {} -- 32_receipts.lua: what providers call our messages
@@ -31,14 +31,16 @@ local function advance(T, conv, n, to)
   return true, from
 end
 
--- The one in flight has its answer: the next that still waits gets the turn, before anything written from now on.
-local function land(T, account, conv, n)
+-- The one in flight has its answer: the next that still waits gets the turn, before anything written from now on. `r` is what of the
+-- conversation was read already: fly, state, own, w<n>.
+local function land(T, account, conv, n, r)
   local item = conv .. '.' .. n
   call('HDEL', T .. ':fly:' .. account, item)
-  local r = call('HMGET', T .. ':conv:' .. conv, 'fly', 'state')
+  r = r or call('HMGET', T .. ':conv:' .. conv, 'fly', 'state', 'own', 'w' .. n)
   if r[2] == 'sends' then
-    local lane, nxt = string.match(call('LPOP', T .. ':hold:' .. item) or '', '^(%d)|(.+)$')
-    if nxt then
+    if r[4] then
+      local lane, nxt = string.match(r[4], '^(%d)|(.+)$')
+      call('HDEL', T .. ':conv:' .. conv, 'w' .. n)
       call('LPUSH', T .. ':out:' .. account .. ':' .. lane, nxt)
       call('PUBLISH', T .. ':lane:' .. account, '')
     end
@@ -61,8 +63,8 @@ end
 
 -- May it be claimed at once? Nobody waits before it, and the caller has the lane.
 local function at_once(T, now, account, lane, shard, epoch)
-  return epoch ~= '' and owns(T, 'acct:' .. account, shard, epoch, now) and call('LLEN', T .. ':out:' .. account .. ':0') == 0
-    and (lane == '0' or call('LLEN', T .. ':out:' .. account .. ':' .. lane) == 0)
+  return epoch ~= '' and owns(T, 'acct:' .. account, shard, epoch, now) and
+    call('EXISTS', T .. ':out:' .. account .. ':0', T .. ':out:' .. account .. ':' .. lane) == 0
 end
 
 -- Into its lane, or into the owner's hands.
@@ -147,19 +149,19 @@ end
 -- A log of sends holds so many, of one account, shard and day: it is archived as a whole.
 local MOST_SENDS = 1000
 
--- The one in use: its id, or nil if there is no room for a new one.
+-- The one in use: its id and how many of it are open, or nil if there is no room for a new one.
 local function log_of_sends(T, now, account, channel, shard, room)
   local slot, day = account .. '|' .. shard, int(math.floor(now / 86400000))
   local id = string.match(call('HGET', T .. ':sends', slot) or '', '^(%d+)|' .. day .. '$')
-  local r = id and call('HMGET', T .. ':conv:' .. id, 'state', 'n')
-  if r and r[1] == 'sends' and tonumber(r[2]) < MOST_SENDS then return id end
+  local r = id and call('HMGET', T .. ':conv:' .. id, 'state', 'n', 'open')
+  if r and r[1] == 'sends' and tonumber(r[2]) < MOST_SENDS then return id, tonumber(r[3]) end
   if not room then return nil end
   id = int(call('INCR', T .. ':seq'))
   call('HSET', T .. ':sends', slot, id .. '|' .. day)
   call('HSET', T .. ':conv:' .. id, 'state', 'sends', 'gen', 1, 'own', '', 'q', '', 'ch', channel, 'acct', account, 'contact', '',
     'addr', '', 'nm', '', 'first', clock, 'eff', clock, 'wt', 0, 'base', 0, 'n', 0, 'open', 0, 'win', 0, 'last', clock, 'slot', slot)
   call('ZADD', T .. ':closed', clock, id)
-  return id
+  return id, 0
 end
 
 -- Whether what went to this citizen before still waits for its answer.
@@ -200,18 +202,19 @@ local function send(keys, a)
   if a[9] == '1' and now >= win then return {'window', win} end
   if conv then return reply(keys, {a[1], conv, '', '', a[5], a[7], lane, '0', a[10], a[11], a[6]}) end
   if r[5] and lane ~= '0' and a[13] ~= '1' then return {'refused', 'consent'} end
-  conv = log_of_sends(T, now, account, a[3], a[10], a[12] ~= '0')
+  local open
+  conv, open = log_of_sends(T, now, account, a[3], a[10], a[12] ~= '0')
   if not conv then return {'refused', 'full'} end
   local n = int(call('RPUSH', T .. ':log:' .. conv, a[7]))
   local item = conv .. '.' .. n
   local waits = sent and on_its_way(T, account, sent)
   local claimed = not waits and at_once(T, now, account, lane, a[10], a[11])
   call('SETRANGE', T .. ':st:' .. conv, n - 1, claimed and 'c' or 'q')
-  call('HINCRBY', T .. ':conv:' .. conv, 'open', 1)
-  call('HSET', T .. ':conv:' .. conv, 'n', n, 'last', clock)
+  call('HSET', T .. ':conv:' .. conv, 'n', n, 'last', clock, 'open', int(open + 1))
   call('HSET', ak, 's:' .. account, item)
   if waits then
-    call('RPUSH', T .. ':hold:' .. sent, lane .. '|' .. item)
+    local before_conv, before_n = string.match(sent, '^(.+)%.(%d+)$')
+    call('HSET', T .. ':conv:' .. before_conv, 'w' .. before_n, lane .. '|' .. item)
   else
     set_off(T, account, lane, item, claimed, a[11])
   end
@@ -266,15 +269,16 @@ function names.settle(T, now, account, conv, n, to, pid, reason)
     if line then pid, lines = string.sub(pid, 1, line - 1), string.sub(pid, line) end
     if pid ~= '' then call('HSETNX', T .. ':pid:' .. conv, n, pid) end
   end
-  if to == 'u' then
-    if moved then call('ZADD', T .. ':dl', now + 10000, 'unc|' .. account .. '|' .. conv .. '.' .. n) end
-  elseif from == 'c' or from == 'u' or from == 'q' then
-    land(T, account, conv, n)
+  local lands = to ~= 'u' and (from == 'c' or from == 'u' or from == 'q')
+  local r = (lands or moved) and call('HMGET', T .. ':conv:' .. conv, 'fly', 'state', 'own', 'w' .. n)
+  if lands then
+    land(T, account, conv, n, r)
+  elseif to == 'u' and moved then
+    call('ZADD', T .. ':dl', now + 10000, 'unc|' .. account .. '|' .. conv .. '.' .. n)
   end
   if moved then
     if reason ~= '' then call('HSET', T .. ':pid:' .. conv, 'f' .. n, reason) end
-    local own = call('HGET', T .. ':conv:' .. conv, 'own')
-    if own and own ~= '' then tell(T, now, own, 'r', conv, n, to, reason) end
+    if r[3] and r[3] ~= '' then tell(T, now, r[3], 'r', conv, n, to, reason) end
   end
   if lines then names.learn(T, now, account, conv, n, lines) end
   return moved
@@ -286,6 +290,7 @@ end
 local function settle(keys, a)
   local T, now = keys[1], now_of(a[1])
   local account, out = a[2], {'ok'}
+  names.early = nil
   for i = 3, #a, 5 do out[#out + 1] = names.settle(T, now, account, a[i], a[i + 1], a[i + 2], a[i + 3], a[i + 4]) and 1 or 0 end
   return out
 end

@@ -24,12 +24,14 @@ local function heard(T, now, account, name, state, reason, numbers)
   return true
 end
 
--- `lines`: for each name a line, name|last digits of the number.
+-- `lines`: for each name a line, name|last digits of the number. names.early: whether receipts wait for a name, once it was asked in
+-- the present call; nothing in it adds one.
 function names.learn(T, now, account, conv, n, lines)
   local key = T .. ':mid:' .. account .. ':' .. int(math.floor(now / 86400000))
   local _, of = string.gsub(lines, '\n', '')
   local early = T .. ':early:' .. account
-  local waiting = call('EXISTS', early) == 1
+  if names.early == nil then names.early = call('EXISTS', early) == 1 end
+  local waiting = names.early
   for name, to in string.gmatch(lines, '\n([^\n]*)|([^|\n]*)') do
     call('HSET', key, name, conv .. '.' .. n .. '|' .. to .. '|' .. of)
     local at, state, reason, numbers
