@@ -1,5 +1,5 @@
-// What an action asks before it is done, as data: a title, fields, and what happens with the answers. One view draws them all.
-import type { Problem } from '../shared/problem.ts';
+// What the desk's actions ask before they are done.
+import type { Form, Option } from '../shared/fields.ts';
 import { dayText, language, timeText } from '../shared/i18n.ts';
 import { shownAddress } from './citizen.ts';
 import type { Desk } from './desk.ts';
@@ -8,31 +8,6 @@ import type { Extra, Target } from './protocol.ts';
 import type { Conversation } from './state.ts';
 import { stateWord, channelWord } from './names.ts';
 import { t, type Key } from './words.ts';
-
-export interface Option {
-  value: string;
-  label: string;
-}
-export interface Field {
-  name: string;
-  label: string;
-  kind: 'text' | 'area' | 'select' | 'radio' | 'check' | 'when' | 'number';
-  value?: string;
-  options?: readonly Option[];
-  hint?: string;
-  required?: boolean;
-  max?: number;
-  shown?(values: Values): boolean;
-}
-export type Values = Readonly<Record<string, string>>;
-export interface Form {
-  title: string;
-  hint?: string;
-  submit: string;
-  nothing?: string; // there is nothing to choose from, and why
-  fields: readonly Field[];
-  send(values: Values): Promise<Problem | string | undefined> | Problem | string | undefined;
-}
 
 export const resolveCodes = ['done', 'informed', 'passedOn', 'noAnswer', 'duplicate', 'spam'] as const;
 export const pauseReasons = ['break', 'lunch', 'meeting', 'training', 'paperwork', 'technical'] as const;

@@ -1,11 +1,13 @@
 // Which of the three rooms is shown: waiting, the door, the desk.
 import type { Signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import { kNoAgent } from '../../shared/api.ts';
 import type { Desk } from '../desk.ts';
 import { t } from '../words.ts';
 import { Context } from './context.tsx';
 import type { Hands } from '../actions.ts';
-import { FormDialog } from './form.tsx';
+import { FormDialog } from '../../shared/form.tsx';
+import { formOf } from '../forms.ts';
 import { Header, Staleness } from './header.tsx';
 import { Help, Palette, SettingsDialog, type Asker } from './palette.tsx';
 import { List } from './list.tsx';
@@ -39,7 +41,15 @@ export function App({ desk, now, hands, asker }: ViewProps & { hands: Hands; ask
       {dialog?.is === 'palette' && <Palette desk={desk} hands={hands} />}
       {dialog?.is === 'help' && <Help desk={desk} />}
       {dialog?.is === 'settings' && <SettingsDialog desk={desk} asker={asker} />}
-      {dialog?.is === 'form' && <FormDialog key={dialog.form} desk={desk} name={dialog.form} />}
+      {dialog?.is === 'form' && <Asked key={dialog.form} desk={desk} name={dialog.form} />}
     </div>
   );
+}
+
+// A form of what is open on the desk; it goes away when that does.
+function Asked({ desk, name }: { desk: Desk; name: string }) {
+  const form = formOf(desk, name);
+  const close = (): void => { desk.dialog.value = undefined; };
+  useEffect(() => { if (!form) close(); }, [form === undefined]);
+  return form ? <FormDialog form={form} close={close} /> : null;
 }

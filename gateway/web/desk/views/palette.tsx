@@ -6,7 +6,7 @@ import type { Desk } from '../desk.ts';
 import { bindingOf, holderOf, keyOf, rebound, shownKey } from '../keymap.ts';
 import { channelWord } from '../names.ts';
 import { t } from '../words.ts';
-import { Dialog } from './dialog.tsx';
+import { Dialog } from '../../shared/dialog.tsx';
 
 const kMostConversations = 8;
 

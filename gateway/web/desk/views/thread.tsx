@@ -57,7 +57,7 @@ export function Thread({ desk, now, hands }: ViewProps & { hands: Hands }) {
         <button type="button" class="quiet back" onClick={() => desk.select('')}>
           <Icon name="back" flips /><span class="sr">{t('back')}</span>
         </button>
-        <h2 id="thread-title" ref={title} tabIndex={-1}><bdi>{name}</bdi></h2>
+        <h2 id="thread-title" data-home ref={title} tabIndex={-1}><bdi>{name}</bdi></h2>
         <Channel channel={conversation.channel} />
         <button type="button" class="quiet to-context" onClick={() => { desk.place.value = 'context'; }}><Icon name="info" /><span aria-hidden="true">{t('details')}</span><span class="sr">{t('details')}</span></button>
         {writes && conversation.state === 'active' && <button type="button" class="wide-only" aria-disabled={busy} onClick={() => act('transfer')}>{t('transfer')}</button>}

@@ -1,18 +1,17 @@
-// Draws a form of forms.ts: its fields, what is wrong with them, and what the gateway said.
+// Draws a form of fields.ts: its fields, what is wrong with them, and what the gateway said.
 import { useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
-import { saying } from '../../shared/problem.ts';
-import type { Desk } from '../desk.ts';
-import { formOf, type Field, type Form, type Values } from '../forms.ts';
-import { t } from '../words.ts';
 import { Dialog } from './dialog.tsx';
+import { type Field, type Form, listed, type Values } from './fields.ts';
+import { t } from './i18n.ts';
+import { type Problem, saying } from './problem.ts';
 
-export function FormDialog({ desk, name }: { desk: Desk; name: string }) {
-  const form = formOf(desk, name);
-  const close = (): void => { desk.dialog.value = undefined; };
-  useEffect(() => { if (!form) close(); }, [form === undefined]);
-  return form ? <Dialog title={form.title} close={close}><FormBody form={form} close={close} /></Dialog> : null;
+export function FormDialog({ form, close }: { form: Form; close(): void }) {
+  return <Dialog title={form.title} close={close} wide={form.wide ?? false}><FormBody form={form} close={close} /></Dialog>;
 }
+
+// The gateway names the member that it complains of: `capacity` must be ...
+const namedBy = (problem: Problem): string | undefined => /^`([a-z_]+)/.exec(problem.detail ?? '')?.[1];
 
 function FormBody({ form, close }: { form: Form; close(): void }) {
   const own = useSignal<Values>({});
@@ -38,8 +37,10 @@ function FormBody({ form, close }: { form: Form; close(): void }) {
     busy.value = true;
     const answer = await form.send(values);
     busy.value = false;
-    if (answer === undefined) close();
-    else wrong.value = typeof answer === 'string' ? answer : saying(answer, t('refused'));
+    if (answer === undefined) return close();
+    wrong.value = typeof answer === 'string' ? answer : saying(answer, t(answer.status === 0 ? 'noAnswer' : 'refused'));
+    const member = typeof answer === 'string' ? undefined : namedBy(answer);
+    if (member !== undefined) body.current?.querySelector<HTMLElement>(`[name="${member}"]`)?.focus();
   };
   return (
     <form ref={body} class="form" novalidate onSubmit={(event) => void submit(event)}>
@@ -50,7 +51,7 @@ function FormBody({ form, close }: { form: Form; close(): void }) {
       <div role="alert" class="form-wrong">{wrong.value !== '' && <p dir="auto">{wrong.value}</p>}</div>
       <div class="choices">
         <button type="button" onClick={close}>{t('cancel')}</button>
-        {form.nothing === undefined && <button type="submit" class="primary" aria-disabled={busy.value}>{busy.value ? t('asking') : form.submit}</button>}
+        {form.nothing === undefined && <button type="submit" class={form.danger ? 'danger' : 'primary'} aria-disabled={busy.value}>{busy.value ? t('asking') : form.submit}</button>}
       </div>
     </form>
   );
@@ -76,6 +77,31 @@ function FieldView({ field, value, change }: { field: Field; value: string; chan
       </fieldset>
     );
   }
+  if (field.kind === 'checks') {
+    const chosen = listed(value);
+    const turn = (option: string, on: boolean): void => change((on ? [...chosen, option] : chosen.filter((each) => each !== option)).join(','));
+    return (
+      <fieldset class="field radios" aria-describedby={hint}>
+        <legend>{field.label}</legend>
+        {field.options?.map((option) => (
+          <label key={option.value}>
+            <input type="checkbox" name={field.name} checked={chosen.includes(option.value)} onChange={(event) => turn(option.value, event.currentTarget.checked)} />
+            <span dir="auto">{option.label}</span>
+          </label>
+        ))}
+        {below}
+      </fieldset>
+    );
+  }
+  if (field.kind === 'own') {
+    return (
+      <div class="field" role="group" aria-labelledby={id} aria-describedby={hint}>
+        <span class="field-name" id={id}>{field.label}</span>
+        {field.view?.({ id, value, change })}
+        {below}
+      </div>
+    );
+  }
   if (field.kind === 'check') {
     return (
       <div class="field">
@@ -97,7 +123,7 @@ function FieldView({ field, value, change }: { field: Field; value: string; chan
         </select>
       )}
       {field.kind === 'area' && <textarea {...common} rows={4} dir="auto" maxLength={field.max} value={value} onInput={typed} />}
-      {type !== undefined && <input {...common} type={type} dir={field.kind === 'text' ? 'auto' : undefined} maxLength={field.max} min={field.kind === 'number' ? 0 : undefined} max={field.kind === 'number' ? field.max : undefined} value={value} onInput={typed} />}
+      {type !== undefined && <input {...common} type={type} dir={field.code ? 'ltr' : field.kind === 'text' ? 'auto' : undefined} autocomplete="off" spellcheck={!field.code} maxLength={field.max} min={field.kind === 'number' ? field.min ?? 0 : undefined} step={field.step} max={field.kind === 'number' ? field.max : undefined} value={value} onInput={typed} />}
       {below}
     </div>
   );

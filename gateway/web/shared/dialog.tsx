@@ -1,8 +1,9 @@
-// A dialog of the browser's own: it keeps the focus inside, closes with Escape, and gives the focus back to where it came from.
+// A dialog of the browser's own: it keeps the focus inside, closes with Escape, and gives the focus back to where it came from, or
+// to what the page marked with data-home if that is gone.
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { Icon } from '../../shared/icons.tsx';
-import { t } from '../words.ts';
+import { t } from './i18n.ts';
+import { Icon } from './icons.tsx';
 
 export function Dialog({ title, close, children, wide = false }: { title: string; close(): void; children: ComponentChildren; wide?: boolean }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -15,7 +16,7 @@ export function Dialog({ title, close, children, wide = false }: { title: string
       box?.close();
       // Where it came from may be gone or locked by now.
       if (from instanceof HTMLElement && from.isConnected) from.focus();
-      else document.querySelector<HTMLElement>('#thread-title')?.focus();
+      else document.querySelector<HTMLElement>('[data-home]')?.focus();
     };
   }, []);
   return (
