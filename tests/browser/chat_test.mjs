@@ -1,81 +1,13 @@
 // The widget and the desk in Debian's Chromium against one real belfryd: a citizen on an agency's page of another origin writes, the agent
 // answers, each sees what the other does; and the gateway is killed in the middle.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createServer as createSocket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { Gateway, lacks, launch, shots, signIn } from './helpers.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const top = resolve(here, '../..');
-const bin = resolve(process.env.BELFRY_BIN_DIR ?? join(top, 'build/release/bin'));
-const pages = resolve(process.env.BELFRY_WEB_OUT ?? join(top, 'build/web'));
-const shots = join(top, 'build/screenshots');
-const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const kPatienceMs = 30_000;
-const missing = [chromiumPath, join(pages, 'widget/index.html'), join(pages, 'desk/index.html'), join(here, 'node_modules/playwright-core'),
-  ...['belfryd', 'belfryctl'].map((name) => join(bin, name))].filter((path) => !existsSync(path));
-const skip = missing.length > 0 ? `missing: ${missing.join(', ')}` : false;
-
-const freePort = () => new Promise((done) => {
-  const server = createSocket().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => done(port));
-  });
-});
-
-class Gateway {
-  async begin(origins) {
-    this.dir = mkdtempSync(join(tmpdir(), 'belfry-chat-'));
-    this.port = await freePort();
-    this.config = join(this.dir, 'belfry.toml');
-    this.origin = `http://127.0.0.1:${this.port}`;
-    writeFileSync(join(this.dir, 'password'), 'correct horse battery\n', { mode: 0o600 });
-    writeFileSync(this.config, `
-[server]
-state_dir = "${this.dir}/state"
-public_url = "${this.origin}"
-shards = 1
-[listen]
-public = ["${this.origin}"]
-admin = "http://127.0.0.1:0"
-[[queue]]
-id = "hall"
-name = "Town hall"
-[[web]]
-id = "portal"
-origins = ${JSON.stringify(origins)}
-languages = ["en", "ar"]
-queue = "hall"
-form = ["name"]
-`);
-    await this.start();
-    execFileSync(join(bin, 'belfryctl'), ['--config', this.config, 'agent', 'add', '--login', 'ana', '--name', 'Ana', '--queue', 'hall',
-      '--password-file', join(this.dir, 'password')], { timeout: 20_000 });
-  }
-  async start() {
-    this.process = spawn(join(bin, 'belfryd'), ['--config', this.config], { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, BELFRY_WEB_DIR: pages } });
-    this.ended = new Promise((done) => this.process.once('exit', done));
-    await new Promise((ready, failed) => {
-      createInterface({ input: this.process.stdout }).on('line', (line) => line.startsWith('listening ') && ready());
-      this.process.once('exit', (code) => failed(new Error(`belfryd ended with ${code}`)));
-    });
-  }
-  async kill() {
-    this.process.kill('SIGKILL');
-    await this.ended;
-  }
-  async end() {
-    this.process.kill('SIGTERM');
-    await this.ended;
-    rmSync(this.dir, { recursive: true, force: true });
-  }
-}
+const skip = lacks(['widget', 'desk'], ['belfryd', 'belfryctl']);
 
 // The agency's own page, elsewhere.
 async function agency(gateway) {
@@ -86,19 +18,16 @@ async function agency(gateway) {
 }
 
 test('a citizen on an agency’s page, an agent at the desk, and a gateway that falls between them', { skip, timeout: 240_000 }, async () => {
-  const { chromium } = await import('playwright-core');
-  mkdirSync(shots, { recursive: true });
   const gateway = new Gateway();
   const city = await agency(gateway);
-  const browser = await chromium.launch({ executablePath: chromiumPath, headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  const browser = await launch();
   try {
     await gateway.begin([city.origin]);
+    gateway.hire('ana', 'Ana', 'agent');
     const desk = await (await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } })).newPage();
     desk.setDefaultTimeout(kPatienceMs);
     await desk.goto(`${gateway.origin}/desk/`);
-    await desk.locator('input[name=login]').fill('ana');
-    await desk.locator('input[name=password]').fill('correct horse battery');
-    await desk.keyboard.press('Enter');
+    await signIn(desk, 'ana');
     await desk.getByRole('radio', { name: 'Ready' }).check();
 
     const host = await (await browser.newContext({ locale: 'en-GB', viewport: { width: 420, height: 700 } })).newPage();

@@ -2,12 +2,13 @@
 // against a real belfryd with a belfry-sim town around it. Accessibility by axe-core; screenshots go to build/screenshots.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { accessible, fitsItsWidth, launch, until } from './helpers.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const top = resolve(here, '../..');
@@ -33,11 +34,9 @@ let axePath;
 let Fake;
 before(async () => {
   if (skip) return;
-  const { chromium } = await import('playwright-core');
   axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
   Fake = await import('./fake_gateway.mjs');
-  mkdirSync(shots, { recursive: true });
-  browser = await chromium.launch({ executablePath: chromiumPath, headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  browser = await launch();
 });
 after(() => browser?.close());
 
@@ -75,29 +74,7 @@ async function signIn(page, login, password) {
   await page.keyboard.press('Enter');
 }
 
-async function accessible(page, where) {
-  const found = await page.evaluate(async () => {
-    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-    const result = await globalThis.axe.run(document, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] });
-    if (result.passes.length < 10) throw new Error('axe checked next to nothing');
-    return result.violations.map((each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => node.target.join(' ')).join(' | ')}`);
-  });
-  assert.deepEqual(found, [], where);
-}
-
-const fitsItsWidth = async (page, where) => {
-  const [wide, shown] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  assert.ok(wide <= shown, `${where}: ${wide} px in ${shown} px`);
-};
 const atItsEnd = (log) => log.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight < 5);
-const until = async (what, check, patienceMs = kPatienceMs) => {
-  const end = Date.now() + patienceMs;
-  while (!(await check())) {
-    if (Date.now() > end) assert.fail(`never: ${what}`);
-    await new Promise((done) => setTimeout(done, 25));
-  }
-};
-
 async function withFake(use) {
   const gateway = new Fake.FakeGateway();
   await gateway.listen();

@@ -1,11 +1,12 @@
 // The citizen's widget in Debian's Chromium, against a gateway that does on command what a real one does rarely, and embedded in
 // sites of another origin. Accessibility by axe-core; screenshots go to build/screenshots.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { accessible, fitsItsWidth, launch, until } from './helpers.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const top = resolve(here, '../..');
@@ -27,21 +28,11 @@ let axePath;
 let Fake;
 before(async () => {
   if (skip) return;
-  const { chromium } = await import('playwright-core');
   axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
   Fake = await import('./fake_chat.mjs');
-  mkdirSync(shots, { recursive: true });
-  browser = await chromium.launch({ executablePath: chromiumPath, headless: true, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  browser = await launch();
 });
 after(() => browser?.close());
-
-const until = async (what, check) => {
-  const end = Date.now() + kPatienceMs;
-  while (!(await check())) {
-    if (Date.now() > end) assert.fail(`never: ${what}`);
-    await new Promise((done) => setTimeout(done, 25));
-  }
-};
 
 // A page that remembers what it must never do: throw, break a CSP, or ask another origin for anything.
 async function visit(address, origins, options = {}) {
@@ -74,19 +65,6 @@ async function visit(address, origins, options = {}) {
   return { page, context, open, done };
 }
 
-const kRules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
-async function accessible(frame, where, more = ['best-practice']) {
-  const found = await frame.evaluate(async (tags) => {
-    const result = await globalThis.axe.run(document, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'], iframes: false });
-    if (result.passes.length < 10) throw new Error('axe checked next to nothing');
-    return result.violations.map((each) => `${each.id}: ${each.help}: ${each.nodes.map((node) => `${node.target.join(' ')} ${node.failureSummary}`).join(' | ')}`);
-  }, [...kRules, ...more]);
-  assert.deepEqual(found, [], where);
-}
-const fitsItsWidth = async (frame, where) => {
-  const [wide, shown] = await frame.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  assert.ok(wide <= shown, `${where}: ${wide} px in ${shown} px`);
-};
 const focused = (frame, selector) => until(`the focus at ${selector}`, () => frame.evaluate((at) => document.activeElement?.matches(at) && document.hasFocus(), selector));
 
 async function withChat(inbox, use) {

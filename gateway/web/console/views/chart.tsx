@@ -13,7 +13,8 @@ const kHeight = 220;
 const dashes: readonly number[][] = [[], [8, 4], [2, 4], [12, 4, 2, 4], [4, 2], [16, 6]];
 export const kStyles = dashes.length;
 
-export function Chart({ at, lines, unit, dark }: { at: readonly number[]; lines: readonly Drawn[]; unit(value: number): string; dark: boolean }) {
+// `least`: the axis reaches at least so far, so that one conversation does not look like a flood.
+export function Chart({ at, lines, unit, least, dark }: { at: readonly number[]; lines: readonly Drawn[]; unit(value: number): string; least: number; dark: boolean }) {
   const box = useRef<HTMLDivElement>(null);
   const tag = language.value;
   useEffect(() => {
@@ -33,10 +34,10 @@ export function Chart({ at, lines, unit, dark }: { at: readonly number[]; lines:
         width: width(), height: kHeight,
         legend: { show: false }, // ours is below, in words
         cursor: { show: false },
-        scales: { x: { time: true }, y: { range: (_, min, max) => [Math.min(0, min ?? 0), Math.max(1, (max ?? 1) * 1.1)] } },
+        scales: { x: { time: true }, y: { range: (_, min, max) => [Math.min(0, min ?? 0), Math.max(least, (max ?? 0) * 1.1)] } },
         axes: [
           { stroke: soft, grid, ticks: grid, font: '12px system-ui', values: (_, splits) => splits.map((each) => shortDate(each * 1000, at, tag)) },
-          { stroke: soft, grid, ticks: grid, font: '12px system-ui', size: 64, values: (_, splits) => splits.map(unit) },
+          { stroke: soft, grid, ticks: grid, font: '12px system-ui', size: 64, incrs: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400, 1e5, 1e6], values: (_, splits) => splits.map(unit) },
         ],
         series: [{}, ...lines.map((_, nth) => {
           const stroke = strokes[nth % strokes.length] || soft;

@@ -1,7 +1,7 @@
 // What was: volume, abandonment, waiting, answers and service level over time. Each chart has its table, and says in a sentence what
 // it shows.
 import { useSignal } from '@preact/signals';
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Answer } from '../../shared/api.ts';
 import { fullText, language, waitText } from '../../shared/i18n.ts';
 import { type Console, linkTo } from '../console.ts';
@@ -26,6 +26,7 @@ interface Plan {
   split: Readonly<Record<string, Figure>>; // a line a key
   unit: 'count' | 'percent' | 'time';
 }
+const leasts = { count: 5, percent: 10, time: 60 } as const;
 const plans: readonly Plan[] = [
   { id: 'volume', unit: 'count', figures: { opened: (c) => c.opened, answered: (c) => c.answered, abandoned: (c) => c.abandoned }, split: { opened: (c) => c.opened } },
   { id: 'waits', unit: 'time', figures: { median: (c) => c.wait?.p50_s, most: (c) => c.wait?.p90_s }, split: { most: (c) => c.wait?.p90_s } },
@@ -45,7 +46,10 @@ export function HistoryPage(props: ViewProps) {
     const { from, to } = timesOf(choice, now);
     return { ok: true, data: { history: readHistory(answer.data), at: stepsBetween(from, to, stepOf(choice, now)), choice } };
   });
-  const data = poll.data.value;
+  // Until another choice has its answer, the one before stays: nothing flickers, and a table that is open stays open.
+  const last = useRef(poll.data.value);
+  if (poll.data.value) last.current = poll.data.value;
+  const data = last.current;
   const nothing = data !== undefined && data.history.items.length === 0;
   return (
     <>
@@ -136,13 +140,14 @@ function Figures({ state, plan, history, at, choice }: { state: Console; plan: P
   const sentence = split
     ? keysOf(history).slice(0, kMostKeys).map((key) => `${nameOf(key)}: ${total(history.totals.find((each) => each.key === key))}`).join(' · ')
     : Object.entries(figures).map(([figure, of]) => `${t(`figure_${figure}` as Key)}: ${shown(of(history.totals[0]!))}`).join(' · ');
+  const measured = lines.some(({ values }) => values.some((value) => value !== null));
   const day = new Intl.DateTimeFormat(tag, stepOf(choice, state.now()) === 'hour' ? { dateStyle: 'short', timeStyle: 'short' } : { dateStyle: 'medium' });
   const id = `chart-${plan.id}`;
   return (
     <section class="chart" aria-labelledby={id}>
       <h2 id={id}>{t(`chart_${plan.id}` as Key)}</h2>
       <p class="sum">{sentence}</p>
-      <Chart at={at} lines={lines} unit={unit} dark={dark} />
+      {measured ? <Chart at={at} lines={lines} unit={unit} least={leasts[plan.unit]} dark={dark} /> : <p class="unmeasured">{t('unmeasured')}</p>}
       <ul class="legend">
         {lines.map(({ label }, nth) => <li key={nth} class={`style-${nth % 6}`}><svg class="key" viewBox="0 0 32 8" aria-hidden="true"><line x1="0" y1="4" x2="32" y2="4" /></svg> <bdi>{label}</bdi></li>)}
       </ul>

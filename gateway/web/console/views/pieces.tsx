@@ -27,7 +27,7 @@ export function Stale({ problem, heardMs, again }: { problem: Problem | undefine
 // A table that scrolls within itself, by keys as well, where the page is too narrow for it.
 export function Sheet({ label, head, children }: { label: string; head: readonly string[]; children: ComponentChildren }) {
   return (
-    <div class="sheet" tabIndex={0} role="region" aria-label={label}>
+    <div class="sheet" tabIndex={0} role="group" aria-label={label}>
       <table>
         <caption class="sr">{label}</caption>
         <thead><tr>{head.map((each) => <th key={each} scope="col">{each}</th>)}</tr></thead>
