@@ -1,6 +1,8 @@
 // `belfry-sim visitors`: citizens in front of the web chat. Silent ones, who are opened and held; ones who write and wait for the
-// ack of each message; and, against another server's echo, ones who send a text and wait for it back.
+// ack of each message; ones who listen for what is told to all; and, against another server's echo, ones who send a text and wait
+// for it back.
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -23,6 +25,7 @@ struct Plan {
   std::size_t sockets = 0, at_once = 64;
   std::uint64_t messages = 0;
   bool echo = false;
+  bool listen = false;
 };
 
 class Visitors {
@@ -41,6 +44,7 @@ class Visitors {
     for (std::size_t i = 0; i < all_.size(); ++i) write(i);
   }
 
+  std::function<void()> all_heard;  // what was told to all has reached the last
   std::size_t ready = 0, lost = 0;
   std::uint64_t acked = 0, refused = 0;
   std::vector<double> ms;
@@ -87,6 +91,10 @@ class Visitors {
   }
   void heard(std::size_t i, std::string_view text) {
     if (text.starts_with(R"({"t":"welcome")")) return greeted(i);
+    if (plan_.listen && (plan_.echo || text.starts_with(R"({"t":"event","kind":"alert")"))) {
+      if (++heard_ % all_.size() == 0) all_heard();
+      return;
+    }
     const bool nack = text.starts_with(R"({"t":"nack")");
     if (!plan_.echo && !nack && !text.starts_with(R"({"t":"ack")")) return;
     if (nack) {
@@ -104,7 +112,7 @@ class Visitors {
   Plan plan_;
   std::vector<One> all_;
   std::size_t next_ = 0;
-  std::uint64_t started_ = 0;
+  std::uint64_t started_ = 0, heard_ = 0;
   std::int64_t began_ = 0;
   std::function<void()> opened_, done_;
 };
@@ -124,6 +132,7 @@ int visitors_role(const Arguments& arguments) {
       .add("--at-once", "N", "64", "opened at a time")
       .add("--count", "N", "0", "messages of all together; 0: silent, until SIGTERM")
       .add("--echo", "", "", "another server's echo: no hello, any text back is the answer")
+      .add("--listen", "", "", "say when the last of them has heard an announcement; of another server, any text")
       .add("--protocol", "NAME", "belfry.chat.v1", "the subprotocol")
       .add("--insecure", "", "", "take any certificate")
       .add("--ca-file", "FILE", "", "PEM of whom to trust")
@@ -138,11 +147,16 @@ int visitors_role(const Arguments& arguments) {
   plan.at_once = static_cast<std::size_t>(options.number("--at-once", 1, 1'000));
   plan.messages = static_cast<std::uint64_t>(options.number("--count", 0, 10'000'000));
   plan.echo = options.on("--echo");
+  plan.listen = options.on("--listen");
   const std::uint64_t messages = plan.messages;
   Loop loop;
   Visitors visitors(loop, Trust{options.on("--insecure"), options.text("--ca-file")}, plan);
   const auto say = [&](const nlohmann::ordered_json& line) { std::cout << line.dump() << std::endl; };
   loop.on_signal([&] { loop.stop(); });
+  visitors.all_heard = [&say] {
+    using namespace std::chrono;
+    say({{"heard_at_us", duration_cast<microseconds>(system_clock::now().time_since_epoch()).count()}});
+  };
   loop.post([&] {
     visitors.start(
         [&] {
