@@ -63,6 +63,9 @@ class Trial : public std::enable_shared_from_this<Trial> {
                                             me->sender_->on_bytes(me->services_.now(), link, bytes, effects);
                                             me->run(effects);
                                           }
+                                        },
+                                        [self = weak_from_this()](const Error& error) {
+                                          if (const auto me = self.lock()) me->why_ = error.detail;
                                         }});
     Effects effects;
     sender_->on_lease(services_.now(), until_, effects);
@@ -93,7 +96,9 @@ class Trial : public std::enable_shared_from_this<Trial> {
       answered_ = true;
       std::string out = "{";
       plain(out, "ok", links.up > 0 ? "true" : "false");
-      text(out, "said", links.up > 0 ? "the SMSC took the bind" : links.words);
+      // What the network or TLS refused is said besides what the sender makes of it.
+      const std::string why = why_.empty() ? std::string(links.words) : std::string(links.words) + ": " + why_;
+      text(out, "said", links.up > 0 ? "the SMSC took the bind" : why);
       call_->json(200, out + "}");
       until_ = now.mono + 3'000;
       Effects effects;
@@ -113,6 +118,7 @@ class Trial : public std::enable_shared_from_this<Trial> {
   asio::steady_timer timer_;
   Instant until_;
   std::string id_;
+  std::string why_;  // the link failed
   bool dialled_ = false, answered_ = false;
 };
 

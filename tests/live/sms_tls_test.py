@@ -57,6 +57,7 @@ def only_a_known_authority_is_bound_to():
         assert "certificate verify failed" in said[0] and why in said[0], said
         done = subprocess.run([BIN / "belfryctl", "--config", h.config, "account", "test", id], capture_output=True, text=True, timeout=60)
         equal((done.returncode, done.stdout.strip()[:len(id) + 17]), (1, f"{id}: no connection to"[:len(id) + 17]), f"the test of {id}")
+        assert why in done.stdout, (id, done.stdout)
     until("its binds in the metrics", lambda: h.metric("belfry_smpp_binds", account="private", state="up") == 1, 10)
     for id in ("wrong", "public", "named"):
         equal((h.metric("belfry_smpp_binds", account=id, state="up"), h.metric("belfry_smpp_binds", account=id, state="down")), (0, 1), f"binds of {id}")
