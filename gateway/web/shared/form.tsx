@@ -7,13 +7,24 @@ import { t } from './i18n.ts';
 import { type Problem, saying } from './problem.ts';
 
 export function FormDialog({ form, close }: { form: Form; close(): void }) {
-  return <Dialog title={form.title} close={close} wide={form.wide ?? false}><FormBody form={form} close={close} /></Dialog>;
+  const typed = useSignal(false);
+  const warned = useSignal(false);
+  // A long form in which something was typed closes at the second attempt: what took minutes is not lost to a slip of the hand.
+  const leave = (): void => {
+    if (form.wide && typed.value && !warned.value) warned.value = true;
+    else close();
+  };
+  return (
+    <Dialog title={form.title} close={leave} wide={form.wide ?? false}>
+      <FormBody form={form} close={close} leave={leave} warned={warned.value} changed={() => { typed.value = true; warned.value = false; }} />
+    </Dialog>
+  );
 }
 
 // The gateway names the member that it complains of: `capacity` must be ...
 const namedBy = (problem: Problem): string | undefined => /^`([a-z_]+)/.exec(problem.detail ?? '')?.[1];
 
-function FormBody({ form, close }: { form: Form; close(): void }) {
+function FormBody({ form, close, leave, warned, changed }: { form: Form; close(): void; leave(): void; warned: boolean; changed(): void }) {
   const own = useSignal<Values>({});
   const wrong = useSignal('');
   const busy = useSignal(false);
@@ -47,10 +58,10 @@ function FormBody({ form, close }: { form: Form; close(): void }) {
       {form.hint !== undefined && <p class="hint">{form.hint}</p>}
       {form.nothing !== undefined
         ? <p class="locked">{form.nothing}</p>
-        : shown.map((field) => <FieldView key={field.name} field={field} value={values[field.name] ?? ''} change={(value) => { own.value = { ...own.value, [field.name]: value }; wrong.value = ''; }} />)}
-      <div role="alert" class="form-wrong">{wrong.value !== '' && <p dir="auto">{wrong.value}</p>}</div>
+        : shown.map((field) => <FieldView key={field.name} field={field} value={values[field.name] ?? ''} change={(value) => { own.value = { ...own.value, [field.name]: value }; wrong.value = ''; changed(); }} />)}
+      <div role="alert" class="form-wrong">{warned ? <p>{t('unsaved')}</p> : wrong.value !== '' && <p dir="auto">{wrong.value}</p>}</div>
       <div class="choices">
-        <button type="button" onClick={close}>{t('cancel')}</button>
+        <button type="button" onClick={leave}>{t('cancel')}</button>
         {form.nothing === undefined && <button type="submit" class={form.danger ? 'danger' : 'primary'} aria-disabled={busy.value}>{busy.value ? t('asking') : form.submit}</button>}
       </div>
     </form>

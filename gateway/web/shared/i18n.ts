@@ -34,6 +34,7 @@ const formatter = computed(() => ({
   seconds: unit('second'),
   time: new Intl.DateTimeFormat(region.value, { hour: 'numeric', minute: '2-digit' }),
   day: new Intl.DateTimeFormat(region.value, { weekday: 'long', day: 'numeric', month: 'long' }),
+  when: new Intl.DateTimeFormat(region.value, { dateStyle: 'medium', timeStyle: 'short' }),
   full: new Intl.DateTimeFormat(region.value, { dateStyle: 'full', timeStyle: 'medium' }),
   relative: new Intl.RelativeTimeFormat(region.value, { numeric: 'auto' }),
 }));
@@ -44,6 +45,11 @@ const valid = (at: string): Date | undefined => {
 export const timeText = (at: string): string => {
   const date = valid(at);
   return date ? formatter.value.time.format(date) : '';
+};
+// A moment in a list: "24 Nov 2026, 03:44".
+export const whenText = (at: string): string => {
+  const date = valid(at);
+  return date ? formatter.value.when.format(date) : '';
 };
 export const fullText = (at: string): string => {
   const date = valid(at);

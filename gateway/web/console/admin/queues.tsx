@@ -1,6 +1,6 @@
 // Queues: how a conversation waits, for whom, how long, and when the queue is open.
 import { type Form, listed, type OwnField, type Values } from '../../shared/fields.ts';
-import { fullText, waitText } from '../../shared/i18n.ts';
+import { whenText, waitText } from '../../shared/i18n.ts';
 import type { Console } from '../console.ts';
 import { directQueue } from '../direct.ts';
 import { isTimes, readWeek, tidy, weekdays, writeWeek } from '../hours.ts';
@@ -157,7 +157,7 @@ export const queues = section<Queue>({
   words: (queue) => `${queue.name} ${queue.id} ${queue.skills.join(' ')}`,
   columns: [
     { title: 'name', cell: (queue) => <><bdi>{queue.name}</bdi><span class="under" dir="ltr">{queue.id}</span></> },
-    { title: 'stateNow', cell: (queue) => <>{t(queue.open ? 'openNow' : 'closedNow')}{queue.open_why === 'emergency' && <span class="under" dir="auto">{t('byDecision', { reason: queue.open_note })}</span>}{queue.next_change !== '' && <span class="under">{t(queue.open ? 'closesAt' : 'opensAt', { time: fullText(queue.next_change) })}</span>}</> },
+    { title: 'stateNow', cell: (queue) => <>{t(queue.open ? 'openNow' : 'closedNow')}{queue.open_why === 'emergency' && <span class="under" dir="auto">{t('byDecision', { reason: queue.open_note })}</span>}{queue.next_change !== '' && <span class="under">{t(queue.open ? 'closesAt' : 'opensAt', { time: whenText(queue.next_change) })}</span>}</> },
     { title: 'openingHours', cell: (queue) => <><span dir="ltr">{queue.hours}</span><span class="under" dir="ltr">{queue.zone}</span></> },
     { title: 'neededSkills', cell: (queue, state) => queue.skills.map((skill) => skillWord(state.house.value, skill)).join(', ') },
     { title: 'goals', cell: (queue) => goals.filter((goal) => queue.sla[goal]).map((goal) => `${t(`short_${goal}` as Key)} ${waitText(queue.sla[goal]! * 1000)}`).join(', ') },

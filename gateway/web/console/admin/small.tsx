@@ -1,7 +1,7 @@
 // The short lists: skills, canned replies, announcements, keys.
 import { useSignal } from '@preact/signals';
 import { listed, type Form } from '../../shared/fields.ts';
-import { fullText, language } from '../../shared/i18n.ts';
+import { whenText, language } from '../../shared/i18n.ts';
 import type { Console } from '../console.ts';
 import { agentOptions, queueOptions } from '../direct.ts';
 import { agentName, type Announcement, type ApiKey, type Canned, queueName, readAnnouncement, readCanned, readKey, readSkill, type Skill } from '../house.ts';
@@ -139,7 +139,7 @@ export const announcements = section<Announcement>({
   columns: [
     { title: 'headline', cell: (each) => <><bdi>{each.headline}</bdi><span class="under clip" dir="auto">{each.text}</span></> },
     { title: 'severity', cell: (each) => severityWord(each.severity) },
-    { title: 'until', cell: (each) => fullText(each.expires) },
+    { title: 'until', cell: (each) => whenText(each.expires) },
     { title: 'where', cell: (each) => (each.inboxes.length === 0 ? t('allInboxes') : each.inboxes.join(', ')) },
   ],
   make: (state, again) => announcementForm(state, undefined, again),
@@ -196,7 +196,7 @@ export const keys = section<ApiKey>({
     { title: 'name', cell: (each) => <><bdi>{each.name || each.id}</bdi><span class="under" dir="ltr">{each.id}</span></> },
     { title: 'role', cell: (each) => roleWord(each.role) },
     { title: 'agent', cell: (each, state) => (each.agent === '' ? '' : agentName(state.house.value, each.agent)) },
-    { title: 'made', cell: (each) => fullText(each.created_at) },
+    { title: 'made', cell: (each) => whenText(each.created_at) },
   ],
   make: (state, again) => keyForm(state, again),
   actions: (each, state, again) => (state.may('admin') ? [{ ...removal(state, each.name || each.id, t('revokeHint'), `/keys/${each.id}`, again), label: t('revoke') }] : []),

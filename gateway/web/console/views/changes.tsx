@@ -1,6 +1,6 @@
 // Who changed what, the latest first, and what became of one conversation.
 import { useSignal } from '@preact/signals';
-import { fullText } from '../../shared/i18n.ts';
+import { whenText } from '../../shared/i18n.ts';
 import { saying } from '../../shared/problem.ts';
 import { agentName, queueName } from '../house.ts';
 import { list, object, text } from '../read.ts';
@@ -65,7 +65,7 @@ export function Changes(props: ViewProps) {
           <Sheet label={t('lastChanges')} head={[t('when'), t('byWhom'), t('what'), t('ofWhat'), t('details')]}>
             {shown.map((each) => (
               <tr key={each.id}>
-                <th scope="row">{fullText(each.at)}</th>
+                <th scope="row">{whenText(each.at)}</th>
                 <td><bdi>{each.by.startsWith('agent_') ? agentName(state.house.value, each.by) : each.by}</bdi></td>
                 <td><code>{each.action}</code></td>
                 <td><code>{each.object}</code></td>
@@ -124,7 +124,7 @@ function Trace({ state }: ViewProps) {
         <Sheet label={t('traceTitle')} head={[t('when'), t('what'), t('agent'), t('queue'), t('why'), t('byWhom')]}>
           {turns.value.map((each) => (
             <tr key={each.id}>
-              <th scope="row">{fullText(each.at)}</th>
+              <th scope="row">{whenText(each.at)}</th>
               <td><code>{each.kind}</code></td>
               <td>{each.agent === '' ? '' : <bdi>{agentName(state.house.value, each.agent)}</bdi>}</td>
               <td>{each.queue === '' ? '' : <bdi>{queueName(state.house.value, each.queue)}</bdi>}</td>

@@ -49,13 +49,13 @@ export function Records({ section, state, looked }: ViewProps & { section: Secti
             return (
               <tr key={section.key(item)}>
                 {section.columns.map((column, nth) => (nth === 0 ? <th key={column.title} scope="row">{column.cell(item, state)}</th> : <td key={column.title}>{column.cell(item, state)}</td>))}
-                <td class="acts">
+                <td><div class="acts">
                   {(section.actions(item, state, again)).map((action) => (
                     <button key={action.label} type="button" class={action.danger ? 'small danger-text' : 'small'} onClick={() => void action.run()}>
                       {action.label}<span class="sr"> <bdi>{name}</bdi></span>
                     </button>
                   ))}
-                </td>
+                </div></td>
               </tr>
             );
           })}

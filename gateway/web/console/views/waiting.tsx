@@ -60,10 +60,10 @@ export function WaitingLine(props: ViewProps & { queue: QueueNow }) {
                   {left === undefined ? '–' : left < 0 ? t('overdueBy', { time: waitText(-left) }) : each.state === 'predicted' ? t('willMiss', { time: leftText(left) }) : leftText(left)}
                 </td>
                 {state.may('supervisor') && (
-                  <td class="acts">
+                  <td><div class="acts">
                     <button type="button" class="small" onClick={direct('assign', each.conversation)}>{t('verb_assign')}<span class="sr"> {each.conversation}</span></button>
                     <button type="button" class="small" onClick={direct('requeue', each.conversation)}>{t('verb_requeue')}<span class="sr"> {each.conversation}</span></button>
-                  </td>
+                  </div></td>
                 )}
               </tr>
             );

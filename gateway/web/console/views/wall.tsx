@@ -75,7 +75,7 @@ function Live(props: ViewProps) {
           {data && t('sums', { waiting: data.waiting, ready: data.ready })}
         </p>
         <span class="spacer" />
-        <Find state={state} />
+        <Find />
         <button type="button" aria-pressed={big.value} onClick={() => { big.value = !big.value; }}>{t('wallMode')} <kbd dir="ltr">W</kbd></button>
       </div>
       <Stale problem={stats.problem.value} heardMs={stats.heardMs.value} again={() => stats.kick()} />
@@ -89,7 +89,7 @@ function Live(props: ViewProps) {
   );
 }
 
-function Find({ state }: { state: Console }) {
+function Find() {
   const wrong = useSignal('');
   const find = (event: Event): void => {
     event.preventDefault();
@@ -102,7 +102,6 @@ function Find({ state }: { state: Console }) {
     }
     wrong.value = '';
     location.hash = linkTo('wall', full);
-    void state;
   };
   return (
     <form class="find" onSubmit={find} role="search">

@@ -12,6 +12,7 @@ const choices: readonly Availability[] = ['ready', 'paused', 'offline'];
 
 export function Header({ desk, now }: ViewProps) {
   const state = desk.state.value;
+  const session = desk.session.value;
   return (
     <header class="head">
       <span class="brand"><Icon name="bell" /> Belfry</span>
@@ -20,6 +21,7 @@ export function Header({ desk, now }: ViewProps) {
       {state.availability === 'draining' && <span class="left soon">{t('drainingLong')}</span>}
       <Connection desk={desk} now={now} />
       <span class="spacer" />
+      {typeof session !== 'string' && session.roles.some((role) => role === 'supervisor' || role === 'admin') && <a class="to-console" href="/console/">{t('toConsole')}</a>}
       <button type="button" class="quiet" aria-label={`${t('palette')} Ctrl+K`} onClick={() => { desk.dialog.value = { is: 'palette' }; }}>
         <span class="wide-only">{t('palette')}</span> <kbd dir="ltr">Ctrl+K</kbd><span class="narrow-only" aria-hidden="true">⋯</span>
       </button>
