@@ -93,6 +93,14 @@ test('the wall: who waits, who would get it, and a supervisor acts', { skip, tim
   await dialog(page).getByRole('button', { name: 'Close', exact: true }).last().click();
   await gone(page);
   await page.getByText('closed', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Re-open' }).click();
+  await dialog(page).getByRole('button', { name: 'Re-open' }).click();
+  await gone(page);
+  await page.getByText('waits', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Close', exact: true }).click();
+  await dialog(page).getByRole('button', { name: 'Close', exact: true }).last().click();
+  await gone(page);
+  await page.getByText('closed', { exact: true }).waitFor();
   await page.getByRole('link', { name: 'Back to the wall' }).click();
   await until('two wait', async () => (await card.locator('.figure').textContent()) === '2');
   // A queue is closed by decision, with a reason, and opened again.

@@ -53,12 +53,13 @@ export function directAgent(state: Console, agent: Agent, again: () => void): Fo
   };
 }
 
-export type Verb = 'assign' | 'take' | 'requeue' | 'close' | 'priority' | 'note';
+export type Verb = 'assign' | 'take' | 'requeue' | 'close' | 'priority' | 'note' | 'reopen';
 
 // What can be done with a conversation that stands so.
 export function verbsFor(state: Console, stands: string): Verb[] {
   if (!state.may('supervisor')) return [];
-  if (stands === 'closed' || stands === '') return [];
+  if (stands === 'closed') return ['reopen'];
+  if (stands === '') return [];
   return ['assign', 'take', 'requeue', ...(stands === 'queued' || stands === 'after_hours' ? ['priority' as const] : []), 'note', 'close'];
 }
 
@@ -91,6 +92,8 @@ export function directConversation(state: Console, verb: Verb, id: string, gen: 
         { name: 'minutes', label: t('olderBy'), kind: 'number', value: '10', max: 1000, shown: ({ life_safety }) => !life_safety, required: true },
         { name: 'life_safety', label: t('lifeSafety'), kind: 'check', hint: t('lifeSafetyHint') },
       ], ({ minutes, life_safety }) => ({ ...seen, ...(life_safety ? { life_safety: true } : { minutes: Number(minutes) }) }), { hint: t('hint_priority') });
+    case 'reopen':
+      return make([], () => seen, { hint: t('hint_reopen') });
     case 'note':
       return make([{ name: 'text', label: t('whisper'), kind: 'area', max: 4000, required: true }], ({ text }) => ({ text }), { hint: t('hint_note') });
   }

@@ -3,7 +3,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Answer } from '../../shared/api.ts';
-import { fullText, language, waitText } from '../../shared/i18n.ts';
+import { fullText, language, languages, waitText } from '../../shared/i18n.ts';
 import { type Console, linkTo } from '../console.ts';
 import {
   abandonedShare, bys, type Choice, type Counts, type Figure, firstChoice, type History, keysOf, kMostKeys, linesOf, queryOf, readChoice, readHistory,
@@ -102,6 +102,10 @@ function Choices({ state, choice }: { state: Console; choice: Choice }) {
       <label>{t('channel')} <select name="channel" value={choice.channel} onChange={(event) => choose({ channel: event.currentTarget.value })}>
         <option value="">{t('all')}</option>
         {channels.map((each) => <option key={each} value={each}>{channelWord(each)}</option>)}
+      </select></label>
+      <label>{t('languageOf')} <select name="language" value={choice.language} onChange={(event) => choose({ language: event.currentTarget.value })}>
+        <option value="">{t('all')}</option>
+        {[...new Set([...Object.keys(languages), ...(choice.language === '' ? [] : [choice.language])])].map((each) => <option key={each} value={each}>{languageWord(each, language.value)}</option>)}
       </select></label>
       <span class="spacer" />
       {writeChoice(choice) !== '' && <button type="button" class="quiet" onClick={() => choose(firstChoice)}>{t('reset')}</button>}
