@@ -362,6 +362,7 @@ void Shard::Body::beat() {
 void Shard::Body::subscribe_all() {
   for (const AccountInfo& account : plan.accounts) subscriber.subscribe(routing::lane_channel(prefix, account.id));
   if (!plan.inboxes.empty()) subscriber.subscribe(routing::chat_channel(prefix));
+  subscriber.subscribe(Auth::channel(prefix));
 }
 
 void Shard::Body::on_message(std::string_view channel, std::string_view payload) {
@@ -373,6 +374,8 @@ void Shard::Body::on_message(std::string_view channel, std::string_view payload)
     outgoing->on_lane(channel.substr(lanes.size()), payload);
   } else if (channel == routing::chat_channel(prefix)) {
     chat_hub.on_publish(payload);
+  } else if (channel == Auth::channel(prefix)) {
+    auth.forget_cached();
   }
 }
 

@@ -187,8 +187,11 @@ std::vector<std::string> Auth::look_again_command(const std::string& agent) cons
 }
 
 void Auth::look_again(const std::string& agent) {
-  commands_.all({look_again_command(agent)}, [](const Result<std::vector<routing::Value>>&) {});
+  commands_.all({{"PUBLISH", channel(services_.prefix), "forget"}, look_again_command(agent)},
+                [](const Result<std::vector<routing::Value>>&) {});
 }
+
+std::string Auth::channel(std::string_view prefix) { return routing::key_of(prefix, "auth"); }
 
 void Auth::confirm(const Subject& subject, Done<Subject> done) {
   switch (subject.kind) {
@@ -374,6 +377,7 @@ void Auth::revoke_key(const std::string& id, Done<void> done) {
 
 void Auth::drop_key(const std::string& id, const std::string& hash, const std::string& agent, Done<void> done) {
   std::vector<std::vector<std::string>> ends{{"DEL", commands_.key("key:" + hash)}, {"HDEL", commands_.key("keys"), id}};
+  ends.push_back({"PUBLISH", channel(services_.prefix), "forget"});
   if (!agent.empty()) ends.push_back(look_again_command(agent));
   keys_.erase(hash);
   commands_.all(ends, [this, hash, done = std::move(done)](Result<std::vector<routing::Value>> gone) {
