@@ -76,8 +76,8 @@ class Auth {
   void confirm(const Subject& subject, Done<Subject> done);
   // Every open desk of this agent confirms, wherever it is. Best effort: a desk that lost its channel confirms when it is back.
   void look_again(const std::string& agent);
-  // What a shard believes of keys for a few seconds is forgotten wherever somebody takes a key away, or changes an agent: all shards
-  // subscribe to this channel, and what is said there means forget_cached(). Who misses it believes for five seconds more.
+  // What a shard believes of keys for a few seconds is forgotten wherever somebody takes a key away, or changes an agent: all
+  // shards subscribe to this channel, and what is said there means forget_cached(). Who misses it believes for five seconds more.
   static std::string channel(std::string_view prefix);
   void forget_cached() { keys_.clear(); }
 
