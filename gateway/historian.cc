@@ -14,10 +14,11 @@
 namespace belfry::gateway {
 namespace {
 
-constexpr std::chrono::milliseconds kPause{250};
+constexpr std::chrono::milliseconds kPause{25};
 constexpr std::chrono::milliseconds kRest{2'000};  // nothing much to do
 constexpr int kChunk = 1'000;
 constexpr std::size_t kMaxLanguage = 8;
+constexpr std::size_t kRemembered = 10'000;  // conversations
 // Of what is asked about a place nobody has counted to: the store answers where it is.
 constexpr std::string_view kNowhere = "?";
 
@@ -141,12 +142,16 @@ void Historian::look_up(const StepPtr& step) {
   std::set<std::string> conversations;
   for (const auto& noted : step->noted) conversations.insert(noted.conversation);
   std::vector<std::vector<std::string>> asks;
+  if (languages_.size() > kRemembered) languages_.clear();
+  std::set<std::string> unknown;
   for (const std::string& id : conversations) {
     asks.push_back({"HMGET", commands_.key("conv:" + id), "ch", "first", "fr", "ho"});
+    if (languages_.contains(id)) continue;
+    unknown.insert(id);
     asks.push_back({"LINDEX", commands_.key("log:" + id), "0"});
   }
   if (asks.empty()) return count(step);
-  commands_.all(asks, [this, step, conversations](Result<std::vector<routing::Value>> rows) {
+  commands_.all(asks, [this, step, conversations, unknown](Result<std::vector<routing::Value>> rows) {
     if (!rows) {
       // The entries were heard, but not counted: begin again from the store's place.
       place_.reset();
@@ -154,15 +159,15 @@ void Historian::look_up(const StepPtr& step) {
     }
     std::size_t i = 0;
     for (const std::string& id : conversations) {
-      step->facts[id] = facts_of((*rows)[i], (*rows)[i + 1]);
-      i += 2;
+      Facts& facts = step->facts[id] = facts_of((*rows)[i++]);
+      if (unknown.contains(id)) languages_[id] = language_of(facts.channel, (*rows)[i++]);
+      facts.language = languages_[id];
     }
     count(step);
   });
 }
 
-// What the page said, else what his first message sounds like.
-Historian::Facts Historian::facts_of(const routing::Value& row, const routing::Value& first) const {
+Historian::Facts Historian::facts_of(const routing::Value& row) {
   Facts out;
   out.channel = text_at(row, 0);
   const auto time = [&](std::size_t i) {
@@ -174,21 +179,26 @@ Historian::Facts Historian::facts_of(const routing::Value& row, const routing::V
   out.first = time(1);
   out.first_reply = time(2);
   out.handed_over = time(3);
+  return out;
+}
+
+// What the page said, else what his first message sounds like.
+std::string Historian::language_of(std::string_view channel, const routing::Value& first) const {
   const auto entry = routing::decode_entry(first.text);
-  if (!entry || entry->dir != routing::Dir::kIn) return out;
-  if (out.channel == "web" && !entry->content.detail.empty()) {
+  if (!entry || entry->dir != routing::Dir::kIn) return {};
+  std::string language;
+  if (channel == "web" && !entry->content.detail.empty()) {
     wire::JsonReader reader;
     if (const auto said = reader.read(entry->content.detail); said && said->is_object())
-      out.language = wire::text_at(said->get_object().value_unsafe(), "language");
+      language = wire::text_at(said->get_object().value_unsafe(), "language");
   }
-  if (out.language.empty()) {
+  if (language.empty()) {
     const auto wanted = routing::languages_of(services_.mirror.routes());
-    out.language = language::of(entry->content.text, wanted.empty() ? languages_of_pages() : wanted);
+    language = language::of(entry->content.text, wanted.empty() ? languages_of_pages() : wanted);
   }
   // Counted by the language, not by its country's variety.
-  out.language = out.language.substr(0, out.language.find('-'));
-  if (!is_code(out.language)) out.language.clear();
-  return out;
+  language = language.substr(0, language.find('-'));
+  return is_code(language) ? language : std::string();
 }
 
 void Historian::count(const StepPtr& step) {

@@ -1,11 +1,11 @@
-// Counts what happens, for the history of API and console, on the shard that holds the lease `history`: it walks the transition
-// stream behind everybody else and adds each step's counts to the store together with the place where the step ended. So a step
-// is counted once, whoever dies when, and two at once would only see each other's steps refused.
+// Counts what happens, for the history of API and console, on the shard that holds the lease `history`: it walks the
+// transition stream behind everybody else and adds each step's counts to the store together with the place where the step
+// ended. So a step is counted once, whoever dies when, and two at once would only see each other's steps refused.
 //
-// - At most kStep entries a kPause: counting never competes with the work. A backlog waits in the stream; what the stream has cut
-//   off before it was counted is missing from the history, and `gaps` says that it happened.
-// - Who takes over first reads the kBefore entries before the place reached, to know since when what waits now has waited. A wait
-//   that is older has no length in the history.
+// - Small steps with pauses, so that no offer waits for them: a step finds out languages on the shard's own thread. A
+//   backlog waits in the stream; what that has cut off before it was counted is missing, and `gaps` says that it happened.
+// - Who takes over first reads the kBefore entries before the place reached, to know since when what waits now has waited.
+//   A wait that is older has no length in the history.
 #pragma once
 
 #include <asio/io_context.hpp>
@@ -15,6 +15,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "gateway/auth/commands.h"
@@ -41,7 +43,7 @@ class Historian {
   const Counts& counts() const { return counts_; }
 
  private:
-  static constexpr int kStep = 500;
+  static constexpr int kStep = 50;
   static constexpr int kBefore = 20'000;
 
   struct Facts;  // of a conversation
@@ -56,7 +58,8 @@ class Historian {
   void count(const StepPtr& step);
   void add();
   void end(const Error* error);
-  Facts facts_of(const routing::Value& row, const routing::Value& first) const;
+  static Facts facts_of(const routing::Value& row);
+  std::string language_of(std::string_view channel, const routing::Value& first) const;
 
   Services& services_;
   Commands commands_;
@@ -65,8 +68,9 @@ class Historian {
   bool more_ = false;  // the last step was a whole one
   Instant until_;
   std::unique_ptr<routing::History> history_;
-  std::optional<std::string> place_;  // the entry counted last; none: to be asked for
-  StepPtr step_;                      // counted, and on its way into the store
+  std::optional<std::string> place_;                        // the entry counted last; none: to be asked for
+  StepPtr step_;                                            // counted, and on its way into the store
+  std::unordered_map<std::string, std::string> languages_;  // of conversations met lately: it is found out once
   Counts counts_;
 };
 
