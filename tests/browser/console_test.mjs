@@ -202,6 +202,31 @@ test('the administration: each thing is made, changed and taken away', { skip, t
   await dialog(page).getByLabel('One of these words').fill('water, pipe');
   await save();
   await page.getByText('with a word of: water, pipe').waitFor();
+  // What could not be read is not taken for nothing: the routes there are stay.
+  await page.route('**/api/v1/routes', (route) => (route.request().method() === 'GET' ? route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"status":503,"detail":"The store is away."}' }) : route.continue()));
+  await page.getByRole('button', { name: 'Add a route' }).click();
+  await dialog(page).getByLabel('One of these words').fill('lamp');
+  await save();
+  await dialog(page).getByRole('alert').getByText('The store is away.').waitFor();
+  await page.unroute('**/api/v1/routes');
+  // Nor is what somebody else changed meanwhile lost: it is shown, and the form stays.
+  const kept = () => page.evaluate(async () => (await (await fetch('/api/v1/routes')).json()).items);
+  assert.deepEqual((await kept()).map((route) => route.words), [['water', 'pipe']]);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
+  await gone(page);
+  await page.getByRole('row', { name: /water, pipe/ }).getByRole('button', { name: /Edit/ }).click();
+  await page.evaluate(async (items) => fetch('/api/v1/routes', {
+    method: 'PUT', headers: { 'content-type': 'application/json', 'x-belfry-csrf': '1' }, body: JSON.stringify({ items }),
+  }), [...await kept(), { queue: 'queue_hall', words: ['fire'] }]);
+  await dialog(page).getByLabel('One of these words').fill('water');
+  await save();
+  await dialog(page).getByRole('alert').getByText('changed meanwhile').waitFor();
+  assert.deepEqual((await kept()).map((route) => route.words), [['water', 'pipe'], ['fire']]);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
+  await gone(page);
+  await page.getByText('with a word of: fire').waitFor();
 
   await go(page, 'canned');
   await page.getByRole('button', { name: 'Add a reply' }).click();

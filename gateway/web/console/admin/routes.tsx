@@ -1,5 +1,7 @@
 // Which queue a conversation goes to, beyond its account's own: an ordered list, kept whole.
+import type { Answer } from '../../shared/api.ts';
 import { type Form, listed } from '../../shared/fields.ts';
+import { type Problem, saying } from '../../shared/problem.ts';
 import type { Console } from '../console.ts';
 import { queueOptions } from '../direct.ts';
 import { agentName, queueName, readRoute, type Route } from '../house.ts';
@@ -21,8 +23,21 @@ const body = (route: Route): object => ({
   ...(route.life_safety ? { life_safety: true } : route.priority > 0 ? { priority: route.priority } : {}),
   ...(Object.keys(route.attributes).length > 0 ? { attributes: route.attributes } : {}),
 });
-const put = (state: Console, routes: readonly Route[], again: () => void) =>
-  kept(state, t('routesSaved'), state.change('PUT', '/routes', { items: routes.map(body) }), again);
+const readAll = async (state: Console): Promise<Answer<readonly Route[]>> => {
+  const answer = await state.ask('GET', '/routes');
+  return answer.ok ? { ok: true, data: list(object(answer.data).items).map(readRoute) } : answer;
+};
+// The list is kept whole, so it is made of what is there now: what could not be read is not taken for nothing, and what somebody else
+// changed since it was `seen` is shown first.
+async function change(state: Console, seen: readonly Route[] | undefined, make: (now: readonly Route[]) => readonly Route[], again: () => void): Promise<Problem | string | undefined> {
+  const now = await readAll(state);
+  if (!now.ok) return now.problem;
+  if (seen && JSON.stringify(now.data) !== JSON.stringify(seen)) {
+    again();
+    return t('routesMoved');
+  }
+  return kept(state, t('routesSaved'), state.change('PUT', '/routes', { items: make(now.data).map(body) }), again);
+}
 const lines = (attributes: Readonly<Record<string, string>>): string => Object.entries(attributes).map(([name, value]) => `${name}=${value}`).join('\n');
 const pairs = (value: string): Record<string, string> => Object.fromEntries(value.split('\n').map((line) => line.split('=')).filter(([name = '', ...rest]) => name.trim() !== '' && rest.length > 0)
   .map(([name = '', ...rest]) => [name.trim(), rest.join('=').trim()]));
@@ -51,22 +66,16 @@ function form(state: Console, placed: Placed | undefined, again: () => void): Fo
       { name: 'life_safety', label: t('lifeSafety'), kind: 'check', value: route?.life_safety ? 'yes' : '', hint: t('lifeSafetyHint') },
       ...(bots.length > 0 ? [{ name: 'bot', label: t('firstBot'), kind: 'select' as const, value: route?.bot ?? '', options: [{ value: '', label: t('nobody') }, ...bots.map(({ id, name }) => ({ value: id, label: name }))] }] : []),
     ],
-    send: async (values) => {
+    send: (values) => {
       const said: Route = {
         queue: values.queue ?? '', account: values.account ?? '', channel: values.channel ?? '', language: values.language?.trim().toLowerCase() ?? '',
         contact: values.contact?.trim() ?? '', words: listed(values.words ?? ''), priority: Number(values.priority), life_safety: Boolean(values.life_safety),
         bot: values.bot ?? '', attributes: pairs(values.attributes ?? ''),
       };
-      const now = placed ? placed.all : await current(state);
-      return put(state, placed ? now.map((each, at) => (at === placed.nth ? said : each)) : [...now, said], again);
+      return change(state, placed?.all, (now) => (placed ? now.map((each, at) => (at === placed.nth ? said : each)) : [...now, said]), again);
     },
   };
 }
-
-const current = async (state: Console): Promise<readonly Route[]> => {
-  const answer = await state.ask('GET', '/routes');
-  return answer.ok ? list(object(answer.data).items).map(readRoute) : [];
-};
 
 const conditions = (route: Route, state: Console): string => [
   ...(route.account === '' ? [] : [t('isAccount', { what: route.account })]),
@@ -88,10 +97,8 @@ export const routes = section<Placed>({
   may: (state) => state.may('supervisor', 'auditor'),
   writes: (state) => state.may('supervisor'),
   read: async (state) => {
-    const answer = await state.ask('GET', '/routes');
-    if (!answer.ok) return answer;
-    const all = list(object(answer.data).items).map(readRoute);
-    return { ok: true, data: all.map((route, nth) => ({ route, nth, all })) };
+    const answer = await readAll(state);
+    return answer.ok ? { ok: true, data: answer.data.map((route, nth, all) => ({ route, nth, all })) } : answer;
   },
   key: ({ nth }) => String(nth),
   name: ({ nth }) => String(nth + 1),
@@ -105,11 +112,14 @@ export const routes = section<Placed>({
   make: (state, again) => form(state, undefined, again),
   actions: (placed, state, again) => {
     const { nth, all } = placed;
-    const move = (by: number) => (): Promise<void> => {
-      const next = [...all];
-      const [route] = next.splice(nth, 1);
-      next.splice(nth + by, 0, route!);
-      return put(state, next, again).then((problem) => { if (problem) state.say(problem.detail ?? t('refused'), true); });
+    const move = (by: number) => async (): Promise<void> => {
+      const wrong = await change(state, all, (now) => {
+        const next = [...now];
+        const [route] = next.splice(nth, 1);
+        next.splice(nth + by, 0, route!);
+        return next;
+      }, again);
+      if (wrong !== undefined) state.say(typeof wrong === 'string' ? wrong : saying(wrong, t('refused')), true);
     };
     if (!state.may('supervisor')) return [];
     return [
@@ -119,7 +129,7 @@ export const routes = section<Placed>({
       { label: t('remove'), danger: true, run: () => {
         state.form.value = {
           title: t('removeTitle', { name: String(nth + 1) }), hint: t('removeRouteHint'), submit: t('remove'), danger: true, fields: [],
-          send: () => put(state, all.filter((_, at) => at !== nth), again),
+          send: () => change(state, all, (now) => now.filter((_, at) => at !== nth), again),
         };
       } },
     ];
