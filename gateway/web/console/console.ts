@@ -4,7 +4,7 @@ import type { Answer, Api, Session } from '../shared/api.ts';
 import type { Form } from '../shared/fields.ts';
 import type { Problem } from '../shared/problem.ts';
 import { type Account, type Agent, emptyHouse, type House, type Queue, readAccount, readAgent, readQueue, readSkill, type Skill } from './house.ts';
-import { list, object, text } from './read.ts';
+import { list, object, text } from '../shared/read.ts';
 
 export interface Place {
   page: string;

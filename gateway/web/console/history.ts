@@ -1,6 +1,6 @@
 // The history, apart from how it looks: what is asked (it stands in the address, so that a link to it can be sent), what came, and the
 // lines of its charts, in which a step with nothing in it is a nought and not a gap.
-import { list, maybe, number, object, text } from './read.ts';
+import { list, maybe, number, object, text } from '../shared/read.ts';
 
 export type Step = 'hour' | 'day' | 'week' | 'month';
 export type By = 'none' | 'channel' | 'queue' | 'language';

@@ -1,5 +1,5 @@
 // Who and what is in the house, as the console's forms need it whole.
-import { list, maybe, number, object, text, texts } from './read.ts';
+import { list, maybe, number, object, text, texts } from '../shared/read.ts';
 
 export interface Agent {
   id: string;

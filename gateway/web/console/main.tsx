@@ -2,13 +2,11 @@
 import { effect, signal } from '@preact/signals';
 import { render } from 'preact';
 import { Api } from '../shared/api.ts';
-import { choose, isLanguage, language, languages } from '../shared/i18n.ts';
+import { followLanguage } from '../shared/remembered.ts';
 import { Console, readPlace } from './console.ts';
 import type { PollWorld } from './poll.ts';
 import { App } from './views/app.tsx';
 import { t } from './words.ts';
-
-const kLanguageKey = 'belfry.language';
 
 const api = new Api((input, init) => fetch(input, init));
 const state = new Console(api, () => Date.now());
@@ -22,23 +20,7 @@ const world: PollWorld = {
   seen: () => document.visibilityState === 'visible',
 };
 
-const remembered = ((): string | null => {
-  try {
-    return localStorage.getItem(kLanguageKey);
-  } catch {
-    return null;
-  }
-})();
-language.value = isLanguage(remembered) ? remembered : choose(navigator.languages);
-effect(() => {
-  document.documentElement.lang = language.value;
-  document.documentElement.dir = languages[language.value].dir;
-  try {
-    if (language.value !== choose(navigator.languages) || remembered) localStorage.setItem(kLanguageKey, language.value);
-  } catch {
-    // Remembered for this page only.
-  }
-});
+followLanguage();
 effect(() => { document.title = `${t('title')} · Belfry`; });
 
 const go = (): void => { state.place.value = readPlace(location.hash); };

@@ -1,5 +1,5 @@
 // The live wall, apart from how it looks: what GET /stats says of each queue, and which needs somebody first.
-import { list, maybe, number, object, text } from './read.ts';
+import { list, maybe, number, object, text } from '../shared/read.ts';
 
 export interface Estimate {
   seconds: number;

@@ -1,5 +1,5 @@
 // What the desk's actions ask before they are done.
-import type { Form, Option } from '../shared/fields.ts';
+import { type Form, localInput, type Option } from '../shared/fields.ts';
 import { dayText, language, timeText } from '../shared/i18n.ts';
 import { shownAddress } from './citizen.ts';
 import type { Desk } from './desk.ts';
@@ -53,11 +53,6 @@ export function parkTimes(nowMs: number): { key: Key; at: Date }[] {
     { key: 'parkTomorrow', at: at(1, 9) },
     { key: 'parkMonday', at: at(((8 - weekday) % 7) || 7, 9) },
   ];
-}
-// What <input type="datetime-local"> takes: the reader's own clock.
-export function localInput(date: Date): string {
-  const two = (value: number): string => String(value).padStart(2, '0');
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
 // "Title | description", one a line.

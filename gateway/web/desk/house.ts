@@ -1,4 +1,5 @@
 // Who and what else is in the house: colleagues, queues, accounts, canned replies. Read over REST, and again when somebody looks.
+import { number, object, text, texts } from '../shared/read.ts';
 import type { Canned } from './canned.ts';
 
 export interface Colleague {
@@ -31,12 +32,6 @@ export interface House {
   canned: readonly Canned[];
 }
 export const emptyHouse = (): House => ({ agents: [], queues: [], accounts: [], canned: [] });
-
-type Json = Record<string, unknown>;
-const object = (value: unknown): Json => (typeof value === 'object' && value !== null ? value as Json : {});
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-const number = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 0);
-const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((each): each is string => typeof each === 'string') : []);
 
 export const readColleague = (value: unknown): Colleague => {
   const each = object(value);

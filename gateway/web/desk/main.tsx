@@ -10,13 +10,11 @@ import { keyOf } from './keymap.ts';
 import { loadSettings, saveSettings } from './settings.ts';
 import { kSubprotocol } from './protocol.ts';
 import { Desk } from './desk.ts';
-import { choose, isLanguage, language, languages } from '../shared/i18n.ts';
+import { followLanguage } from '../shared/remembered.ts';
 import { t } from './words.ts';
 import type { SocketLike } from '../shared/link.ts';
 import type { StorageLike } from './storage.ts';
 import { App } from './views/app.tsx';
-
-const kLanguageKey = 'belfry.language';
 
 // XMLHttpRequest, because fetch cannot tell how far an upload got.
 const uploader: Uploader = (path, headers, file, progress) => {
@@ -77,23 +75,7 @@ setInterval(() => {
   now.value = desk.nowMs();
 }, 1000);
 
-const remembered = ((): string | null => {
-  try {
-    return localStorage.getItem(kLanguageKey);
-  } catch {
-    return null;
-  }
-})();
-language.value = isLanguage(remembered) ? remembered : choose(navigator.languages);
-effect(() => {
-  document.documentElement.lang = language.value;
-  document.documentElement.dir = languages[language.value].dir;
-  try {
-    if (language.value !== choose(navigator.languages) || remembered) localStorage.setItem(kLanguageKey, language.value);
-  } catch {
-    // Remembered for this page only.
-  }
-});
+followLanguage();
 effect(() => {
   const waiting = desk.unreadTotal.value + desk.state.value.offers.length;
   document.title = `${waiting > 0 ? `(${waiting}) ` : ''}${t('title')} · Belfry`;

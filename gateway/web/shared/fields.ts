@@ -39,3 +39,9 @@ export interface Form {
 }
 
 export const listed = (value: string): string[] => value.split(',').map((each) => each.trim()).filter((each) => each !== '');
+
+// What <input type="datetime-local"> takes: the reader's own clock.
+export function localInput(date: Date): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:${two(date.getMinutes())}`;
+}

@@ -4,7 +4,7 @@ import { saying } from '../../shared/problem.ts';
 import type { Console } from '../console.ts';
 import { type Account, queueName, readAccount } from '../house.ts';
 import { channelWord } from '../names.ts';
-import { list, number, object, text } from '../read.ts';
+import { list, number, object, text } from '../../shared/read.ts';
 import { t } from '../words.ts';
 import { section } from './section.ts';
 

@@ -6,7 +6,7 @@ import { directQueue } from '../direct.ts';
 import { isTimes, readWeek, tidy, weekdays, writeWeek } from '../hours.ts';
 import { type Queue, queueName, readQueue, type Step } from '../house.ts';
 import { channelWord, skillWord } from '../names.ts';
-import { list, object, number, text, texts } from '../read.ts';
+import { list, object, number, text, texts } from '../../shared/read.ts';
 import { t, type Key } from '../words.ts';
 import { edit, idFrom, kept, section } from './section.ts';
 import { Levels } from './people.tsx';

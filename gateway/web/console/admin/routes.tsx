@@ -6,7 +6,7 @@ import type { Console } from '../console.ts';
 import { queueOptions } from '../direct.ts';
 import { agentName, queueName, readRoute, type Route } from '../house.ts';
 import { channels, channelWord, languageWord } from '../names.ts';
-import { list, object } from '../read.ts';
+import { list, object } from '../../shared/read.ts';
 import { t } from '../words.ts';
 import { edit, kept, section } from './section.ts';
 

@@ -1,12 +1,12 @@
 // The short lists: skills, canned replies, announcements, keys.
 import { useSignal } from '@preact/signals';
-import { listed, type Form } from '../../shared/fields.ts';
+import { type Form, listed, localInput } from '../../shared/fields.ts';
 import { whenText, language } from '../../shared/i18n.ts';
 import type { Console } from '../console.ts';
 import { agentOptions, queueOptions } from '../direct.ts';
 import { agentName, type Announcement, type ApiKey, type Canned, queueName, readAnnouncement, readCanned, readKey, readSkill, type Skill } from '../house.ts';
 import { languageWord, roles, roleWord, severities, severityWord } from '../names.ts';
-import { object, text } from '../read.ts';
+import { object, text } from '../../shared/read.ts';
 import { t } from '../words.ts';
 import { edit, idFrom, kept, removal, section } from './section.ts';
 
@@ -100,7 +100,6 @@ export const canned = section<Canned>({
 
 // ---- announcements ----
 
-const local = (at: Date): string => new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 function announcementForm(state: Console, was: Announcement | undefined, again: () => void): Form {
   const inboxes = state.house.peek().accounts.filter((each) => each.channel === 'web').map(({ id }) => ({ value: id, label: id }));
   return {
@@ -113,7 +112,7 @@ function announcementForm(state: Console, was: Announcement | undefined, again: 
       { name: 'headline', label: t('headline'), kind: 'text', max: 160, required: true, value: was?.headline ?? '' },
       { name: 'text', label: t('text'), kind: 'area', max: 2000, value: was?.text ?? '' },
       { name: 'url', label: t('link'), kind: 'text', code: true, max: 500, value: was?.url ?? '', hint: t('linkHint') },
-      { name: 'expires', label: t('until'), kind: 'when', required: true, value: local(was ? new Date(was.expires) : new Date(state.now() + 6 * 3_600_000)) },
+      { name: 'expires', label: t('until'), kind: 'when', required: true, value: localInput(was ? new Date(was.expires) : new Date(state.now() + 6 * 3_600_000)) },
       { name: 'inboxes', label: t('where'), kind: 'checks', value: (was?.inboxes ?? []).join(','), options: inboxes, hint: t('whereHint') },
     ],
     send: (values) => {

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import { whenText } from '../../shared/i18n.ts';
 import { saying } from '../../shared/problem.ts';
 import { agentName, queueName } from '../house.ts';
-import { list, object, text } from '../read.ts';
+import { list, object, text } from '../../shared/read.ts';
 import { t } from '../words.ts';
 import type { ViewProps } from './app.tsx';
 import { Empty, Sheet, Stale } from './pieces.tsx';

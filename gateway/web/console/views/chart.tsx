@@ -11,7 +11,6 @@ export interface Drawn {
 const kHeight = 220;
 // Told apart by dash and by mark as well as by colour.
 const dashes: readonly number[][] = [[], [8, 4], [2, 4], [12, 4, 2, 4], [4, 2], [16, 6]];
-export const kStyles = dashes.length;
 
 // `least`: the axis reaches at least so far, so that one conversation does not look like a flood.
 export function Chart({ at, lines, unit, least, dark }: { at: readonly number[]; lines: readonly Drawn[]; unit(value: number): string; least: number; dark: boolean }) {

@@ -4,7 +4,7 @@ import { linkTo } from '../console.ts';
 import { directConversation, verbsFor } from '../direct.ts';
 import { agentName, queueName } from '../house.ts';
 import { channelWord, stateWord } from '../names.ts';
-import { list, number, object, text } from '../read.ts';
+import { list, number, object, text } from '../../shared/read.ts';
 import { t } from '../words.ts';
 import type { ViewProps } from './app.tsx';
 import { Empty, Stale } from './pieces.tsx';

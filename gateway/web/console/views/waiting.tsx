@@ -5,7 +5,7 @@ import { saying } from '../../shared/problem.ts';
 import { linkTo } from '../console.ts';
 import { directConversation } from '../direct.ts';
 import { agentName } from '../house.ts';
-import { list, number, object, text } from '../read.ts';
+import { list, number, object, text } from '../../shared/read.ts';
 import { type QueueNow, readWaits, type Waits } from '../wall.ts';
 import { t } from '../words.ts';
 import type { ViewProps } from './app.tsx';
