@@ -218,9 +218,9 @@ class RedisStore final : public Store {
     constexpr std::int64_t kDay = 86'400'000;
     const std::string bucket = w.channel + ":" + (w.may_repeat ? w.account + "+" : std::to_string(w.at.ms / kDay));
     const std::string member = w.may_repeat ? (w.fresh ? "!" : "") + w.dedupe : w.account + "|" + w.dedupe;
-    const std::string window = std::to_string(w.window_until.ms);
-    std::string aliases, opening = w.may_open && !w.room ? "-" : "";
-    for (std::size_t i = 1; i < w.addresses.size(); ++i) aliases += w.addresses[i] + "\n";
+    const std::string window = std::to_string(w.window_until.ms) + (w.has_media ? "m" : "");
+    std::string addresses = w.addresses.empty() ? std::string() : w.addresses.front(), opening = w.may_open && !w.room ? "-" : "";
+    for (std::size_t i = 1; i < w.addresses.size(); ++i) addresses += (i == 1 ? "\n" : "") + w.addresses[i] + "\n";
     if (w.may_open && w.room) {
       opening = w.queue + "|" + std::to_string(w.weight) + "|" + std::to_string(w.offer_ttl_ms) + (w.auto_accept ? "|1|" : "|0|");
       opening += w.hint ? w.hint->agent + "|" + std::to_string(w.hint->agent_gen) : "|";
@@ -228,20 +228,10 @@ class RedisStore final : public Store {
         opening += "|" + (w.priority != 0 ? std::to_string(w.priority) : std::string());
       if (w.opens.ms > 0 || !w.bot.empty()) opening += "|" + (w.opens.ms > 0 ? std::to_string(w.opens.ms) : std::string());
       if (!w.bot.empty()) opening += "|" + w.bot;
+      opening += "\n" + (w.hint ? w.hint->reasons : std::string()) + "\n" + w.name;
     }
     const std::string at = now();
-    std::vector<std::string_view> args = {at,
-                                          w.account,
-                                          bucket,
-                                          member,
-                                          w.addresses.empty() ? std::string_view() : w.addresses.front(),
-                                          w.entry,
-                                          window,
-                                          w.has_media ? "m" : "",
-                                          aliases,
-                                          opening,
-                                          w.name};
-    if (w.hint || !w.old_address.empty()) args.push_back(w.hint ? std::string_view(w.hint->reasons) : std::string_view());
+    std::vector<std::string_view> args = {at, w.account, bucket, member, addresses, w.entry, window, opening};
     if (!w.old_address.empty()) args.push_back(w.old_address);
     call("ingest", args, [done = std::move(done)](Result<Value> reply) {
       if (!reply) return done(tl::unexpected(std::move(reply.error())));

@@ -65,7 +65,7 @@ def measure(table, code, version, count=20000):
             return (redis.memory() - memory) / count
 
         ours = lambda member, address, agent="": ("FCALL", f"ingest_{version}", "1", "{b}", "", "city", "wa:20000", member, address, BODY,
-                                                  "9999999999999", "", "", f"city|10|45000|0|{agent}|" + ("2" if agent else ""), "Eva", "{}")
+                                                  "9999999999999", f"city|10|45000|0|{agent}|" + ("2\n{}\nEva" if agent else "\n\nEva"))
         least = lambda member, address, agent="": ("FCALL", "minimal", "1", "{m}", "x", member, address, BODY, agent, "Eva")
         # Of each run its own: redis-benchmark may draw the same numbers twice, and what was seen before costs less.
         some = lambda: f"{time.monotonic_ns()}.__rand_int____rand_int__"

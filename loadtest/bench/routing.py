@@ -154,8 +154,8 @@ def bare(house, rate, seconds):
     run = time.monotonic_ns()
 
     def call(i):
-        words = ["FCALL", function, "1", "{bare}", "", "city", "wa:20000", f"{run}.{i}", f"wa:p:{run}.{i}", "x" * 380, "9999999999999", "", "",
-                 "city|10|45000|0||", "Eva"]
+        words = ["FCALL", function, "1", "{bare}", "", "city", "wa:20000", f"{run}.{i}", f"wa:p:{run}.{i}", "x" * 380, "9999999999999",
+                 "city|10|45000|0||\n\nEva"]
         connection.sendall(b"".join([b"*%d\r\n" % len(words), *(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words)]))
 
     gc.disable()

@@ -108,8 +108,7 @@ end
 local function told(T, agent, seq, kind, conv, x, y, extra, body)
   local line = seq .. '|' .. kind .. '|' .. conv .. '|' .. x .. '|' .. y .. '|' .. clock .. '|' .. extra
   local replay = T .. ':replay:' .. agent
-  call('RPUSH', replay, line)
-  if seq % 64 == 0 then call('LTRIM', replay, '-512', '-1') end
+  if call('RPUSH', replay, line) >= 576 then call('LTRIM', replay, '-512', '-1') end
   call('PUBLISH', T .. ':a:' .. agent, body and (line .. '\n' .. body) or line)
 end
 

@@ -1,13 +1,13 @@
 -- ingest: a citizen's message becomes durable. One call: dedupe, contact, conversation, log, timers, and the agent's desk.
 --
 -- ARGV: 1 now  2 account  3 dedupe bucket (channel:day), or channel:account+ if the member is a hash of bytes that the provider may
---         repeat until he has our yes, and a citizen after that  4 dedupe member  5 address  6 entry  7 window end ms (0: not extended)
---       8 flags: m it has a media to be fetched  9 two other addresses of his, each ended by a newline, or ''
---       10 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation|
+--         repeat until he has our yes, and a citizen after that  4 dedupe member  5 address; up to two others of his on lines below it, each ended by a newline
+--       6 entry  7 window end ms (0: not extended), then m if it has a media to be fetched
+--       8 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation|
 --          priority, in minutes|when its queue opens, if it is closed|the program it goes to if that is there; the last three may be
---          absent. '-' if it would, but there is no room for one
---       11 name  12 reasons of the hint  13 an old address whose contact gets 5 and 9 (Identity); 12 and 13 may be absent
--- An argument costs a sixth of a small command: what only an opening needs is one argument.
+--          absent. Below it a line of the hint's reasons, and his name. '-' if it would open, but there is no room for one
+--       9 an old address whose contact gets 5 (Identity); may be absent
+-- An argument costs a sixth of a small command, more beyond eight: what only few need shares one.
 -- Reads and writes: dd or open, addr, contact, conv, log, st, q, dl, ev, the owner's agent, agentc and replay.
 -- Answers one line: new|conv|n|contact|gen|state|owner, the same with ok, none|contact, full, or dup.
 
@@ -130,14 +130,18 @@ local function ingest(keys, a)
   local T = keys[1]
   local now = now_of(a[1])
   if not remember(T, now, a[2], a[3], a[4]) then return 'dup' end
-  local account, main, entry, window, media, aliases = a[2], a[5], a[6], a[7], a[8] == 'm', a[9]
+  local account, main, entry, window, how, old = a[2], a[5], a[6], a[7], a[8], a[9]
+  local aliases, media = '', string.byte(window, -1) == 109
+  if media then window = string.sub(window, 1, -2) end
+  local line = string.find(main, '\n', 1, true)
+  if line then main, aliases = string.sub(main, 1, line - 1), string.sub(main, line + 1) end
   local here = 'v:' .. account
-  local contact, conv = contact_of(T, here, main, aliases, a[13])
+  local contact, conv = contact_of(T, here, main, aliases, old)
   local c, elsewhere
   if conv and string.byte(conv, -1) == 43 then  -- a +: what he writes here is answered at another address of his
     conv, elsewhere = string.sub(conv, 1, -2), true
   end
-  if a[13] and a[13] == main and contact then call('HSET', T .. ':contact:' .. contact, 'fold', clock) end
+  if old and old == main and contact then call('HSET', T .. ':contact:' .. contact, 'fold', clock) end
   if conv then
     c = call('HMGET', T .. ':conv:' .. conv, 'state', 'gen', 'own', 'win', 'una')
     if not c[1] or c[1] == 'closed' then c = nil end
@@ -160,30 +164,30 @@ local function ingest(keys, a)
     local n = int(call('RPUSH', T .. ':log:' .. conv, entry))
     if elsewhere then
       if window ~= '0' then call('HSET', T .. ':addr:' .. main, 'w:' .. account, window) end
-    elseif tonumber(window) > tonumber(win) then
+    elseif #window > #win or #window == #win and window > win then
       win = window
     end
-    if c[5] == '0' and a[10] ~= '' then
+    if c[5] == '0' and how ~= '' then
       call('HSET', ck, 'n', n, 'win', win, 'last', clock, 'una', clock)
     else
       call('HSET', ck, 'n', n, 'win', win, 'last', clock)
     end
-    if (a[13] or '') ~= '' and not elsewhere then call('HSET', ck, 'addr', main) end  -- that is where he is to be answered now
+    if old and not elsewhere then call('HSET', ck, 'addr', main) end  -- that is where he is to be answered now
     if media then call('ZADD', T .. ':media:' .. account, clock, conv .. '.' .. n) end
     if own ~= '' then
       tell(T, now, own, 'm', conv, n, 'i', win, entry)
-      if (state == 'parked' or state == 'wrapup') and a[10] ~= '' then
+      if (state == 'parked' or state == 'wrapup') and how ~= '' then
         gen, state, own = wake(T, now, conv, read(T, conv), 'message')
       end
     end
     return came('ok', conv, n, contact, gen, state, own)
   end
 
-  if a[10] == '-' then
+  if how == '-' then
     forget(T, account, a[3], a[4])
     return 'full'
   end
-  if a[10] == '' then
+  if how == '' then
     -- A change of something already closed joins that log and wakes nobody.
     if conv and call('HEXISTS', T .. ':conv:' .. conv, 'state') == 1 then
       local n = call('RPUSH', T .. ':log:' .. conv, entry)
@@ -194,9 +198,9 @@ local function ingest(keys, a)
     forget(T, account, a[3], a[4])
     return 'none|' .. (contact or '')
   end
-  local queue, weight, ttl, auto, agent, agent_gen, minutes, opens, bot =
-    string.match(a[10], '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)|?(%d*)|?(%d*)|?([^|]*)$')
-  local name, channel, eff = a[11], string.match(a[3], '^[^:]*'), clock
+  local queue, weight, ttl, auto, agent, agent_gen, minutes, opens, bot, reasons, name =
+    string.match(how, '^([^|]*)|(%d+)|(%d+)|([01])|([^|]*)|(%d*)|?(%d*)|?(%d*)|?([^|\n]*)\n([^\n]*)\n(.*)$')
+  local channel, eff = string.match(a[3], '^[^:]*'), clock
   if minutes ~= '' then eff = int(now - 60000 * tonumber(minutes)) end
   local sticky, before = '', nil
   if contact then sticky, before = last_of(T, now, contact) end
@@ -234,7 +238,7 @@ local function ingest(keys, a)
   else
     -- Its log of transitions begins with the offer: an entry costs a tenth of all this.
     call('HSET', T .. ':conv:' .. conv, 'given', clock)
-    hand(T, now, conv, gen, own, weight, queue, tonumber(ttl), auto == '1', a[12] or '', load, seq, not sent and
+    hand(T, now, conv, gen, own, weight, queue, tonumber(ttl), auto == '1', reasons, load, seq, not sent and
       card_line(own, queue, channel, account, contact, clock, window, '1', clock, before or '', name, entry))
   end
   return came('new', conv, '1', contact, gen, state, own)
