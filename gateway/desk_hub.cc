@@ -78,6 +78,11 @@ std::string frame_of(const Rendering& r, const routing::AgentEvent& e) {
   }
 }
 
+bool names_line(const routing::AgentEvent& e) { return e.kind == 'm' && e.body.empty(); }
+bool names_card(const routing::AgentEvent& e) { return (e.kind == 'o' || e.kind == 'g') && e.body.empty(); }
+// Nothing is to be read before it can be shown.
+bool says_all(const routing::AgentEvent& e) { return !names_line(e) && !names_card(e); }
+
 void finish(const std::shared_ptr<Rendering>& r) {
   if (r->failed) return r->done(tl::unexpected(r->error));
   Rendered frames;
@@ -150,8 +155,8 @@ void render(routing::Store& store, std::vector<routing::AgentEvent> events, std:
   std::map<std::string, std::vector<std::int64_t>> lines;
   std::set<std::string> cards;
   for (const routing::AgentEvent& event : r->events) {
-    if (event.kind == 'm' && event.body.empty()) lines[event.conversation].push_back(to_int(event.x));
-    if ((event.kind == 'o' || event.kind == 'g') && event.body.empty()) cards.insert(event.conversation);
+    if (names_line(event)) lines[event.conversation].push_back(to_int(event.x));
+    if (names_card(event)) cards.insert(event.conversation);
   }
   r->waiting = lines.size() + (cards.empty() ? 0 : 1);
   if (r->waiting == 0) return finish(r);
@@ -240,6 +245,7 @@ void DeskHub::on_publish(std::string_view id, std::string_view payload) {
   }
   if (agent->last < 0) agent->shown = event->seq - 1;
   agent->last = event->seq;
+  if (agent->slots.empty() && says_all(*event)) return tell(agent, event->seq, frame_of({}, *event));
   std::vector<routing::AgentEvent> one;
   one.push_back(std::move(*event));
   enqueue(agent, std::move(one));
@@ -274,9 +280,13 @@ void DeskHub::show(const AgentPtr& agent) {
   while (!agent->slots.empty() && agent->slots.front().ready) {
     const Slot slot = std::move(agent->slots.front());
     agent->slots.pop_front();
-    agent->shown = slot.event.seq;
-    for (DeskListener* listener : std::vector(agent->listeners)) listener->on_event(slot.event.seq, slot.frame);
+    tell(agent, slot.event.seq, slot.frame);
   }
+}
+
+void DeskHub::tell(const AgentPtr& agent, std::int64_t seq, const std::string& frame) {
+  agent->shown = seq;
+  for (DeskListener* listener : std::vector(agent->listeners)) listener->on_event(seq, frame);
 }
 
 void DeskHub::fill(const AgentPtr& agent) {

@@ -84,6 +84,7 @@ class DeskHub {
   using AgentPtr = std::shared_ptr<Agent>;
   void enqueue(const AgentPtr& agent, std::vector<routing::AgentEvent> events);
   void show(const AgentPtr& agent);
+  static void tell(const AgentPtr& agent, std::int64_t seq, const std::string& frame);
   void fill(const AgentPtr& agent);
   // The store did not answer: from the last one shown, once more, soon.
   void retry(const AgentPtr& agent);

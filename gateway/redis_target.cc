@@ -30,6 +30,7 @@ Result<std::string> address_of(std::string_view text, std::string_view port) {
   if (error != std::errc{} || end != port.data() + port.size() || number < 1 || number > 65535)
     return bad("the port is 1 to 65535");
   if (host.empty()) return bad("the host is missing");
+  if (!is_host(host)) return bad("a host is of letters, digits, '.', '-' and '_', or an IPv6 address");
   return redis_address(host, port);
 }
 
@@ -40,6 +41,13 @@ bool is_service_name(std::string_view name) {
 }
 
 }  // namespace
+
+bool is_host(std::string_view host) {
+  return !host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
+           c == ':' || c == '%';
+  });
+}
 
 std::string redis_address(std::string_view host, std::string_view port) {
   std::string address;

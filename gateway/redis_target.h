@@ -35,6 +35,8 @@ struct RedisTarget {
 // redis: TLS. A password in the URL is refused: secrets are files.
 Result<RedisTarget> parse_redis_url(std::string_view url);
 
+// What a configuration or Redis itself calls a host goes to the resolver: nothing but what hosts are made of, 253 octets at most.
+bool is_host(std::string_view host);
 // "host:port" or "[v6]:port" for connect_pump; the brackets are made where they are needed.
 std::string redis_address(std::string_view host, std::string_view port);
 // The host of such an address, without brackets; empty of "unix:/path". Whose certificate is expected.

@@ -19,8 +19,28 @@ std::u16string_view main_of(std::uint8_t language) {
 }
 std::u16string_view shifted_of(std::uint8_t language) { return language < kLanguages ? kShifted[language] : kShifted[0]; }
 
-// Character -> code, of one table; made at first use.
-using Codes = std::unordered_map<char16_t, char>;
+// Character -> code, of one table; made at first use. What most texts are made of needs no search.
+class Codes {
+ public:
+  Codes() { latin_.fill(kNone); }
+  void emplace(char16_t character, char code) {
+    if (character >= latin_.size()) {
+      rest_.emplace(character, code);
+    } else if (latin_[character] == kNone) {
+      latin_[character] = code;
+    }
+  }
+  std::optional<char> find(char16_t character) const {
+    if (character < latin_.size()) return latin_[character] == kNone ? std::nullopt : std::optional(latin_[character]);
+    const auto it = rest_.find(character);
+    return it == rest_.end() ? std::nullopt : std::optional(it->second);
+  }
+
+ private:
+  static constexpr char kNone = static_cast<char>(0xFF);  // no septet
+  std::array<char, 256> latin_{};
+  std::unordered_map<char16_t, char> rest_;
+};
 Codes codes_of_main(std::u16string_view table) {
   Codes codes;
   for (std::size_t code = 0; code < table.size(); ++code) {
@@ -49,15 +69,15 @@ bool append_septets(std::string& out, char32_t character, Tables tables) {
   if (character > 0xFFFF) return false;
   const auto unit = static_cast<char16_t>(character);
   const Codes& main = all_codes<codes_of_main, main_of>()[tables.locking < kLanguages ? tables.locking : 0];
-  if (const auto it = main.find(unit); it != main.end()) {
-    out.push_back(it->second);
+  if (const auto code = main.find(unit)) {
+    out.push_back(*code);
     return true;
   }
   const Codes& shifted = all_codes<codes_of_shifted, shifted_of>()[tables.single < kLanguages ? tables.single : 0];
-  const auto it = shifted.find(unit);
-  if (it == shifted.end()) return false;
+  const auto code = shifted.find(unit);
+  if (!code) return false;
   out.push_back(kEscape);
-  out.push_back(it->second);
+  out.push_back(*code);
   return true;
 }
 

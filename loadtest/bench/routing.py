@@ -226,7 +226,8 @@ def modes(house, mode):
 def cell(table, house, staff, agents, waiting, options, first):
     name = f"{agents} agents, {waiting} waiting"
     cpu = Cpu(house)
-    flow = options.flow or (20000 if waiting >= 10000 else 5000)
+    # Twice what all desks let go of at once.
+    flow = options.flow or (20000 if max(waiting, agents) >= 10000 else 5000)
     before = house.redis.memory()
     missing = waiting + 2 * flow + (agents if first else 0) - waiting_now(house)
     began = time.monotonic()

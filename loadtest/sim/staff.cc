@@ -3,6 +3,7 @@
 //
 //   ready             all say that they are ready
 //   flow N            closed loop: whatever is held or assigned is resolved at once, until N are
+//                     and each of them was followed by another
 //   rate R SECONDS    open loop: R conversations a second are resolved; timed from when each was due to the next offer on that
 //   desk quit
 //
@@ -119,7 +120,7 @@ class Staff {
       if (mode_ == Mode::kRate) pace();
       turn(mode_ == Mode::kRate ? 10 : 100);
       const auto now = mono_ns();
-      const bool done = (mode_ == Mode::kReady && acks_ >= open_) || (mode_ == Mode::kFlow && resolved_ >= wanted_) ||
+      const bool done = (mode_ == Mode::kReady && acks_ >= open_) || (mode_ == Mode::kFlow && flowed(now)) ||
                         (mode_ == Mode::kRate && now >= until_ + 500'000'000);
       if (done || (mode_ != Mode::kHold && now > give_up_)) report();
     }
@@ -219,6 +220,7 @@ class Staff {
       command(desk, "accept", member(text, "conversation"), number(member(text, "gen")));
     } else if (text.starts_with(R"({"t":"event","kind":"assigned")")) {
       ++assigned_;
+      assigned_at_ = mono_ns();
       if (desk.offered > 0) {
         --desk.offered;
       } else {
@@ -303,7 +305,7 @@ class Staff {
     offers_ = assigned_ = acks_ = nacks_ = resolved_ = begun_ = 0;
     latency_ = written_ = Histogram();
     cpu_ = own_cpu_us();
-    since_ = mono_ns();
+    since_ = assigned_at_ = mono_ns();
     until_ = since_ + seconds * 1'000'000'000;
     give_up_ = until_ + 60'000'000'000;
   }
@@ -335,8 +337,13 @@ class Staff {
     }
   }
 
+  // All were resolved and as many came; or so few wait that some desks get none any more.
+  bool flowed(std::int64_t now) const {
+    return resolved_ >= wanted_ && (assigned_ >= wanted_ || now - assigned_at_ > 500'000'000);
+  }
+
   void report() {
-    const auto seconds = static_cast<double>(mono_ns() - since_) / 1e9;
+    const auto seconds = static_cast<double>((mode_ == Mode::kFlow ? assigned_at_ : mono_ns()) - since_) / 1e9;
     nlohmann::ordered_json out{{"seconds", seconds},    {"offers", offers_},         {"assigned", assigned_},
                                {"resolved", resolved_}, {"nacks", nacks_},           {"lost", lost_},
                                {"held", held_.size()},  {"timed", latency_.count()}, {"cpu_us", own_cpu_us() - cpu_}};
@@ -388,7 +395,7 @@ class Staff {
   std::size_t open_ = 0, lost_ = 0;
   std::uint64_t commands_ = 0, offers_ = 0, assigned_ = 0, acks_ = 0, nacks_ = 0, resolved_ = 0, begun_ = 0, wanted_ = 0;
   double rate_ = 1, cpu_ = 0;
-  std::int64_t since_ = 0, until_ = 0, give_up_ = 0;
+  std::int64_t since_ = 0, until_ = 0, give_up_ = 0, assigned_at_ = 0;
 };
 
 }  // namespace

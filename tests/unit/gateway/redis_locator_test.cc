@@ -180,6 +180,7 @@ TEST(RedisUrl, SeveralHosts) {
             "after the sentinels comes the name they watch the primary under: redis+sentinel://host,host/name");
   EXPECT_EQ(said("redis+sentinel://a/m/n"), "the name after the sentinels has letters, digits, dots, - and _");
   EXPECT_EQ(said("redis+sentinel://u:p@a/main"), "no user or password in the URL: use redis.user and redis.password_file");
+  EXPECT_EQ(said("redis+cluster://a,b c"), "a host is of letters, digits, '.', '-' and '_', or an IPv6 address");
   EXPECT_EQ(said("redis+sentinel://a,,b/main"), "the host is missing");
   EXPECT_EQ(said("redis+cluster://"), "the host is missing");
   EXPECT_EQ(said("redis+cluster://a,b:0"), "the port is 1 to 65535");
