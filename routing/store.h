@@ -45,7 +45,7 @@ struct Ingest {
   bool may_repeat = false;             // it is a hash of the bytes: a repeat only until acknowledged()
   bool fresh = false;                  // with may_repeat: it is another, whatever is not acknowledged yet
   WallTime at;                         // the provider's time: chooses the dedupe day
-  std::vector<std::string> addresses;  // 1 to 3
+  std::vector<std::string> addresses;  // 1 to 3, none with a newline in it
   std::string name;
   std::string queue;
   WallTime window_until;  // 0: the window is not extended

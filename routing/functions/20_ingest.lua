@@ -1,8 +1,9 @@
 -- ingest: a citizen's message becomes durable. One call: dedupe, contact, conversation, log, timers, and the agent's desk.
 --
 -- ARGV: 1 now  2 account  3 dedupe bucket (channel:day), or channel:account+ if the member is a hash of bytes that the provider may
---         repeat until he has our yes, and a citizen after that  4 dedupe member  5 address; up to two others of his on lines below it, each ended by a newline
---       6 entry  7 window end ms (0: not extended), then m if it has a media to be fetched
+--         repeat until he has our yes, and a citizen after that  4 dedupe member
+--       5 address; two other addresses of his may follow it on lines of their own: no address has a newline in it  6 entry
+--       7 window end ms (0: not extended), then m if it has a media to be fetched
 --       8 how a new conversation opens, '' if it may not: queue|weight|offer ttl ms|auto-accept 0 or 1|hinted agent|his generation|
 --          priority, in minutes|when its queue opens, if it is closed|the program it goes to if that is there; the last three may be
 --          absent. Below it a line of the hint's reasons, and his name. '-' if it would open, but there is no room for one

@@ -234,6 +234,11 @@ std::string show(const Citizen& c) {
   for (const auto& s : c.same) out += "same " + s.contact + " " + s.name + " " + s.address + "\n";
   return out;
 }
+std::string show(const std::vector<MediaJob>& jobs) {
+  std::string out;
+  for (const auto& job : jobs) out += show(job.ref) + " " + show(job.entry) + "\n";
+  return out;
+}
 std::string show(const Page& p) { return std::to_string(p.total) + "\n" + show(p.lines); }
 std::string show(const Conversations& c) { return show(c.cards) + "next " + c.next; }
 std::string show(const Snapshot& s) {  // without the stream's id, which is Redis' own
@@ -910,7 +915,7 @@ class Fuzz : public Driver {
       in.addresses = {"web:v" + citizen};
       in.old_address.clear();
     }
-    in.name = one_in(3) ? "" : "Cit " + citizen;
+    in.name = one_in(3) ? "" : "Cit | {}\n\n" + citizen;  // people call themselves anything
     in.queue = one_in(2) ? "water" : "roads";
     in.window_until = WallTime{one_in(4) ? 0 : now + between(0, 24) * kHour};
     in.may_open = !one_in(6) && in.old_address.empty();
@@ -1639,6 +1644,35 @@ TEST(StoreNamed, ANoteWithoutClientIdIsNeverARepeat) {
   EXPECT_EQ(t.note(by, "", "ana", "two").ref.n, 3);
   EXPECT_EQ(t.note(by, "c", "ana", "three").ref.n, 4);
   EXPECT_EQ(t.note(by, "c", "ana", "three").what, What::kRepeat);
+}
+
+TEST(StoreNamed, MediaOfAMessageAreFetchedWhetherItOpensOrJoins) {
+  Named t;
+  const auto due = [&t] {
+    return t.ask<std::vector<MediaJob>>("media_due", [&](Store& s, auto done) { s.media_due("w", t.lease, 10, done); });
+  };
+  const auto window = [&t](const std::string& conversation) { return t.cards({conversation}).at(0).window_until.ms; };
+  Ingest photo = t.message("x", "photo");
+  photo.has_media = true;
+  const std::string opened = t.ingest(photo).ref.conversation;
+  EXPECT_EQ(window(opened), photo.window_until.ms);
+  t.ingest(t.message("x", "words"));
+  t.now += kMinute;
+  Ingest second = t.message("x", "second");
+  second.has_media = true;
+  t.ingest(second);
+  EXPECT_EQ(window(opened), second.window_until.ms);
+  Reply words;
+  words.by.conversation = opened;
+  words.author = "api";
+  words.entry = "thank you";
+  words.needs_window = true;
+  EXPECT_EQ(t.reply(words).what, What::kOk);
+  const auto jobs = due();
+  ASSERT_EQ(jobs.size(), 2U) << "not that of the words";
+  EXPECT_EQ(jobs[0].ref, (MessageRef{opened, 1}));
+  EXPECT_EQ(jobs[1].ref, (MessageRef{opened, 3}));
+  EXPECT_TRUE(due().empty()) << "handed out once";
 }
 
 TEST(StoreNamed, OneReplyOfAConversationIsInFlight) {
